@@ -1,0 +1,150 @@
+"""The counts of what became of every event: one Ledger per resource, one Totals for the whole operator.
+
+Plain integers, changed only on the event loop, read (never pushed) by reporters, metrics and pages. `generated =
+published + dropped + buffered + in_flight` holds between any two loop turns; the last two are the outbox's to tell.
+Knows nothing of brokers, Prometheus or Kubernetes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from enum import StrEnum
+
+
+class DropReason(StrEnum):
+    """Why an event ended without being published."""
+
+    RESOURCE_DELETED = "resource_deleted"
+    TARGET_CHANGED = "target_changed"
+    SHUTDOWN_DEADLINE = "shutdown_deadline"
+    OVERSIZE = "oversize"
+    ENCODE_ERROR = "encode_error"
+    REJECTED_BY_BROKER = "rejected_by_broker"
+    NOT_CONFIRMED = "not_confirmed"
+
+
+class SkipReason(StrEnum):
+    """Why an event that was due was never generated."""
+
+    BUFFER_FULL = "buffer_full"
+    LATE = "late"
+    GLOBAL_BUDGET = "global_budget"
+    RATE_LIMITED = "rate_limited"
+
+
+class Outcome(StrEnum):
+    """What became of one attempt to publish one event."""
+
+    ACK = "ack"
+    NACK = "nack"
+    RETURNED = "returned"
+    UNKNOWN = "unknown"
+
+
+class Histogram:
+    """Counts of observations in seconds, by upper bound; cumulative only when read."""
+
+    __slots__ = ("bounds", "counts", "sum_seconds")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum_seconds = 0.0
+
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """Count `times` observations of the same duration."""
+        self.counts[bisect_left(self.bounds, seconds)] += times
+        self.sum_seconds += seconds * times
+
+
+CONFIRM_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+LABEL_SET_LIMIT = 2_000
+OTHER = "other"
+
+
+class Totals:
+    """Operator-wide counts since the process began; they never fall when resources go."""
+
+    def __init__(self, *, label_set_limit: int = LABEL_SET_LIMIT) -> None:
+        self.generated_by_label: dict[tuple[str, str, str], int] = {}
+        self.label_overflow = 0
+        self.published = 0
+        self.refused_posts = 0
+        self.dropped: Counter[DropReason] = Counter()
+        self.skipped: Counter[SkipReason] = Counter()
+        self.attempts: Counter[Outcome] = Counter()
+        self.generator_crashes = 0
+        self.confirm_seconds = Histogram(CONFIRM_BOUNDS_SECONDS)
+        self.schedule_lag_seconds = Histogram(LAG_BOUNDS_SECONDS)
+        self.loop_lag_seconds = Histogram(LAG_BOUNDS_SECONDS)
+        self._label_set_limit = label_set_limit
+
+    @property
+    def failed(self) -> int:
+        """Attempts that ended badly, and posts that were answered 503."""
+        attempts = self.attempts
+        return attempts[Outcome.NACK] + attempts[Outcome.RETURNED] + attempts[Outcome.UNKNOWN] + self.refused_posts
+
+    def count_generated(self, event_type: str, server_hostname: str, action_result: str) -> None:
+        """Count one generated event by the seed's three labels; label sets beyond the limit count as `other`."""
+        key = (event_type, server_hostname, action_result)
+        counts = self.generated_by_label
+        known = counts.get(key)
+        if known is not None:
+            counts[key] = known + 1
+        elif len(counts) < self._label_set_limit:
+            counts[key] = 1
+        else:
+            self.label_overflow += 1
+            other = (OTHER, OTHER, OTHER)
+            counts[other] = counts.get(other, 0) + 1
+
+
+class Ledger:
+    """What became of the events of one resource since this process took it up.
+
+    `run_published` counts only events of the current run (see `begin_run`); the other counts never go back.
+    """
+
+    __slots__ = ("dropped", "generated", "last_publish_unix_ns", "published", "retried", "run", "run_published", "skipped", "totals")
+
+    def __init__(self, totals: Totals, *, run_published: int = 0) -> None:
+        self.totals = totals
+        self.generated = 0
+        self.published = 0
+        self.retried = 0
+        self.dropped: Counter[DropReason] = Counter()
+        self.skipped: Counter[SkipReason] = Counter()
+        self.run = 0
+        self.run_published = run_published
+        self.last_publish_unix_ns: int | None = None
+
+    @property
+    def dropped_total(self) -> int:
+        """All drops, whatever the reason."""
+        return sum(self.dropped.values())
+
+    @property
+    def skipped_total(self) -> int:
+        """All skipped events, whatever the reason."""
+        return sum(self.skipped.values())
+
+    def begin_run(self) -> None:
+        """Start counting a new run from zero; events still on their way belong to the old one."""
+        self.run += 1
+        self.run_published = 0
+
+    def drop(self, reason: DropReason, count: int = 1) -> None:
+        """Count events that ended without being published."""
+        if count:
+            self.dropped[reason] += count
+            self.totals.dropped[reason] += count
+
+    def skip(self, reason: SkipReason, count: int) -> None:
+        """Count due events that were never generated."""
+        if count:
+            self.skipped[reason] += count
+            self.totals.skipped[reason] += count

@@ -1,0 +1,287 @@
+"""What one generator has on its way out: a bounded buffer and a window of unconfirmed events.
+
+The generator puts events in, a broker's outlet takes them out, writes them and says what became of each. Every move is
+counted here and only here, so that conservation cannot depend on which broker it is. Knows nothing of any broker.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Final
+
+from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome
+from audit_event_operator.events.event import AuditEvent
+
+EVENT_LIMIT_BYTES: Final = 64 * 1024
+"""Largest event body; a larger one is dropped as `oversize` before it is buffered."""
+
+PARCEL_OVERHEAD_BYTES: Final = 700
+"""Rough cost of the Python objects around one body, for the budget."""
+
+NO_RUN: Final = -1
+"""The run of posted events: they count for the ledger, not for the run's maxEvents."""
+
+
+class Budget:
+    """Bytes that all buffers together may hold."""
+
+    __slots__ = ("limit_bytes", "used_bytes")
+
+    def __init__(self, limit_bytes: int = 128 * 1024 * 1024) -> None:
+        self.limit_bytes = limit_bytes
+        self.used_bytes = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more may be generated until something is settled."""
+        return self.used_bytes >= self.limit_bytes
+
+
+class Parcel:
+    """One event on its way: which attempt it is on, which run it belongs to, and who waits for its outcome."""
+
+    __slots__ = ("attempt", "event", "order", "outbox", "run", "settled", "waiter")
+
+    def __init__(self, outbox: Outbox, event: AuditEvent, order: int, run: int, waiter: Future[bool] | None = None) -> None:
+        self.outbox = outbox
+        self.event = event
+        self.order = order
+        self.run = run
+        self.attempt = 0
+        self.settled = False
+        self.waiter = waiter
+
+    def __lt__(self, other: Parcel) -> bool:
+        return self.order < other.order
+
+
+class Outbox:
+    """The buffer and window of one outlet.
+
+    Writers call, in this order: `take` (the parcel becomes in flight), then exactly one of `ack`, `fail`, `drop` — or
+    `untake` when writing raised before anything left. Calls about a parcel that is already settled are ignored, so late
+    answers of an old connection do no harm.
+
+    Args:
+        ledger: where outcomes are counted.
+        budget: shared by all outboxes.
+        window: most events in flight, and most events buffered (1…2048).
+        resend: whether a failed attempt goes back to the front of the buffer (AtLeastOnce) or ends as `not_confirmed`.
+        wall_ns: the wall clock in nanoseconds, for the time of the last publish.
+    """
+
+    def __init__(
+        self, ledger: Ledger, budget: Budget, *, window: int, resend: bool = True, wall_ns: Callable[[], int]
+    ) -> None:
+        self.ledger = ledger
+        self.window = window
+        self.resend = resend
+        self.in_flight = 0
+        self.run_in_flight = 0
+        self.consecutive_nacks = 0
+        self.on_put: Callable[[], None] | None = None
+        """Set by the outlet: there is something to write."""
+        self.on_settled: Callable[[], None] | None = None
+        """Set by the generator: room appeared, or the run came closer to its end. Called once per broker answer."""
+        self._budget = budget
+        self._wall_ns = wall_ns
+        self._fresh: deque[Parcel] = deque()
+        self._retries: list[Parcel] = []
+        self._posts: deque[Parcel] = deque()
+        self._order = 0
+        self._open = True
+        self._closed_for = DropReason.RESOURCE_DELETED
+
+    # -- the generator's side ------------------------------------------------------------------------------------------
+
+    @property
+    def buffered(self) -> int:
+        """Generated events that are not in flight. Posts that wait to be written are not generated yet."""
+        return len(self._fresh) + len(self._retries)
+
+    @property
+    def room(self) -> int:
+        """How many events may be put in now."""
+        if not self._open or self._budget.exhausted:
+            return 0
+        return max(0, self.window - len(self._fresh) - len(self._retries))
+
+    @property
+    def starved(self) -> bool:
+        """Whether it is the budget of all buffers, not this buffer, that leaves no room."""
+        return self._budget.exhausted
+
+    @property
+    def idle(self) -> bool:
+        """Nothing buffered, posted or in flight."""
+        return not (self.in_flight or self._fresh or self._retries or self._posts)
+
+    @property
+    def run_pending(self) -> int:
+        """Events of the current run whose outcome is still open."""
+        run = self.ledger.run
+        waiting = sum(1 for parcel in self._retries if parcel.run == run)
+        if self._fresh and self._fresh[0].run == run:
+            waiting += len(self._fresh)
+        else:
+            waiting += sum(1 for parcel in self._fresh if parcel.run == run)
+        return waiting + self.run_in_flight
+
+    def begin_run(self) -> None:
+        """Start a new run: what is still on its way counts for the old one."""
+        self.ledger.begin_run()
+        self.run_in_flight = 0
+
+    def put(self, events: Iterable[AuditEvent]) -> None:
+        """Take generated events in; the caller has asked for `room` before. Oversize ones are dropped at once."""
+        ledger, totals, fresh, run = self.ledger, self.ledger.totals, self._fresh, self.ledger.run
+        order, used, count = self._order, 0, 0
+        for event in events:
+            count += 1
+            totals.count_generated(event.event_type, event.server_hostname, event.action_result)
+            size = len(event.body)
+            if size > EVENT_LIMIT_BYTES:
+                ledger.drop(DropReason.OVERSIZE)
+                continue
+            order += 1
+            used += size + PARCEL_OVERHEAD_BYTES
+            fresh.append(Parcel(self, event, order, run))
+        self._order = order
+        self._budget.used_bytes += used
+        ledger.generated += count
+        if self.on_put is not None:
+            self.on_put()
+
+    def post(self, event: AuditEvent, waiter: Future[bool]) -> Parcel:
+        """Take one posted event in, ahead of the buffer. It counts as generated only when it is written.
+
+        `waiter` gets True on publish, False when it ended otherwise or its first attempt failed.
+        """
+        self._order += 1
+        parcel = Parcel(self, event, self._order, NO_RUN, waiter)
+        self._posts.append(parcel)
+        if self.on_put is not None:
+            self.on_put()
+        return parcel
+
+    def withdraw(self, parcel: Parcel) -> bool:
+        """Take a post back that was not written yet; True when nothing of it remains or was counted."""
+        if parcel.settled or parcel not in self._posts:
+            return False
+        self._posts.remove(parcel)
+        parcel.settled = True
+        return True
+
+    # -- the outlet's side ---------------------------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> int:
+        """How many parcels `take` would give now, within the window."""
+        return min(len(self._posts) + len(self._retries) + len(self._fresh), self.window - self.in_flight)
+
+    def take(self) -> Parcel:
+        """The next parcel to write; from now on it is in flight, and its attempt is counted in `parcel.attempt`."""
+        if self._posts:
+            parcel = self._posts.popleft()
+            event = parcel.event
+            self.ledger.generated += 1
+            self.ledger.totals.count_generated(event.event_type, event.server_hostname, event.action_result)
+            self._budget.used_bytes += len(event.body) + PARCEL_OVERHEAD_BYTES
+        elif self._retries:
+            parcel = heappop(self._retries)
+            if parcel.attempt:
+                self.ledger.retried += 1
+        else:
+            parcel = self._fresh.popleft()
+        parcel.attempt += 1
+        self.in_flight += 1
+        if parcel.run == self.ledger.run:
+            self.run_in_flight += 1
+        return parcel
+
+    def untake(self, parcel: Parcel) -> None:
+        """Writing raised and nothing left the process: the parcel waits as before, at the front."""
+        self._land(parcel)
+        parcel.attempt -= 1
+        if parcel.attempt:
+            self.ledger.retried -= 1
+        heappush(self._retries, parcel)
+
+    def ack(self, parcel: Parcel) -> None:
+        """The broker took responsibility: the event is published."""
+        if parcel.settled:
+            return
+        ledger = self.ledger
+        ledger.totals.attempts[Outcome.ACK] += 1
+        self.consecutive_nacks = 0
+        self._land(parcel)
+        ledger.published += 1
+        ledger.totals.published += 1
+        if parcel.run == ledger.run:
+            ledger.run_published += 1
+        ledger.last_publish_unix_ns = self._wall_ns()
+        self._settle(parcel, published=True)
+
+    def fail(self, parcel: Parcel, outcome: Outcome) -> None:
+        """One attempt ended without an ack: back to the front of the buffer in order, or dropped when never resent."""
+        if parcel.settled:
+            return
+        self.ledger.totals.attempts[outcome] += 1
+        if outcome is Outcome.NACK:
+            self.consecutive_nacks += 1
+        self._land(parcel)
+        if not self._open:
+            self.ledger.drop(self._closed_for)
+            self._settle(parcel, published=False)
+        elif not self.resend:
+            self.ledger.drop(DropReason.NOT_CONFIRMED)
+            self._settle(parcel, published=False)
+        else:
+            heappush(self._retries, parcel)
+            if parcel.waiter is not None and not parcel.waiter.done():
+                parcel.waiter.set_result(False)
+
+    def drop(self, parcel: Parcel, reason: DropReason) -> None:
+        """A taken parcel ends here (for example the broker closes on it again and again)."""
+        if parcel.settled:
+            return
+        self._land(parcel)
+        self.ledger.drop(reason)
+        self._settle(parcel, published=False)
+
+    def notify_settled(self) -> None:
+        """Tell the generator once per broker answer that something was settled."""
+        if self.on_settled is not None:
+            self.on_settled()
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def close(self, reason: DropReason) -> None:
+        """Drop what was not written and take nothing more in; what is in flight may still be confirmed."""
+        self._open = False
+        self._closed_for = reason
+        for parcel in self._posts:
+            parcel.settled = True
+            if parcel.waiter is not None and not parcel.waiter.done():
+                parcel.waiter.set_result(False)
+        self._posts.clear()
+        waiting = [*self._retries, *self._fresh]
+        self._retries.clear()
+        self._fresh.clear()
+        self.ledger.drop(reason, len(waiting))
+        for parcel in waiting:
+            self._settle(parcel, published=False)
+
+    def _land(self, parcel: Parcel) -> None:
+        self.in_flight -= 1
+        if parcel.run == self.ledger.run:
+            self.run_in_flight -= 1
+
+    def _settle(self, parcel: Parcel, *, published: bool) -> None:
+        parcel.settled = True
+        self._budget.used_bytes -= len(parcel.event.body) + PARCEL_OVERHEAD_BYTES
+        if parcel.waiter is not None and not parcel.waiter.done():
+            parcel.waiter.set_result(published)
