@@ -1,0 +1,151 @@
+# What a developer does here, one word each. `make help` prints the list.
+# Works with GNU make >= 3.81 and any POSIX shell; nothing is installed outside $(VENV).
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Settings a caller may override: make demo ARGS="--for 5s", make test PYTEST_ARGS="-k lease", make image CONTAINER_TOOL=podman
+ARGS ?=
+PYTEST_ARGS ?=
+VENV ?= .venv
+CONTAINER_TOOL ?= docker
+PYTHON ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes --no-warn-script-location
+INSTALL_PACKAGE := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-build-isolation --no-index --editable .
+REALPARTS := PYTHONPATH=tests $(BIN)/python -m realparts
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' operator/audit_event_operator/__init__.py)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+IMAGE ?= audit-event-operator:$(VERSION)
+
+# Stamp files: set-up runs once, and again only when a lock file or the package's metadata changes.
+CREATED := $(VENV)/.created
+RUN := $(VENV)/.run-installed
+DEV := $(VENV)/.dev-installed
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print substr($$0, 5) ":"} /^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Try it
+.PHONY: demo
+demo: $(RUN) ## Events on this terminal in under a minute; no cluster, no broker (ARGS="--for 5s")
+	@exec $(BIN)/audit-event-operator demo $(ARGS)
+
+.PHONY: control-plane
+control-plane: $(DEV) ## A real API server and RabbitMQ on loopback with CRD and RBAC, until Ctrl-C
+	@exec env $(REALPARTS).control_plane $(ARGS)
+
+##@ Check it
+.PHONY: test
+test: $(DEV) ## All tests but those of a real node; installs and builds what they need
+	@$(REALPARTS).install
+	@$(REALPARTS).build
+	@exec $(BIN)/pytest tests/unit tests/integration $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: $(DEV) ## The tests that need nothing but Python
+	@exec $(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: test-integration
+test-integration: $(DEV) ## The tests on a real API server and a real RabbitMQ
+	@$(REALPARTS).install
+	@$(REALPARTS).build
+	@exec $(BIN)/pytest tests/integration $(PYTEST_ARGS)
+
+.PHONY: e2e
+e2e: $(DEV) ## The tests on a real node: KUBECONFIG (kind), or a rig (AEG_RIGS)
+	@exec $(BIN)/pytest tests/e2e -v $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(DEV) ## Throughput and CPU per event beside a bare flood of the same bodies
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## Style: ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(DEV) ## Put the code into its form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: $(DEV) ## Types: mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEV) ## Architecture: the arrows between the packages
+	@$(BIN)/lint-imports
+
+.PHONY: check-drift
+check-drift: $(DEV) ## Fail when a generated file (CRD, install.yaml) is stale
+	@$(RENDER_CRD) | diff -u $(CRD) - || { echo "$(CRD) is stale; write it anew: make crd" >&2; exit 1; }
+	@$(RENDER_INSTALL) | diff -u $(INSTALL) - || { echo "$(INSTALL) is stale; write it anew: make manifests" >&2; exit 1; }
+
+##@ Make it
+# Generated files: the CRD from the models, install.yaml from the default overlay. Both are rendered offline.
+KUBECTL ?= $(shell command -v kubectl 2>/dev/null || echo $(BIN)/kubectl)
+CRD := crds/auditeventgenerators.yaml
+INSTALL := manifests/install.yaml
+RENDER_CRD := $(BIN)/audit-event-operator crd
+RENDER_INSTALL = { echo "\# Rendered from manifests/overlays/default by make manifests; change that, not this." && $(KUBECTL) kustomize manifests/overlays/default; }
+
+.PHONY: crd
+crd: $(DEV) ## Write crds/ from the models
+	@$(RENDER_CRD) >$(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
+
+.PHONY: manifests
+manifests: crd ## Write crds/ and manifests/install.yaml
+	@$(RENDER_INSTALL) >$(INSTALL).new && mv $(INSTALL).new $(INSTALL) || { rm -f $(INSTALL).new; exit 1; }
+
+.PHONY: image
+image: ## Build the container image (IMAGE=name:tag)
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+# The lock files hold for CPython >= 3.11 on Linux and macOS, and name no index: pip takes the one it is configured with.
+UV ?= $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) pyproject.toml
+
+.PHONY: lock
+lock: ## Resolve requirements/*.txt again (ARGS=--upgrade takes newer versions)
+	@$(UV) --version >/dev/null 2>&1 || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }
+	$(LOCK) --output-file requirements/run.txt
+	$(LOCK:pyproject.toml=) --group build --constraint requirements/run.txt --output-file requirements/build.txt
+	$(LOCK) --group dev --constraint requirements/run.txt --constraint requirements/build.txt --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove the virtual environment and what the tools left (the built control plane stays)
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find operator tests benchmarks manifests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+# All words go to stderr: stdout belongs to the command that is run.
+
+$(CREATED):
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11 or newer is needed and none was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	$$found -m venv $(VENV) >&2 || { \
+	  echo "$$found cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	}
+	@touch $@
+
+# Bytecode is left to the first import: compiling all of the Kubernetes client would take longer than everything else.
+$(RUN): requirements/run.txt requirements/build.txt pyproject.toml | $(CREATED)
+	@echo "Setting up $(VENV) (once) ..." >&2
+	@$(PIP) --no-compile -r requirements/run.txt -r requirements/build.txt >&2
+	@$(INSTALL_PACKAGE) >&2
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml | $(CREATED)
+	@echo "Setting up $(VENV) for development (once) ..." >&2
+	@$(PIP) -r requirements/dev.txt >&2
+	@$(INSTALL_PACKAGE) >&2
+	@touch $(RUN) $@
