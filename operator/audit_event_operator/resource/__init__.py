@@ -1,0 +1,1 @@
+"""What a user may ask for and what we answer: spec, schema, conditions and status. Pure; knows nothing of the rest."""

@@ -1,0 +1,102 @@
+"""The one table of reasons: what each says about readiness, and what it tells kstatus, Argo CD and `kubectl wait`.
+
+A reason is what happened; when it is reported (damping, first confirm) is decided by the engine, how it is written by
+status.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+class Reason(StrEnum):
+    """Why a generator is ready or not: the `reason` of its Ready condition."""
+
+    STARTING = "Starting"
+    PUBLISHING = "Publishing"
+    CONNECTED = "Connected"
+    SUSPENDED = "Suspended"
+    COMPLETED = "Completed"
+    BROKER_UNREACHABLE = "BrokerUnreachable"
+    BROKER_BLOCKED = "BrokerBlocked"
+    BACKPRESSURE = "Backpressure"
+    REJECTED_BY_BROKER = "RejectedByBroker"
+    CONFIRM_TIMEOUT = "ConfirmTimeout"
+    INVALID_SPEC = "InvalidSpec"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105
+    SECRET_INVALID = "SecretInvalid"  # noqa: S105
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    NO_BROKER = "NoBroker"
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    ACCESS_REFUSED = "AccessRefused"
+    VIRTUAL_HOST_NOT_FOUND = "VirtualHostNotFound"
+    TLS_VERIFICATION_FAILED = "TLSVerificationFailed"
+    HOST_NOT_ALLOWED = "HostNotAllowed"
+    QUEUE_NOT_FOUND = "QueueNotFound"
+    QUEUE_ARGUMENTS_MISMATCH = "QueueArgumentsMismatch"
+    QUEUE_LOCKED = "QueueLocked"
+
+
+class CompletionReason(StrEnum):
+    """Which bound ended a run: the `reason` of the Complete condition."""
+
+    MAX_EVENTS_REACHED = "MaxEventsReached"
+    DURATION_ELAPSED = "DurationElapsed"
+
+
+class Readiness(NamedTuple):
+    """What a reason means: the Ready condition's status, and whether Reconciling or Stalled stands beside it."""
+
+    status: ConditionStatus
+    reconciling: bool = False
+    stalled: bool = False
+
+
+_READY = Readiness("True")
+_BUSY = Readiness("False", reconciling=True)
+_STUCK = Readiness("False", stalled=True)
+
+READINESS: Final[Mapping[Reason, Readiness]] = MappingProxyType(
+    {
+        Reason.STARTING: Readiness("Unknown", reconciling=True),
+        Reason.PUBLISHING: _READY,
+        Reason.CONNECTED: _READY,
+        Reason.SUSPENDED: _READY,
+        Reason.COMPLETED: _READY,
+        Reason.BROKER_UNREACHABLE: _BUSY,
+        Reason.BROKER_BLOCKED: _BUSY,
+        Reason.BACKPRESSURE: _BUSY,
+        Reason.REJECTED_BY_BROKER: _BUSY,
+        Reason.CONFIRM_TIMEOUT: _BUSY,
+        Reason.INVALID_SPEC: _STUCK,
+        Reason.SECRET_NOT_FOUND: _STUCK,
+        Reason.SECRET_NOT_ALLOWED: _STUCK,
+        Reason.SECRET_INVALID: _STUCK,
+        Reason.CLUSTER_NOT_FOUND: _STUCK,
+        Reason.NO_BROKER: _STUCK,
+        Reason.AUTHENTICATION_FAILED: _STUCK,
+        Reason.ACCESS_REFUSED: _STUCK,
+        Reason.VIRTUAL_HOST_NOT_FOUND: _STUCK,
+        Reason.TLS_VERIFICATION_FAILED: _STUCK,
+        Reason.HOST_NOT_ALLOWED: _STUCK,
+        Reason.QUEUE_NOT_FOUND: _STUCK,
+        Reason.QUEUE_ARGUMENTS_MISMATCH: _STUCK,
+        Reason.QUEUE_LOCKED: _STUCK,
+    }
+)
+
+
+def readiness(reason: Reason, *, early: bool = False) -> Readiness:
+    """Look up what a reason means.
+
+    Args:
+        reason: why the generator is in its state.
+        early: the trouble is younger than its damping; False is then not said yet but Unknown (still Reconciling).
+            Has no effect on reasons that are ready or need the user.
+    """
+    settled = READINESS[reason]
+    return Readiness("Unknown", reconciling=True) if early and settled.reconciling else settled

@@ -1,0 +1,59 @@
+"""The users and hosts that events are about: the `entities` part of a spec, with the default cast."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from audit_event_operator.resource.fields import NO_CONTROL_CHARACTERS, Text
+from audit_event_operator.resource.model import SpecModel
+
+DEFAULT_USERS: Final = ("devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob")
+DEFAULT_HOSTS: Final = ("prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04")
+
+
+class Users(SpecModel):
+    """The people and service accounts."""
+
+    names: tuple[
+        Annotated[
+            str,
+            Text(255, NO_CONTROL_CHARACTERS, "must be a user name of 1 to 255 characters without control characters"),
+        ],
+        ...,
+    ] = Field(
+        default=DEFAULT_USERS,
+        min_length=1,
+        max_length=256,
+        description="User names, 1 to 256 of at most 255 characters each; all are equally likely, one that is given"
+        " twice comes twice as often.",
+    )
+
+
+class Hosts(SpecModel):
+    """The machines. Their names become metric labels, hence fewer and plainer than users."""
+
+    names: tuple[
+        Annotated[
+            str,
+            Text(
+                253,
+                r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+                "must be a host name of at most 253 letters, digits and _ . - beginning and ending with a letter or"
+                " digit",
+            ),
+        ],
+        ...,
+    ] = Field(
+        default=DEFAULT_HOSTS,
+        min_length=1,
+        max_length=32,
+        description="Host names, 1 to 32 of at most 253 characters each; all are equally likely, one that is given"
+        " twice comes twice as often.",
+    )
+
+
+class Entities(SpecModel):
+    """Whom and what the events are about."""
+
+    users: Users = Field(default=Users(), description="The users that act.")
+    hosts: Hosts = Field(default=Hosts(), description="The hosts that report.")

@@ -1,0 +1,167 @@
+"""An event type of the user's own: the model of one entry of `spec.eventTypes`.
+
+Its rules keep poison out of the pipeline: what the platform's consumers read at top level (resource, client_ip) has to
+be a short text and a valid address, or they put the message back into the queue for ever.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from audit_event_operator.resource.fields import NO_CONTROL_CHARACTERS, Text, cel_string, full_match
+from audit_event_operator.resource.model import SpecModel
+from audit_event_operator.resource.rules import Rule
+from audit_event_operator.resource.templates import RESERVED_NAMES, TOKENS
+
+
+class Severity(StrEnum):
+    """How bad an event is, in the words of the wire format."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+MAX_RESOURCE_LENGTH: Final = 255
+_TOKEN_LIST: Final = ", ".join(TOKENS)
+_RESERVED_LIST: Final = ", ".join(RESERVED_NAMES)
+_CEL_RESERVED: Final = "[" + ", ".join(f"'{name}'" for name in RESERVED_NAMES) + "]"
+_KEY: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+_IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
+
+
+def _without_known_tokens(text: str) -> str:
+    for token in TOKENS:
+        text = text.replace(token, " ")
+    return text
+
+
+def _address_is_valid(details: Mapping[str, str]) -> bool:
+    address = details.get("ip_address", "${client_ip}")
+    return address == "${client_ip}" or full_match(_IPV4, address)
+
+
+def _resource_is_short(details: Mapping[str, str]) -> bool:
+    resource = details.get("resource", "-")
+    return len(resource) <= MAX_RESOURCE_LENGTH and full_match(NO_CONTROL_CHARACTERS, resource) and "${" not in resource
+
+
+DetailValue = Annotated[
+    str,
+    Text(1024, r"^[^\x00]*$", "must be a text of at most 1024 characters, without NUL", min_length=0),
+    Rule(
+        message=f"details may hold only these tokens: {_TOKEN_LIST}",
+        cel="!self" + "".join(f".replace('{token}', ' ')" for token in TOKENS) + ".contains('${')",
+        holds=lambda value: "${" not in _without_known_tokens(value),
+    ),
+]
+
+Details = Annotated[
+    dict[str, DetailValue],
+    Field(max_length=32),
+    Rule(
+        message="details keys must be at most 63 letters, digits and _ . - and begin with a letter or _",
+        cel=f"self.all(k, k.size() <= 63 && k.matches({cel_string(_KEY)}))",
+        holds=lambda details: all(len(key) <= 63 and full_match(_KEY, key) for key in details),
+    ),
+    Rule(
+        message="details.ip_address must be ${client_ip} or an IPv4 address, because it is repeated as client_ip",
+        cel=(
+            "!('ip_address' in self) || self['ip_address'] == '${client_ip}'"
+            f" || self['ip_address'].matches({cel_string(_IPV4)})"
+        ),
+        holds=_address_is_valid,
+    ),
+    Rule(
+        message=(
+            f"details.resource must be 1 to {MAX_RESOURCE_LENGTH} characters without control characters and tokens,"
+            " because it is repeated at top level"
+        ),
+        cel=(
+            f"!('resource' in self) || (self['resource'].size() <= {MAX_RESOURCE_LENGTH}"
+            f" && self['resource'].matches({cel_string(NO_CONTROL_CHARACTERS)}) && !self['resource'].contains('${{'))"
+        ),
+        holds=_resource_is_short,
+    ),
+]
+
+
+class EventType(SpecModel):
+    """One kind of event that the mix may name."""
+
+    name: Annotated[
+        str,
+        Text(
+            63,
+            r"^[a-z][a-z0-9_]*$",
+            "must be at most 63 lower-case letters, digits and underscores, and begin with a letter",
+        ),
+        Rule(
+            message=f"name must not be one of the built-in names {_RESERVED_LIST}",
+            cel=f"!(self in {_CEL_RESERVED})",
+            holds=lambda name: name not in RESERVED_NAMES,
+        ),
+    ] = Field(
+        description="Name under which eventMix refers to this event type. Must differ from the built-in names, and is"
+        " unique in the list. At most 63 lower-case letters, digits and underscores, beginning with a letter."
+    )
+    event_type: (
+        Annotated[
+            str,
+            Text(
+                63,
+                r"^[A-Za-z][A-Za-z0-9_.-]*$",
+                "must be at most 63 letters, digits and _ . - and begin with a letter",
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Value of event_type in the event. When left out, the name is used. May be an event type that"
+        " exists already, such as user_login, to add another variant of it.",
+    )
+    severity: Severity = Field(default=Severity.INFO, description="Value of severity in the event.")
+    action_result: Annotated[
+        str,
+        Text(32, r"^[A-Z][A-Z_]*$", "must be at most 32 upper-case letters and underscores, and begin with a letter"),
+    ] = Field(
+        default="SUCCESS",
+        description="Value of action_result in the event: at most 32 upper-case letters and underscores, for example"
+        " SUCCESS, FAILURE or MODIFIED.",
+    )
+    resource: (
+        Annotated[
+            str,
+            Text(
+                MAX_RESOURCE_LENGTH,
+                NO_CONTROL_CHARACTERS,
+                f"must be 1 to {MAX_RESOURCE_LENGTH} characters without control characters",
+            ),
+            Rule(
+                message="resource must not contain ${; tokens are replaced in details only",
+                cel="!self.contains('${')",
+                holds=lambda resource: "${" not in resource,
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="What the event is about, for example a file or a service. Appears in the event as resource, at"
+        " top level and in the details. Taken literally: tokens are not replaced. When left out, the event has none,"
+        " unless details has a key resource.",
+    )
+    details: Details = Field(
+        default_factory=dict,
+        description="Further facts: up to 32 texts of at most 1024 characters, which become the details of the event."
+        f" The tokens {_TOKEN_LIST} are replaced by the user, host and client address of the event and by its number"
+        " in the run; any other ${…} is refused. A key ip_address is repeated at top level as client_ip and must be"
+        " ${client_ip} or an IPv4 address.",
+    )
+
+    @property
+    def wire_event_type(self) -> str:
+        """The event_type of its events."""
+        return self.event_type or self.name

@@ -1,0 +1,141 @@
+"""The kinds of scalar that a spec is made of, each judging JSON values exactly as the API server's schema does.
+
+Why not pydantic's own: `1.0` is an integer for the API server and `true` is not, `$` is the end of the text and not a
+line, and a refusal has to be one sentence with the whole range in it. No particular field is known here.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+from audit_event_operator.resource import durations
+from audit_event_operator.resource.rules import Rule
+
+MAX_EXACT_INTEGER: Final = 2**53 - 1
+"""The largest integer that survives every JSON reader, JavaScript's included."""
+NO_CONTROL_CHARACTERS: Final = r"^[^\x00-\x1F\x7F]+$"
+DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeNumber:
+    """An integer with both bounds, for `Annotated[int, WholeNumber(1, 10_000)]`."""
+
+    minimum: int
+    maximum: int
+    format: Literal["int32", "int64"] = "int32"
+
+    def check(self, value: Any) -> int:
+        """Return the integer; a float without a fraction is one, a bool is not."""
+        number = int(value) if isinstance(value, float) and value.is_integer() else value
+        if type(number) is not int or not self.minimum <= number <= self.maximum:
+            raise refusal(f"must be a whole number from {self.minimum} to {self.maximum}")
+        return number
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "integer", "format": self.format, "minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string with bounds in characters, for `Annotated[str, Text(63, PATTERN, "must be …")]`.
+
+    Attributes:
+        max_length: in characters, not bytes.
+        pattern: a regular expression of the common subset of RE2 and Python, anchored with ^ and $; None allows every
+        text. says: the sentence for a refusal, without the field's name in front.
+        min_length: in characters.
+    """
+
+    max_length: int
+    pattern: str | None
+    says: str
+    min_length: int = 1
+
+    def check(self, value: Any) -> str:
+        """Return the string unchanged."""
+        if (
+            not isinstance(value, str)
+            or not self.min_length <= len(value) <= self.max_length
+            or (self.pattern is not None and not full_match(self.pattern, value))
+        ):
+            raise refusal(self.says)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        bounds: dict[str, Any] = {"type": "string", "maxLength": self.max_length}
+        if self.min_length:
+            bounds["minLength"] = self.min_length
+        if self.pattern is not None:
+            bounds["pattern"] = self.pattern
+        return bounds
+
+
+def full_match(pattern: str, text: str) -> bool:
+    """Tell whether an anchored pattern matches, with RE2's meaning of `$`: the end, and never "before the last newline"."""
+    return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), text, re.ASCII) is not None
+
+
+def refusal(says: str) -> PydanticCustomError:
+    """Build the error for a value that is not what its field takes."""
+    return PydanticCustomError("refused", "{says}", {"says": says})
+
+
+DURATION_TEXT: Final = Text(
+    durations.MAX_LENGTH,
+    durations.PATTERN,
+    'must be a duration such as "250ms", "5s" or "1h30m": numbers with the units ms, s, m or h, at most 32 characters',
+)
+
+# More digits before a unit than this are longer than any bound of ours, and enough of them make CEL's duration() fail
+# with a message of its own. Leading zeros do not count.
+_HUGE_DURATION: Final = (
+    r"(^|[a-z])0*("
+    r"[1-9][0-9]{12,}([.][0-9]+)?ms|[1-9][0-9]{9,}([.][0-9]+)?s|"
+    r"[1-9][0-9]{7,}([.][0-9]+)?m([^s]|$)|[1-9][0-9]{5,}([.][0-9]+)?h)"
+)
+
+
+def duration_is_readable(field: str) -> str:
+    """Return the CEL condition under which `duration(field)` cannot fail."""
+    return f"{field}.matches({cel_string(durations.PATTERN)}) && !{field}.matches({cel_string(_HUGE_DURATION)})"
+
+
+def duration_range(field: str, shortest: str, longest: str) -> Rule:
+    """Return the rule that a duration lies between two others, both included."""
+    shortest_ns, longest_ns = durations.parse_duration(shortest), durations.parse_duration(longest)
+    wrong_form = f"!self.matches({cel_string(durations.PATTERN)})"  # the schema's pattern has its own message for that
+    huge = f"self.matches({cel_string(_HUGE_DURATION)})"
+    in_range = f"duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}')"
+
+    def holds(value: str) -> bool:
+        try:
+            return shortest_ns <= durations.parse_duration(value) <= longest_ns
+        except ValueError:
+            return False
+
+    return Rule(
+        message=f"{field} must be between {shortest} and {longest}",
+        cel=f"{wrong_form} || (!{huge} && {in_range})",
+        holds=holds,
+    )
+
+
+def cel_string(text: str) -> str:
+    """Quote a text as a CEL raw string, so that the backslashes of patterns stay single."""
+    if "'" in text:
+        raise ValueError(f"{text!r} cannot be a raw CEL string: it holds a quote")
+    return f"r'{text}'"

@@ -1,0 +1,263 @@
+"""What a user may ask for: the model behind `spec`, and the parser that turns JSON into an immutable snapshot.
+
+The models are the only place where a field, its bounds, its default and its description are written: the CRD is
+generated from them. Defaults and bounds here are therefore the API server's own. Knows nothing of files, clusters or
+running generators.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import Field, StrictBool, ValidationError
+
+from audit_event_operator.resource.broker_spec import (
+    TLS,
+    DeclarationMode,
+    Delivery,
+    LocalReference,
+    QueueDeclaration,
+    QueueType,
+    RabbitMQ,
+    TLSMode,
+)
+from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND, parse_duration
+from audit_event_operator.resource.entities import DEFAULT_HOSTS, DEFAULT_USERS, Entities, Hosts, Users
+from audit_event_operator.resource.event_type import EventType, Severity
+from audit_event_operator.resource.fields import (
+    DURATION_TEXT,
+    MAX_EXACT_INTEGER,
+    NO_CONTROL_CHARACTERS,
+    Text,
+    WholeNumber,
+    duration_is_readable,
+    duration_range,
+)
+from audit_event_operator.resource.model import SpecModel
+from audit_event_operator.resource.problems import Problem, SpecError
+from audit_event_operator.resource.refusals import problems_of
+from audit_event_operator.resource.rules import Rule
+from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES
+
+__all__ = [
+    "DEFAULT_HOSTS",
+    "DEFAULT_USERS",
+    "TLS",
+    "DeclarationMode",
+    "Delivery",
+    "Entities",
+    "EventType",
+    "GeneratorSpec",
+    "Hosts",
+    "LocalReference",
+    "Problem",
+    "QueueDeclaration",
+    "QueueType",
+    "RabbitMQ",
+    "Severity",
+    "SpecError",
+    "TLSMode",
+    "Users",
+    "parse_spec",
+]
+
+_LARGE_BATCH: Final = 100
+_SHORTEST_WITH_LARGE_BATCH: Final = "100ms"
+_SHORTEST_WITH_LARGE_BATCH_NS: Final = parse_duration(_SHORTEST_WITH_LARGE_BATCH)
+_TEMPLATE_LIST: Final = ", ".join(BUILT_IN_TEMPLATES)
+_ALIAS_LIST: Final = ", ".join(ALIASES)
+_CEL_RESERVED: Final = "[" + ", ".join(f"'{name}'" for name in RESERVED_NAMES) + "]"
+
+Queue = Annotated[
+    str,
+    Text(255, NO_CONTROL_CHARACTERS, "must be 1 to 255 characters without control characters"),
+    Rule(
+        message="queue must be at most 255 bytes long in UTF-8",
+        cel="size(bytes(self)) <= 255",
+        holds=lambda queue: len(queue.encode("utf-8", "surrogatepass")) <= 255,
+    ),
+    Rule(
+        message="queue must not begin with amq. because RabbitMQ reserves these names",
+        cel="!self.startsWith('amq.')",
+        holds=lambda queue: not queue.startswith("amq."),
+    ),
+]
+
+EventMix = Annotated[
+    dict[str, Annotated[int, WholeNumber(0, 1_000_000)]],
+    Field(min_length=1, max_length=64),
+    Rule(
+        message="eventMix must hold at least one weight above 0",
+        cel="self.exists(k, self[k] > 0)",
+        holds=lambda mix: any(weight > 0 for weight in mix.values()),
+    ),
+]
+
+
+class GeneratorSpec(SpecModel):
+    """The wanted stream of audit events."""
+
+    queue: Queue = Field(
+        default="audit_events",
+        description="Name of the RabbitMQ queue that receives the events: at most 255 bytes, no control characters,"
+        " not beginning with amq.; a new name takes effect at once, after what is on its way to the old queue was"
+        " delivered.",
+    )
+    interval: Annotated[str, DURATION_TEXT, duration_range("interval", "1ms", "24h")] = Field(
+        default="5s",
+        description='Time from one tick to the next, between 1ms and 24h, as a duration such as "250ms", "5s" or'
+        ' "1h30m". At'
+        " every tick eventsPerInterval events are made. A change takes effect within a second and keeps all counters.",
+    )
+    events_per_interval: Annotated[int, WholeNumber(1, 10_000)] = Field(
+        default=1,
+        description="Number of events made at every tick, 1 to 10000. More than 100 need an interval of at least"
+        " 100ms.",
+    )
+    suspend: StrictBool = Field(
+        default=False,
+        description="True stops the stream within a second, until it is false again. The counters are kept. The time"
+        " of a bounded run (runDuration) goes on.",
+    )
+    event_mix: EventMix | None = Field(
+        default=None,
+        description="Weight of each kind of event: the share of a name is its weight divided by the sum of all."
+        f" Allowed names are the built-in templates {_TEMPLATE_LIST}; the aliases {_ALIAS_LIST}, whose weight is"
+        " shared evenly by their templates; and the names in eventTypes. Weights are whole numbers from 0 to 1000000,"
+        " at least one above 0. When left out, the seven built-in templates are equally likely; as soon as one name is"
+        " given, only the given ones occur.",
+    )
+    event_types: tuple[EventType, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Event types of your own, at most 32, to be named in eventMix. One that eventMix does not name"
+        " never occurs.",
+    )
+    entities: Entities = Field(
+        default=Entities(),
+        description="The users and hosts that the events are about.",
+    )
+    random_seed: Annotated[int, WholeNumber(-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER, "int64")] | None = Field(
+        default=None,
+        description="Seed of everything random in the content of events: the same seed gives the same sequence of"
+        " events (but for ids and timestamps). When left out, it is derived from the UID of the resource;"
+        " status.randomSeed shows it.",
+    )
+    max_events: Annotated[int, WholeNumber(1, MAX_EXACT_INTEGER, "int64")] | None = Field(
+        default=None,
+        description="Ends the run when this many events were published in it. Raising it continues the run. When left"
+        " out, the number is not bounded.",
+    )
+    run_duration: Annotated[str, DURATION_TEXT, duration_range("runDuration", "1s", "720h")] | None = Field(
+        default=None,
+        description='Ends the run when this time has passed since its first tick, between 1s and 720h, such as "10m".'
+        " Suspended"
+        " time counts. When left out, the time is not bounded.",
+    )
+    run_id: (
+        Annotated[
+            str,
+            Text(
+                63,
+                r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+                "must be at most 63 letters, digits and _ . - and begin and end with a letter or digit (quote it when"
+                " it is a number)",
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Name of the run. Any other value than before starts a new run: eventsPublished begins at 0 and"
+        " the sequence of events begins again. Useful together with maxEvents or runDuration, also from Git.",
+    )
+    delivery: Delivery = Field(
+        default=Delivery.AT_LEAST_ONCE,
+        description="AtLeastOnce: events are persistent, confirmed by the broker and sent again until they are; none"
+        " is dropped for a reason of the broker. AtMostOnce: events are not persistent and never sent twice;"
+        " unconfirmed ones count as dropped.",
+    )
+    queue_declaration: QueueDeclaration = Field(
+        default=QueueDeclaration(),
+        description="What to do about the queue before the first event.",
+    )
+    rabbitmq: RabbitMQ | None = Field(
+        default=None,
+        description="The broker. When left out, it is the one that the operator itself is configured with.",
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            message=(
+                f"eventsPerInterval above {_LARGE_BATCH} needs an interval of at least {_SHORTEST_WITH_LARGE_BATCH};"
+                " lower eventsPerInterval or lengthen interval"
+            ),
+            cel=(
+                f"!has(self.eventsPerInterval) || self.eventsPerInterval <= {_LARGE_BATCH} || !has(self.interval)"
+                f" || !({duration_is_readable('self.interval')})"
+                f" || duration(self.interval) >= duration('{_SHORTEST_WITH_LARGE_BATCH}')"
+            ),
+            holds=lambda spec: (
+                spec.events_per_interval <= _LARGE_BATCH or spec.interval_ns >= _SHORTEST_WITH_LARGE_BATCH_NS
+            ),
+            field="eventsPerInterval",
+        ),
+        Rule(
+            message=(
+                f"eventMix may only name {_TEMPLATE_LIST}, the aliases {_ALIAS_LIST}, and names that eventTypes defines"
+            ),
+            cel=(
+                f"!has(self.eventMix) || self.eventMix.all(k, k in {_CEL_RESERVED}"
+                " || (has(self.eventTypes) && self.eventTypes.exists(t, t.name == k)))"
+            ),
+            holds=lambda spec: not spec.unknown_mix_names,
+            field="eventMix",
+        ),
+    )
+
+    @cached_property
+    def interval_ns(self) -> int:
+        """The time between two ticks in nanoseconds."""
+        return parse_duration(self.interval)
+
+    @cached_property
+    def run_duration_ns(self) -> int | None:
+        """The longest time of a run in nanoseconds; None when it is not bounded."""
+        return None if self.run_duration is None else parse_duration(self.run_duration)
+
+    @property
+    def target_rate(self) -> Fraction:
+        """The events per second that are asked for, whether suspended or not."""
+        return Fraction(self.events_per_interval * NANOSECONDS_PER_SECOND, self.interval_ns)
+
+    @property
+    def unknown_mix_names(self) -> frozenset[str]:
+        """Names in the mix that nothing defines; empty in every spec that was accepted."""
+        defined = {event_type.name for event_type in self.event_types}
+        return frozenset(self.event_mix or ()) - defined - frozenset(RESERVED_NAMES)
+
+
+def parse_spec(raw: Mapping[str, Any]) -> GeneratorSpec:
+    """Turn the `spec` of a resource into a snapshot, with the API server's verdict and defaults.
+
+    Nulls count as absent. Unknown fields are ignored, because the API server has pruned those that its CRD does not
+    know: what is left belongs to a newer version of the operator. `verdict.validate_object` reports them.
+
+    Raises:
+        SpecError: with one problem for every field that has to be mended.
+    """
+    if not isinstance(raw, Mapping):
+        raise SpecError((Problem("spec", "spec must be an object"),))
+    try:
+        return GeneratorSpec.model_validate(without_nulls(raw), by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise SpecError(problems_of(error, "spec")) from None
+
+
+def without_nulls(value: Any) -> Any:
+    """Copy a JSON value without the members of objects that are null; the API server drops these before it defaults."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list | tuple):
+        return [without_nulls(item) for item in value]
+    return value
