@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import CompletionReason, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,21 @@ class GeneratorState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The Ready condition in the making: one reason of the table, one sentence for the user."""
+    """The Ready condition in the making: one reason of the table, one sentence for the user.
+
+    `early`: the trouble is younger than its damping, so that Ready is Unknown rather than False (see `readiness`).
+    """
 
     reason: Reason
+    message: str
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The Complete condition in the making: which bound ended the run, and a sentence that says so."""
+
+    reason: CompletionReason
     message: str
 
 
@@ -55,7 +67,7 @@ class Snapshot:
     generation: int
     state: GeneratorState
     verdict: Verdict
-    complete: Verdict | None
+    complete: Completion | None
     rate_limited: str | None
     queue: str
     broker: str

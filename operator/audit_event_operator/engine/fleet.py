@@ -1,0 +1,251 @@
+"""The supervisor of all generators, keyed by UID: a re-created name is another generator.
+
+Callable only on the event loop. It never raises for what a resource says; a generator that crashes is logged, counted,
+shown and started again. It knows neither Kubernetes nor files, only what they ask of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Final
+
+from audit_event_operator.engine.generator import Generator
+from audit_event_operator.engine.lane import Lane
+from audit_event_operator.engine.ledger import DropReason, Totals
+from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.engine.tools import Tools
+from audit_event_operator.pacing.caps import fair_shares
+from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.resource.status import Progress
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS: Final = 1.0
+_SWEEP_CHUNK: Final = 200
+_BACKOFF_SECONDS: Final = (1.0, 30.0)
+
+
+class Fleet:
+    """All generators of this process.
+
+    Args:
+        tools: what generators share.
+        lane: the default target of posted events, which has a ledger row of its own; None when there is none.
+    """
+
+    def __init__(self, tools: Tools, lane: Lane | None = None) -> None:
+        self._tools = tools
+        self.lane = lane
+        self.running = False
+        self._generators: dict[str, Generator] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._departed: dict[str, tuple[Generator, float]] = {}
+        self._listeners: list[Callable[[str], None]] = []
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def totals(self) -> Totals:
+        """Operator-wide counts."""
+        return self._tools.totals
+
+    # -- what sources ask of it ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Accept resources and posts. Idempotent."""
+        self.running = True
+        if self.lane is not None:
+            self.lane.open()
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever(), name="fleet-sweep")
+
+    def apply(
+        self, ref: Ref, uid: str, generation: int, spec: GeneratorSpec, progress: Progress, *, joining: bool = False
+    ) -> None:
+        """Have a generator run this spec. Idempotent on (UID, generation); ignored while the fleet is not running.
+
+        Args:
+            ref: the resource's name.
+            uid: its identity.
+            generation: the spec's generation; an older one than known is ignored.
+            spec: what to do.
+            progress: what its status says was done, used only when the UID is new.
+            joining: it existed before this process took over.
+        """
+        if not self.running:
+            return
+        generator = self._generators.get(uid) or self._add(ref, uid, progress, joining=joining)
+        if generation > generator.latest_generation:
+            generator.apply(generation, spec)
+            self._share_out(ref.namespace)
+
+    def reject(self, ref: Ref, uid: str, generation: int, message: str, progress: Progress | None = None) -> None:
+        """The resource's spec is invalid: stop its generator and say so."""
+        if not self.running:
+            return
+        generator = self._generators.get(uid) or self._add(ref, uid, progress or Progress(), joining=False)
+        if generation > generator.latest_generation:
+            generator.reject(generation, message)
+            self._share_out(ref.namespace)
+
+    def discard(self, uid: str) -> None:
+        """The resource is gone: nothing of it is written any more. Unknown UIDs are fine."""
+        generator = self._generators.pop(uid, None)
+        if generator is None:
+            return
+        self._tasks.pop(uid).cancel()
+        generator.stop(DropReason.RESOURCE_DELETED, self._tools.deletion_grace_seconds)
+        self._departed[uid] = (generator, self._now() + self._tools.departed_seconds)
+        self._share_out(generator.ref.namespace)
+        snapshot = generator.snapshot()
+        logger.info(
+            "Stopped generator %s: its resource is gone (generated %d, published %d, dropped %d, in flight %d)",
+            generator.ref, snapshot.generated, snapshot.published, snapshot.dropped, snapshot.in_flight,
+        )  # fmt: skip
+
+    async def stop_all(self) -> None:
+        """End everything at once without draining: the work is no longer ours (lease lost) or has gone (CRD deleted)."""
+        tasks = list(self._tasks.values())
+        for uid in list(self._generators):
+            self._end(uid, grace_seconds=0.0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def stand_down(self) -> None:
+        """Stop everything and accept nothing more until `start`."""
+        self.running = False
+        await self.stop_all()
+        if self.lane is not None:
+            self.lane.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
+
+    async def shutdown(self, drain_seconds: float) -> None:
+        """Stop all ticks, deliver what is buffered within `drain_seconds`, drop the rest as `shutdown_deadline`."""
+        self.running = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        generators = list(self._generators.values())
+        lane = [self.lane.drained(drain_seconds)] if self.lane is not None else []
+        await asyncio.gather(*(generator.drained(drain_seconds) for generator in generators), *lane)
+        for generator in generators:
+            generator.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
+        if self.lane is not None:
+            self.lane.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
+
+    # -- what readers ask of it ----------------------------------------------------------------------------------------
+
+    def on_change(self, callback: Callable[[str], None]) -> None:
+        """Have `callback` called with a UID whenever something worth a status write may have happened."""
+        self._listeners.append(callback)
+
+    def uids(self) -> frozenset[str]:
+        """The resources that are known now."""
+        return frozenset(self._generators)
+
+    def snapshots(self) -> list[Snapshot]:
+        """All live resources."""
+        return [generator.snapshot() for generator in self._generators.values()]
+
+    def series(self) -> list[Snapshot]:
+        """What `/metrics` shows: live resources, the default target's row, and the ones that went within the last minute."""
+        now, named = self._now(), {generator.ref for generator in self._generators.values()}
+        departed = [
+            generator.snapshot()
+            for generator, until in self._departed.values()
+            if until > now and generator.ref not in named
+        ]
+        return [*self.snapshots(), *([self.lane.snapshot()] if self.lane is not None else []), *_latest(departed)]
+
+    def snapshot(self, uid: str) -> Snapshot | None:
+        """One resource by its identity."""
+        generator = self._generators.get(uid)
+        return None if generator is None else generator.snapshot()
+
+    def generator(self, ref: Ref) -> Generator | None:
+        """The live generator of that name."""
+        return next((each for each in self._generators.values() if each.ref == ref), None)
+
+    def find(self, ref: Ref) -> Snapshot | None:
+        """One resource by its name."""
+        generator = self.generator(ref)
+        return None if generator is None else generator.snapshot()
+
+    def wake(self) -> None:
+        """Have every generator look at the gate again."""
+        for generator in self._generators.values():
+            generator.wake()
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether the supervisor is alive."""
+        return self._sweeper is not None and not self._sweeper.done()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _add(self, ref: Ref, uid: str, progress: Progress, *, joining: bool) -> Generator:
+        generator = Generator(ref, uid, self._tools, progress, joining=joining, changed=lambda: self._notify(uid))
+        self._generators[uid] = generator
+        self._tasks[uid] = asyncio.get_running_loop().create_task(self._supervise(generator), name=f"generator {ref}")
+        return generator
+
+    def _end(self, uid: str, grace_seconds: float) -> None:
+        generator = self._generators.pop(uid)
+        self._tasks.pop(uid, None)
+        generator.stop(DropReason.SHUTDOWN_DEADLINE, grace_seconds)
+        self._departed[uid] = (generator, self._now() + self._tools.departed_seconds)
+
+    async def _supervise(self, generator: Generator) -> None:
+        backoff, longest = _BACKOFF_SECONDS
+        while True:
+            try:
+                await generator.run()
+            except Exception:  # the supervisor's whole purpose: one generator's bug must not end the others
+                logger.exception("Generator %s crashed; starting it again in %g s", generator.ref, backoff)
+                self.totals.generator_crashes += 1
+                generator.crashed(f"An internal error ended the generator; it starts again in {backoff:g} s (see the log).")
+            await asyncio.sleep(backoff)
+            backoff = min(longest, backoff * 2)
+
+    def _share_out(self, namespace: str) -> None:
+        """Divide the namespace's cap among its generators."""
+        cap = self._tools.namespace_cap
+        if cap is None:
+            return
+        members = {uid: each for uid, each in self._generators.items() if each.ref.namespace == namespace}
+        asked: dict[str, Fraction] = {uid: min(each.asked_rate, self._tools.cap) for uid, each in members.items()}
+        for uid, share in fair_shares(asked, cap).items():
+            members[uid].set_cap(share if asked[uid] else self._tools.cap)
+
+    def _notify(self, uid: str) -> None:
+        if uid in self._generators:
+            for listener in self._listeners:
+                listener(uid)
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for index, (uid, generator) in enumerate(list(self._generators.items())):
+                if generator.sweep():
+                    self._notify(uid)
+                if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
+                    await asyncio.sleep(0)
+            now = self._now()
+            for uid in [uid for uid, (_, until) in self._departed.items() if until <= now]:
+                del self._departed[uid]
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _latest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """One per name, the last one wins: a metric must not have the same labels twice."""
+    return list({snapshot.ref: snapshot for snapshot in snapshots}.values())

@@ -1,0 +1,49 @@
+"""A bounded run: what was done of it before this process, and whether it is over.
+
+Pure decisions about maxEvents, runDuration and runId; times are wall-clock datetimes in UTC, since a run outlives processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from audit_event_operator.engine.snapshot import Completion
+from audit_event_operator.resource.conditions import CompletionReason
+from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.resource.status import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run is taken up: events already published in it, and when its first tick was (None: not yet)."""
+
+    events_published: int
+    start_time: datetime | None
+    completion_time: datetime | None
+
+
+def take_up(spec: GeneratorSpec, progress: Progress) -> Start:
+    """Go on with the run that the status tells of, or begin anew when the runId is another one."""
+    if progress.run_id != spec.run_id:
+        return Start(0, None, None)
+    return Start(progress.events_published, progress.start_time, progress.completion_time)
+
+
+def completion(spec: GeneratorSpec, run_published: int, start_time: datetime | None, now: datetime) -> Completion | None:
+    """Whether the run is over, and by which bound; None while it goes on or has no bound."""
+    if spec.max_events is not None and run_published >= spec.max_events:
+        message = f"Published {run_published} events; spec.maxEvents is {spec.max_events}."
+        return Completion(CompletionReason.MAX_EVENTS_REACHED, f"{message} Set a new spec.runId to run it again.")
+    ends = end_time(spec, start_time)
+    if ends is not None and now >= ends:
+        message = f"Ran for spec.runDuration ({spec.run_duration}) and published {run_published} events."
+        return Completion(CompletionReason.DURATION_ELAPSED, f"{message} Set a new spec.runId to run it again.")
+    return None
+
+
+def end_time(spec: GeneratorSpec, start_time: datetime | None) -> datetime | None:
+    """When runDuration is over; None without one or before the first tick."""
+    if spec.run_duration_ns is None or start_time is None:
+        return None
+    return start_time + timedelta(microseconds=spec.run_duration_ns // 1_000)
