@@ -210,7 +210,9 @@ class Fleet:
             except Exception:  # the supervisor's whole purpose: one generator's bug must not end the others
                 logger.exception("Generator %s crashed; starting it again in %g s", generator.ref, backoff)
                 self.totals.generator_crashes += 1
-                generator.crashed(f"An internal error ended the generator; it starts again in {backoff:g} s (see the log).")
+                generator.crashed(
+                    f"An internal error ended the generator; it starts again in {backoff:g} s (see the log)."
+                )
             await asyncio.sleep(backoff)
             backoff = min(longest, backoff * 2)
 

@@ -109,7 +109,17 @@ class Ledger:
     `run_published` counts only events of the current run (see `begin_run`); the other counts never go back.
     """
 
-    __slots__ = ("dropped", "generated", "last_publish_unix_ns", "published", "retried", "run", "run_published", "skipped", "totals")
+    __slots__ = (
+        "dropped",
+        "generated",
+        "last_publish_unix_ns",
+        "published",
+        "retried",
+        "run",
+        "run_published",
+        "skipped",
+        "totals",
+    )
 
     def __init__(self, totals: Totals, *, run_published: int = 0) -> None:
         self.totals = totals

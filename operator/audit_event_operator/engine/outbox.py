@@ -45,7 +45,9 @@ class Parcel:
 
     __slots__ = ("attempt", "event", "order", "outbox", "run", "settled", "waiter")
 
-    def __init__(self, outbox: Outbox, event: AuditEvent, order: int, run: int, waiter: Future[bool] | None = None) -> None:
+    def __init__(
+        self, outbox: Outbox, event: AuditEvent, order: int, run: int, waiter: Future[bool] | None = None
+    ) -> None:
         self.outbox = outbox
         self.event = event
         self.order = order

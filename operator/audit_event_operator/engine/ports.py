@@ -19,7 +19,7 @@ class TargetKind(StrEnum):
     """Who says where the broker is."""
 
     DEFAULT = "default"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - a kind, not a secret
     CLUSTER = "cluster"
 
 
@@ -99,8 +99,8 @@ class OutletHealth:
     """How an outlet fares, on the loop's clock in seconds.
 
     `ready_since`: connected and declared since then (None: not now). `connected`: the broker's connection is open.
-    `blocked_since`: the broker said connection.blocked. `trouble` stays until a confirm (or a declare, where it was the declare that
-    failed) shows that it is over. `broker` is `host:port/vhost` once known, never the user.
+    `blocked_since`: the broker said connection.blocked. `trouble` stays until a confirm (or a declare, where it was the
+    declare that failed) shows that it is over. `broker` is `host:port/vhost` once known, never the user.
     """
 
     ready_since: float | None = None

@@ -81,9 +81,13 @@ def judge(seen: Circumstances, damping: Damping) -> Verdict:
             "the surplus is skipped. Lower the rate or relieve the broker.",
         )
     if seen.confirmed:
-        return Verdict(Reason.PUBLISHING, f'Events are confirmed by {health.broker or "the broker"} for queue "{seen.queue}".')
+        return Verdict(
+            Reason.PUBLISHING, f'Events are confirmed by {health.broker or "the broker"} for queue "{seen.queue}".'
+        )
     if slow:
-        return Verdict(Reason.CONNECTED, f'Connected to {health.broker}; queue "{seen.queue}" is there and nothing is due yet.')
+        return Verdict(
+            Reason.CONNECTED, f'Connected to {health.broker}; queue "{seen.queue}" is there and nothing is due yet.'
+        )
     if health.ready_since is not None:
         return Verdict(Reason.STARTING, f'Waiting for the first confirm of queue "{seen.queue}" by {health.broker}.')
     return Verdict(Reason.STARTING, f'Connecting to the broker for queue "{seen.queue}".')

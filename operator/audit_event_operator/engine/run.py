@@ -30,7 +30,9 @@ def take_up(spec: GeneratorSpec, progress: Progress) -> Start:
     return Start(progress.events_published, progress.start_time, progress.completion_time)
 
 
-def completion(spec: GeneratorSpec, run_published: int, start_time: datetime | None, now: datetime) -> Completion | None:
+def completion(
+    spec: GeneratorSpec, run_published: int, start_time: datetime | None, now: datetime
+) -> Completion | None:
     """Whether the run is over, and by which bound; None while it goes on or has no bound."""
     if spec.max_events is not None and run_published >= spec.max_events:
         message = f"Published {run_published} events; spec.maxEvents is {spec.max_events}."

@@ -102,4 +102,8 @@ class Pacer:
 
     def _events_before(self, tick: int) -> int:
         # The first tick of a share below one must not wait for the sum to reach a whole event.
-        return tick * self._events if self._share == self._events else -(-tick * self._share.numerator // self._share.denominator)
+        return (
+            tick * self._events
+            if self._share == self._events
+            else -(-tick * self._share.numerator // self._share.denominator)
+        )
