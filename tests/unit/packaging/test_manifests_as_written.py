@@ -1,0 +1,94 @@
+"""The manifests as files: what the pod may do, what the operator may do, what people may do."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from audit_event_operator.resource.names import GROUP, PLURAL
+
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+
+# Everything the operator is allowed, as (API group, resource, verb); a new right is added here with its reason.
+OPERATOR_RIGHTS = {
+    (GROUP, PLURAL, "get"),  # whose status write was refused: the same object's, or one re-created under its name?
+    (GROUP, PLURAL, "list"),
+    (GROUP, PLURAL, "watch"),
+    (GROUP, f"{PLURAL}/status", "patch"),
+    ("", "events", "create"),
+    ("", "secrets", "get"),
+}
+
+
+def documents(path: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((MANIFESTS / path).read_text()))
+
+
+def rights(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_operator_may_do_what_it_needs_and_nothing_else() -> None:
+    cluster_role, _, lease_role, _ = documents("base/rbac.yaml")
+    assert rights(cluster_role["rules"]) == OPERATOR_RIGHTS
+    create, keep = lease_role["rules"]
+    assert rights([create]) == {("coordination.k8s.io", "leases", "create")}
+    assert rights([keep]) == {("coordination.k8s.io", "leases", "get"), ("coordination.k8s.io", "leases", "update")}
+    assert keep["resourceNames"] == ["audit-event-operator"]
+
+
+def test_one_namespace_needs_the_same_rights_as_all() -> None:
+    role, _ = documents("components/namespaced/role/role.yaml")
+    assert rights(role["rules"]) == OPERATOR_RIGHTS
+
+
+def test_who_may_edit_may_post_and_who_may_view_may_not() -> None:
+    view, edit = documents("base/user-roles.yaml")
+    assert {verb for _, _, verb in rights(view["rules"])} == {"get", "list", "watch"}
+    assert (GROUP, f"{PLURAL}/events", "create") in rights(edit["rules"])
+    assert not any(resource.endswith("/status") for _, resource, _ in rights(edit["rules"]))
+
+
+def test_the_pod_is_confined() -> None:
+    (deployment,) = documents("base/deployment.yaml")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["enableServiceLinks"] is False
+    assert pod["terminationGracePeriodSeconds"] == 45
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "cpu" not in container["resources"]["limits"]
+
+
+def test_two_pods_never_run_side_by_side_on_purpose() -> None:
+    (deployment,) = documents("base/deployment.yaml")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_no_probe_asks_for_the_broker() -> None:
+    (deployment,) = documents("base/deployment.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    asked = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
+    assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+
+
+def test_only_the_dev_overlay_contains_a_password() -> None:
+    holders = {
+        str(path.relative_to(MANIFESTS))
+        for path in MANIFESTS.rglob("*.yaml")
+        if "RABBITMQ_PASS=" in path.read_text() or "kind: Secret\n" in path.read_text()
+    }
+    assert holders == {"overlays/dev/kustomization.yaml", "samples/05-secret-credentials.yaml"}
