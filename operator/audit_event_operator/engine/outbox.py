@@ -210,7 +210,11 @@ class Outbox:
         parcel.attempt -= 1
         if parcel.attempt:
             self.ledger.retried -= 1
-        heappush(self._retries, parcel)
+        if self._open:
+            heappush(self._retries, parcel)
+        else:
+            self.ledger.drop(self._closed_for)
+            self._settle(parcel, published=False)
 
     def ack(self, parcel: Parcel) -> None:
         """The broker took responsibility: the event is published."""

@@ -1,0 +1,383 @@
+"""What a fleet does with resources, on a clock that jumps."""
+
+import asyncio
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.ledger import Outcome
+from audit_event_operator.engine.ports import TargetUnavailable, Trouble
+from audit_event_operator.engine.snapshot import GeneratorState, Ref
+from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.resource.status import Progress
+
+REF = Ref("team", "stream")
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture
+async def fleet(tools):
+    fleet = Fleet(tools)
+    fleet.start()
+    yield fleet
+    if fleet.running:
+        await fleet.shutdown(0)
+
+
+def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, joining=False, **spec):
+    fleet.apply(ref, uid, generation, parse_spec(spec), progress or Progress(), joining=joining)
+
+
+def conserved(snapshot) -> bool:
+    return snapshot.generated == snapshot.published + snapshot.dropped + snapshot.buffered + snapshot.in_flight
+
+
+async def test_a_resource_added_while_we_run_publishes_at_once_and_then_at_its_interval(fleet):
+    apply(fleet, interval="5s")
+    await asyncio.sleep(0.1)
+    assert fleet.find(REF).published == 1
+    await asyncio.sleep(10)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.verdict.reason, snapshot.state) == (
+        3,
+        Reason.PUBLISHING,
+        GeneratorState.ACTIVE,
+    )
+    assert conserved(snapshot)
+
+
+async def test_a_changed_interval_is_taken_up_in_place_and_keeps_the_counters(fleet, brokers):
+    apply(fleet, interval="5s")
+    await asyncio.sleep(1)
+    apply(fleet, generation=2, interval="100ms")
+    assert fleet.find(REF).generation == 2
+    await asyncio.sleep(1)
+    assert fleet.find(REF).published == pytest.approx(11, abs=1)
+    assert len(brokers.outlets) == 1
+
+
+async def test_an_older_or_equal_generation_changes_nothing(fleet):
+    apply(fleet, generation=3, interval="1s")
+    await asyncio.sleep(0.1)
+    apply(fleet, generation=3, interval="1ms")
+    apply(fleet, generation=2, interval="1ms")
+    await asyncio.sleep(3)
+    assert fleet.find(REF).published <= 4
+
+
+async def test_nothing_is_generated_before_the_broker_was_there_once(fleet, brokers):
+    brokers.connecting = False
+    apply(fleet, interval="100ms")
+    await asyncio.sleep(60)
+    assert fleet.find(REF).generated == 0
+    brokers.outlets[0].ready()
+    await asyncio.sleep(0.05)
+    assert fleet.find(REF).published == 1
+
+
+async def test_a_broker_that_takes_nothing_fills_the_buffer_and_then_ticks_are_skipped(fleet, brokers):
+    apply(fleet, interval="10ms")
+    await asyncio.sleep(0.5)
+    brokers.taking = False
+    await asyncio.sleep(10)
+    snapshot = fleet.find(REF)
+    assert snapshot.buffered == 100, "one second of the target rate"
+    assert snapshot.skipped > 800
+    assert conserved(snapshot)
+    brokers.taking = True
+    brokers.outlets[0].pump()
+    await asyncio.sleep(0.5)
+    snapshot = fleet.find(REF)
+    assert snapshot.buffered == 0
+    assert conserved(snapshot)
+
+
+async def test_a_tick_larger_than_the_buffer_enters_it_as_room_appears(fleet):
+    apply(fleet, interval="10s", eventsPerInterval=10_000)
+    await asyncio.sleep(9)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.skipped) == (10_000, 0)
+
+
+async def test_suspend_stops_at_once_and_says_so_and_resuming_ticks_at_once(fleet):
+    apply(fleet, interval="1s")
+    await asyncio.sleep(2.5)
+    apply(fleet, generation=2, interval="1s", suspend=True)
+    before = fleet.find(REF)
+    assert (before.verdict.reason, before.target_rate, before.state) == (Reason.SUSPENDED, 0, GeneratorState.SUSPENDED)
+    await asyncio.sleep(60)
+    assert fleet.find(REF).published == before.published
+    apply(fleet, generation=3, interval="1s")
+    assert fleet.find(REF).verdict.reason is Reason.STARTING
+    await asyncio.sleep(0.1)
+    assert fleet.find(REF).published == before.published + 1
+    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+
+
+async def test_a_bounded_run_publishes_exactly_its_events_and_completes(fleet):
+    apply(fleet, interval="100ms", eventsPerInterval=70, maxEvents=1000)
+    await asyncio.sleep(10)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.generated) == (1000, 1000)
+    assert snapshot.verdict.reason is Reason.COMPLETED
+    assert snapshot.complete.reason is CompletionReason.MAX_EVENTS_REACHED
+    assert snapshot.completion_time is not None
+
+
+async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="100ms", eventsPerInterval=10, maxEvents=55)
+    for outcome in [Outcome.NACK, Outcome.ACK, Outcome.UNKNOWN, Outcome.ACK] * 10:
+        await asyncio.sleep(0.2)
+        brokers.outlets[0].answer(outcome)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.events_published, snapshot.generated) == (55, 55, 55)
+    assert snapshot.retried > 0
+
+
+async def test_a_new_run_id_runs_it_again_and_restarts_the_sequence(fleet, brokers):
+    apply(fleet, interval="100ms", eventsPerInterval=50, maxEvents=100, randomSeed=7)
+    await asyncio.sleep(5)
+    apply(fleet, generation=2, interval="100ms", eventsPerInterval=50, maxEvents=100, randomSeed=7, runId="again")
+    await asyncio.sleep(5)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.events_published, snapshot.run_id) == (200, 100, "again")
+    bodies = [parcel.event.body.partition(b"server_hostname")[2] for parcel in brokers.outlets[0].written]
+    assert bodies[:100] == bodies[100:], "the same seed and sequence say the same"
+
+
+async def test_raising_max_events_continues_the_run(fleet):
+    apply(fleet, interval="10ms", maxEvents=100)
+    await asyncio.sleep(5)
+    apply(fleet, generation=2, interval="10ms", maxEvents=150)
+    assert fleet.find(REF).complete is None
+    await asyncio.sleep(5)
+    assert fleet.find(REF).published == 150
+
+
+async def test_run_duration_counts_from_the_first_tick_and_suspended_time_counts(fleet):
+    apply(fleet, interval="1s", runDuration="10s")
+    await asyncio.sleep(3.5)
+    apply(fleet, generation=2, interval="1s", runDuration="10s", suspend=True)
+    await asyncio.sleep(8)
+    snapshot = fleet.find(REF)
+    assert snapshot.complete.reason is CompletionReason.DURATION_ELAPSED
+    assert snapshot.published == 4
+
+
+async def test_progress_in_the_status_is_taken_up(fleet):
+    apply(fleet, interval="10ms", maxEvents=100, progress=Progress(events_published=90))
+    await asyncio.sleep(3)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.events_published) == (10, 100)
+
+
+async def test_a_completed_run_stays_completed_over_a_restart(fleet):
+    done = datetime(2023, 1, 1, tzinfo=UTC)
+    progress = Progress(events_published=100, start_time=done, completion_time=done)
+    apply(fleet, interval="10ms", maxEvents=100, progress=progress, joining=True)
+    await asyncio.sleep(3)
+    snapshot = fleet.find(REF)
+    assert (snapshot.published, snapshot.completion_time, snapshot.verdict.reason) == (0, done, Reason.COMPLETED)
+
+
+async def test_a_resource_that_existed_before_keeps_its_rhythm(fleet, tools):
+    last = datetime.fromtimestamp(tools.wall_ns() / 1e9, UTC) - timedelta(seconds=100)
+    apply(fleet, interval="1h", progress=Progress(last_publish_time=last), joining=True)
+    await asyncio.sleep(3490)
+    assert fleet.find(REF).published == 0
+    await asyncio.sleep(20)
+    assert fleet.find(REF).published == 1
+
+
+async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    apply(fleet, generation=2, interval="1s", eventsPerInterval=5, queue="other")
+    await asyncio.sleep(1)
+    assert fleet.find(REF).generation == 1
+    assert len(brokers.outlets) == 1
+    brokers.answering = True
+    brokers.outlets[0].answer()
+    await asyncio.sleep(0.1)
+    snapshot = fleet.find(REF)
+    assert (snapshot.generation, snapshot.queue, snapshot.dropped) == (2, "other", 0)
+    assert [outlet.request.queue for outlet in brokers.outlets] == ["audit_events", "other"]
+    assert brokers.outlets[0].closed_after is not None
+
+
+async def test_what_cannot_drain_in_time_is_dropped_as_target_changed(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    apply(fleet, generation=2, interval="1s", queue="never")
+    apply(fleet, generation=3, interval="1s", queue="third")
+    await asyncio.sleep(6)
+    snapshot = fleet.find(REF)
+    assert (snapshot.generation, snapshot.queue) == (3, "third")
+    assert fleet.totals.dropped == {"target_changed": 5}
+    assert conserved(snapshot)
+    assert [outlet.request.queue for outlet in brokers.outlets] == ["audit_events", "third"], "skipped ones never start"
+
+
+async def test_deleting_drops_the_buffer_at_once_and_lets_written_events_be_confirmed(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="10ms", eventsPerInterval=10)
+    await asyncio.sleep(0.1)
+    brokers.taking = False
+    await asyncio.sleep(1)
+    outlet = brokers.outlets[0]
+    fleet.discard("u1")
+    assert fleet.snapshots() == []
+    assert outlet.closed_after == 5.0
+    (departed,) = fleet.series()
+    assert departed.buffered == 0
+    assert departed.in_flight > 0
+    assert conserved(departed)
+    written = len(outlet.written)
+    outlet.answer()
+    await asyncio.sleep(2)
+    (departed,) = fleet.series()
+    assert (departed.in_flight, departed.published, len(outlet.written)) == (0, written, written)
+    await asyncio.sleep(70)
+    assert fleet.series() == []
+
+
+async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fleet):
+    apply(fleet, interval="1s")
+    await asyncio.sleep(3.5)
+    fleet.discard("u1")
+    apply(fleet, uid="u2", interval="1s", suspend=True)
+    (row,) = fleet.series()
+    assert (row.uid, row.generated) == ("u2", 0)
+
+
+async def test_an_invalid_spec_stops_the_generator_and_a_mended_one_starts_it_again(fleet):
+    apply(fleet, interval="100ms")
+    await asyncio.sleep(1)
+    fleet.reject(REF, "u1", 2, "spec.interval: must be between 1ms and 24h")
+    before = fleet.find(REF)
+    assert (before.verdict.reason, before.generation, before.state) == (Reason.INVALID_SPEC, 2, GeneratorState.FAILING)
+    await asyncio.sleep(5)
+    assert fleet.find(REF).generated == before.generated
+    apply(fleet, generation=3, interval="100ms")
+    await asyncio.sleep(1)
+    assert fleet.find(REF).generated > before.generated
+    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+
+
+async def test_a_resource_without_a_broker_says_why(fleet, targets):
+    targets.refused = TargetUnavailable(Reason.NO_BROKER, "no default broker")
+    apply(fleet, interval="1s")
+    await asyncio.sleep(1)
+    snapshot = fleet.find(REF)
+    assert (snapshot.verdict.reason, snapshot.verdict.message, snapshot.generated) == (
+        Reason.NO_BROKER,
+        "no default broker",
+        0,
+    )
+
+
+async def test_a_lost_broker_is_unknown_for_thirty_seconds_and_then_false(fleet, brokers):
+    apply(fleet, interval="1s")
+    await asyncio.sleep(1.5)
+    now = asyncio.get_running_loop().time()
+    brokers.outlets[0].set(trouble=Trouble(Reason.BROKER_UNREACHABLE, "gone", now))
+    assert fleet.find(REF).verdict.early
+    changes = []
+    fleet.on_change(changes.append)
+    await asyncio.sleep(29)
+    assert changes == []
+    await asyncio.sleep(3)
+    assert changes == ["u1"], "the sweep notices that the damping is over"
+    assert not fleet.find(REF).verdict.early
+
+
+async def test_sixty_seconds_of_skips_are_backpressure(fleet, brokers):
+    apply(fleet, interval="10ms")
+    await asyncio.sleep(1)
+    brokers.taking = False
+    await asyncio.sleep(58)
+    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+    await asyncio.sleep(10)
+    assert fleet.find(REF).verdict.reason is Reason.BACKPRESSURE
+
+
+async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
+    apply(fleet, interval="100ms", eventsPerInterval=10_000)
+    await asyncio.sleep(10)
+    snapshot = fleet.find(REF)
+    assert snapshot.published == pytest.approx(50_000, rel=0.02)
+    assert snapshot.target_rate == 5000
+    assert "100000" in snapshot.rate_limited
+    assert fleet.totals.skipped["rate_limited"] > 900_000
+
+
+async def test_a_namespace_cap_is_shared_fairly(tools):
+    fleet = Fleet(dataclasses.replace(tools, namespace_cap=Fraction(100)))
+    fleet.start()
+    apply(fleet, uid="small", ref=Ref("a", "small"), interval="100ms")
+    apply(fleet, uid="large", ref=Ref("a", "large"), interval="1ms")
+    apply(fleet, uid="other", ref=Ref("b", "other"), interval="1ms")
+    await asyncio.sleep(10.05)
+    assert fleet.find(Ref("a", "small")).published == pytest.approx(101, abs=1)
+    assert fleet.find(Ref("a", "large")).published == pytest.approx(900, abs=20)
+    assert fleet.find(Ref("b", "other")).published == pytest.approx(10_000, rel=0.02)
+    await fleet.shutdown(0)
+
+
+async def test_a_crashed_generator_is_counted_shown_and_started_again(fleet, brokers, monkeypatch):
+    apply(fleet, interval="1s")
+    await asyncio.sleep(0.5)
+    generator = fleet.generator(REF)
+    with monkeypatch.context() as patch:
+        patch.setattr(generator, "_step", lambda: 1 / 0)
+        await asyncio.sleep(0.6)
+    assert (fleet.totals.generator_crashes, fleet.find(REF).restarts) == (1, 1)
+    before = fleet.find(REF).published
+    await asyncio.sleep(5)
+    assert fleet.find(REF).published > before
+    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+
+
+async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, brokers):
+    apply(fleet, interval="10ms")
+    apply(fleet, uid="u2", ref=Ref("team", "stuck"), interval="10ms", queue="stuck")
+    await asyncio.sleep(1)
+    stuck = brokers.outlets[1]
+    brokers.answering = False
+    await asyncio.sleep(1)
+    brokers.outlets[0].answer()
+    await fleet.shutdown(20)
+    assert not fleet.running
+    rows = {row.ref.name: row for row in fleet.snapshots()}
+    assert all(conserved(row) and row.buffered == row.in_flight == 0 for row in rows.values())
+    assert rows["stuck"].dropped > 0
+    assert fleet.totals.dropped["shutdown_deadline"] == sum(row.dropped for row in rows.values())
+    assert stuck.closed_after == 0
+
+
+async def test_a_closed_gate_lets_nothing_be_generated(tools):
+    class Gate:
+        opened = True
+
+        def is_open(self):
+            return self.opened
+
+    gate = Gate()
+    fleet = Fleet(dataclasses.replace(tools, gate=gate))
+    fleet.start()
+    apply(fleet, interval="100ms")
+    await asyncio.sleep(1)
+    gate.opened = False
+    before = fleet.find(REF).generated
+    await asyncio.sleep(5)
+    assert fleet.find(REF).generated == before
+    gate.opened = True
+    await asyncio.sleep(1)
+    assert before + 5 <= fleet.find(REF).generated <= before + 15, "no burst"
+    await fleet.shutdown(0)

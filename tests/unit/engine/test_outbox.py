@@ -1,0 +1,199 @@
+"""Every event is somewhere, exactly once: a state machine plays all answers in every order against a plain model."""
+
+import asyncio
+
+import pytest
+from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
+from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
+from audit_event_operator.events.event import AuditEvent
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+
+def an_event(number: int = 0, size: int = 100) -> AuditEvent:
+    return AuditEvent(f"id-{number}", "user_login", "prod-web-01", "SUCCESS", 1_700_000_000, b"x" * size)
+
+
+def an_outbox(*, window: int = 64, resend: bool = True, budget: Budget | None = None) -> Outbox:
+    return Outbox(Ledger(Totals()), budget or Budget(), window=window, resend=resend, wall_ns=lambda: 7)
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """The model is a handful of sets of event ids."""
+
+    @initialize(window=st.integers(1, 8), resend=st.booleans())
+    def start(self, window, resend):
+        self.budget = Budget()
+        self.outbox = an_outbox(window=window, resend=resend, budget=self.budget)
+        self.resend, self.number, self.closed = resend, 0, False
+        self.buffered: list[str] = []
+        self.flying: dict[str, object] = {}
+        self.stale: list[object] = []
+        self.published: set[str] = set()
+        self.dropped: set[str] = set()
+        self.run_published = 0
+
+    @rule(count=st.integers(1, 5))
+    def put(self, count):
+        count = min(count, self.outbox.room)
+        events = [an_event(self.number + n) for n in range(count)]
+        self.number += count
+        if events:
+            self.outbox.put(events)
+            self.buffered += [event.event_id for event in events]
+
+    @precondition(lambda self: self.outbox.writable > 0)
+    @rule()
+    def take(self):
+        parcel = self.outbox.take()
+        assert parcel.event.event_id == min(self.buffered, key=lambda text: int(text[3:])), "oldest first"
+        self.buffered.remove(parcel.event.event_id)
+        self.flying[parcel.event.event_id] = parcel
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data(), outcome=st.sampled_from([*Outcome, "untake", "drop"]))
+    def answer(self, data, outcome):
+        key = data.draw(st.sampled_from(sorted(self.flying)))
+        parcel = self.flying.pop(key)
+        if outcome is Outcome.ACK:
+            self.outbox.ack(parcel)
+            self.published.add(key)
+            self.run_published += parcel.run == self.outbox.ledger.run
+            self.stale.append(parcel)
+        elif outcome == "untake":
+            self.outbox.untake(parcel)
+            if self.closed:
+                self.dropped.add(key)
+            else:
+                self.buffered.append(key)
+        elif outcome == "drop":
+            self.outbox.drop(parcel, DropReason.REJECTED_BY_BROKER)
+            self.dropped.add(key)
+            self.stale.append(parcel)
+        else:
+            self.outbox.fail(parcel, outcome)
+            if self.resend and not self.closed:
+                self.buffered.append(key)
+            else:
+                self.dropped.add(key)
+                self.stale.append(parcel)
+
+    @precondition(lambda self: self.stale)
+    @rule(data=st.data(), outcome=st.sampled_from(list(Outcome)))
+    def late_answer_about_a_settled_parcel(self, data, outcome):
+        parcel = data.draw(st.sampled_from(self.stale))
+        if outcome is Outcome.ACK:
+            self.outbox.ack(parcel)
+        else:
+            self.outbox.fail(parcel, outcome)
+
+    @rule()
+    def begin_run(self):
+        self.outbox.begin_run()
+        self.run_published = 0
+
+    @rule()
+    @precondition(lambda self: self.number > 20)
+    def close(self):
+        self.outbox.close(DropReason.RESOURCE_DELETED)
+        self.closed = True
+        self.dropped |= set(self.buffered)
+        self.buffered.clear()
+
+    @invariant()
+    def conservation_holds(self):
+        if not hasattr(self, "outbox"):
+            return
+        outbox, ledger = self.outbox, self.outbox.ledger
+        assert ledger.generated == ledger.published + ledger.dropped_total + outbox.buffered + outbox.in_flight
+        assert ledger.generated == self.number
+        assert ledger.published == len(self.published)
+        assert ledger.dropped_total == len(self.dropped)
+        assert outbox.buffered == len(self.buffered)
+        assert outbox.in_flight == len(self.flying)
+        assert ledger.run_published == self.run_published
+        assert (self.budget.used_bytes == 0) == outbox.idle
+
+
+OutboxMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestOutbox = OutboxMachine.TestCase
+
+
+def test_an_oversize_event_is_generated_and_dropped_and_never_buffered():
+    outbox = an_outbox()
+    outbox.put([an_event(size=EVENT_LIMIT_BYTES + 1)])
+    assert (outbox.ledger.generated, outbox.ledger.dropped[DropReason.OVERSIZE], outbox.buffered) == (1, 1, 0)
+
+
+def test_there_is_no_room_when_all_buffers_together_are_full():
+    outbox = an_outbox(budget=Budget(limit_bytes=1000))
+    outbox.put([an_event(size=500)])
+    assert outbox.room == 0
+    assert outbox.starved
+
+
+def test_a_resent_event_counts_as_retried_and_knows_its_attempt():
+    outbox = an_outbox()
+    outbox.put([an_event()])
+    outbox.fail(outbox.take(), Outcome.NACK)
+    assert outbox.consecutive_nacks == 1
+    parcel = outbox.take()
+    assert (parcel.attempt, outbox.ledger.retried) == (2, 1)
+    outbox.ack(parcel)
+    assert outbox.consecutive_nacks == 0
+
+
+def test_events_of_the_last_run_do_not_count_for_the_new_one():
+    outbox = an_outbox()
+    outbox.put([an_event(1), an_event(2)])
+    flying = outbox.take()
+    outbox.begin_run()
+    outbox.put([an_event(3)])
+    assert outbox.run_pending == 1
+    outbox.ack(flying)
+    outbox.ack(outbox.take())
+    assert outbox.ledger.run_published == 0
+    outbox.ack(outbox.take())
+    assert outbox.ledger.run_published == 1
+
+
+async def test_a_post_is_generated_only_when_it_is_written():
+    outbox = an_outbox()
+    waiter = asyncio.get_running_loop().create_future()
+    outbox.post(an_event(), waiter)
+    assert outbox.ledger.generated == 0
+    parcel = outbox.take()
+    assert outbox.ledger.generated == 1
+    outbox.ack(parcel)
+    assert await waiter is True
+    assert outbox.ledger.run_published == 0, "posts count for the ledger, not for the run"
+
+
+async def test_a_post_that_was_not_written_can_be_withdrawn_and_leaves_no_trace():
+    outbox = an_outbox()
+    parcel = outbox.post(an_event(), asyncio.get_running_loop().create_future())
+    assert outbox.withdraw(parcel)
+    assert outbox.idle
+    assert outbox.ledger.generated == 0
+    assert not outbox.withdraw(parcel)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NACK, Outcome.RETURNED, Outcome.UNKNOWN])
+async def test_a_post_whose_first_attempt_fails_tells_its_caller_and_settles_by_itself(outcome):
+    outbox = an_outbox()
+    waiter = asyncio.get_running_loop().create_future()
+    outbox.post(an_event(), waiter)
+    outbox.fail(outbox.take(), outcome)
+    assert await waiter is False
+    outbox.ack(outbox.take())
+    assert (outbox.ledger.generated, outbox.ledger.published) == (1, 1)
+
+
+async def test_closing_tells_those_who_wait():
+    outbox = an_outbox()
+    waiter = asyncio.get_running_loop().create_future()
+    outbox.post(an_event(), waiter)
+    outbox.close(DropReason.SHUTDOWN_DEADLINE)
+    assert await waiter is False
+    assert outbox.ledger.dropped_total == 0, "it never was generated"

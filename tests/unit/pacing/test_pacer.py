@@ -1,0 +1,117 @@
+"""When events are due."""
+
+from fractions import Fraction
+
+from audit_event_operator.pacing.caps import fair_shares
+from audit_event_operator.pacing.pacer import LATENESS_LIMIT_NS, Pacer
+from hypothesis import given
+from hypothesis import strategies as st
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+
+
+def test_nothing_is_due_before_the_first_tick():
+    assert Pacer(SECOND, 1, first_ns=10 * SECOND).due(10 * SECOND - 1) is None
+
+
+def test_the_first_tick_is_due_at_its_moment_and_only_once():
+    pacer = Pacer(SECOND, 3, first_ns=10 * SECOND)
+    due = pacer.due(10 * SECOND)
+    assert due is not None
+    assert (due.events, due.late, due.limited, due.lag_ns) == (3, 0, 0, 0)
+    assert pacer.due(10 * SECOND) is None
+    assert pacer.next_ns == 11 * SECOND
+
+
+def test_a_tick_late_by_up_to_250_ms_is_made_up_for():
+    pacer = Pacer(100 * MS, 1, first_ns=0)
+    due = pacer.due(250 * MS)
+    assert due is not None
+    assert (due.events, due.late) == (3, 0)
+
+
+def test_what_is_later_than_250_ms_is_skipped_and_counted_in_events():
+    pacer = Pacer(100 * MS, 10, first_ns=0)
+    due = pacer.due(60 * SECOND)
+    assert due is not None
+    assert due.events == 30
+    assert due.late == 10 * 601 - 30
+
+
+def test_a_late_answer_does_not_shift_the_deadlines():
+    pacer = Pacer(SECOND, 1, first_ns=0)
+    pacer.due(120 * MS)
+    assert pacer.next_ns == SECOND
+
+
+def test_a_shorter_interval_counts_from_the_last_tick():
+    pacer = Pacer(5 * SECOND, 1, first_ns=0)
+    pacer.due(0)
+    pacer.change(100 * MS, 1, None, now_ns=2 * SECOND)
+    assert pacer.next_ns == 2 * SECOND
+
+
+def test_a_longer_interval_counts_from_the_last_tick_too():
+    pacer = Pacer(SECOND, 1, first_ns=0)
+    pacer.due(0)
+    pacer.change(10 * SECOND, 1, None, now_ns=SECOND // 2)
+    assert pacer.next_ns == 10 * SECOND
+
+
+def test_a_change_before_the_first_tick_may_only_bring_it_forward():
+    pacer = Pacer(3600 * SECOND, 1, first_ns=3600 * SECOND)
+    pacer.change(SECOND, 1, None, now_ns=0)
+    assert pacer.next_ns == SECOND
+
+
+def test_a_change_that_changes_nothing_keeps_the_rhythm():
+    pacer = Pacer(SECOND, 1, first_ns=300 * MS)
+    pacer.due(300 * MS)
+    pacer.change(SECOND, 1, None, now_ns=900 * MS)
+    assert pacer.next_ns == 1300 * MS
+
+
+def test_a_cap_spreads_what_it_allows_and_reports_the_rest():
+    pacer = Pacer(MS, 100, first_ns=0, cap=Fraction(5000))
+    events = limited = 0
+    for tick in range(1000):
+        due = pacer.due(tick * MS)
+        assert due is not None
+        events += due.events
+        limited += due.limited
+    assert (events, limited) == (5000, 95_000)
+    assert pacer.limited
+    assert pacer.rate == 5000
+
+
+@given(
+    interval_ms=st.integers(1, 10_000),
+    events=st.integers(1, 1000),
+    cap=st.none() | st.fractions(Fraction(1, 100), 20_000, max_denominator=100),
+    steps=st.lists(st.integers(0, 5_000), min_size=1, max_size=60),
+)
+def test_every_event_asked_for_is_made_or_accounted_for(interval_ms, events, cap, steps):
+    pacer = Pacer(interval_ms * MS, events, first_ns=0, cap=cap)
+    now, made, late, limited = 0, 0, 0, 0
+    for step in steps:
+        now += step * MS
+        due = pacer.due(now)
+        if due is not None:
+            made, late, limited = made + due.events, late + due.late, limited + due.limited
+            assert due.events <= (LATENESS_LIMIT_NS // (interval_ms * MS) + 1) * events
+    ticks = 0 if pacer.next_ns == 0 else pacer.next_ns // (interval_ms * MS)
+    assert made + late + limited == ticks * events
+    assert min(made, late, limited) >= 0
+
+
+@given(st.dictionaries(st.integers(), st.fractions(0, 10_000), max_size=20), st.fractions(0, 20_000))
+def test_fair_shares_give_nobody_more_than_asked_and_use_the_whole_cap(asked, cap):
+    shares = fair_shares(asked, cap)
+    assert all(0 <= shares[key] <= rate for key, rate in asked.items())
+    assert sum(shares.values()) == min(cap, sum(asked.values()))
+
+
+def test_fair_shares_leave_small_rates_alone():
+    shares = fair_shares({"small": Fraction(1), "large": Fraction(1000)}, Fraction(100))
+    assert shares == {"small": 1, "large": 99}
