@@ -1,0 +1,65 @@
+"""One installation for all tests of this folder: the dev overlay on a real node."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.node import OPERATOR, Cluster, eventually
+from e2e.rig import NoNodeError, node
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+NAMESPACE = "audit-event-e2e"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The operator as it runs on the node."""
+
+    cluster: Cluster
+    seconds_to_ready: float
+
+    def generator(self, name: str) -> dict:
+        return self.cluster.get("-n", NAMESPACE, "auditeventgenerator", name)
+
+    def apply(self, manifest: str) -> None:
+        self.cluster.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=manifest)
+
+    def patch(self, name: str, spec: str) -> None:
+        arguments = ["auditeventgenerator", name, "--type", "merge", "-p", f'{{"spec":{spec}}}']
+        self.cluster.kubectl("-n", NAMESPACE, "patch", *arguments)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    try:
+        with node() as found:
+            yield found
+    except NoNodeError as error:
+        pytest.exit(str(error), returncode=2)
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Cluster) -> Iterator[Installation]:
+    _remove(cluster)
+    began = time.monotonic()
+    cluster.kubectl("apply", "-k", str(MANIFESTS / "overlays" / "dev"))
+    cluster.kubectl("-n", OPERATOR, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s")
+    seconds_to_ready = time.monotonic() - began
+    cluster.kubectl(
+        "wait", "crd/auditeventgenerators.auditflow.jojees.net", "--for=condition=Established", "--timeout=60s"
+    )
+    cluster.kubectl("-n", OPERATOR, "rollout", "status", "deployment/rabbitmq", "--timeout=120s")
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    yield Installation(cluster, seconds_to_ready)
+    _remove(cluster)
+
+
+def _remove(cluster: Cluster) -> None:
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
+    cluster.kubectl("delete", "-k", str(MANIFESTS / "overlays" / "dev"), "--ignore-not-found", "--timeout=120s")
+    eventually(
+        "the namespace is gone", 60, lambda: not cluster.kubectl("get", "namespace", OPERATOR, "--ignore-not-found")
+    )

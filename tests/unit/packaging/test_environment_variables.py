@@ -1,0 +1,25 @@
+"""Every variable that a manifest or the example file sets is one that the program reads, with a value it takes."""
+
+import re
+from pathlib import Path
+
+from audit_event_operator.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[3]
+KNOWN = {field.alias for field in Settings.model_fields.values()}
+
+
+def test_the_manifests_set_no_variable_that_nobody_reads() -> None:
+    text = "\n".join(
+        path.read_text() for path in (ROOT / "manifests").rglob("*.yaml") if path.parent.name not in {"dev", "samples"}
+    )
+    named = set(re.findall(r"\b(?:AEG|RABBITMQ)_[A-Z_]+\b", text))
+    assert {"AEG_LEASE_NAMESPACE", "RABBITMQ_HOST", "AEG_API_AUTH", "AEG_LOG_FORMAT", "AEG_NAMESPACES"} <= named
+    assert named <= KNOWN
+
+
+def test_the_example_file_shows_the_defaults() -> None:
+    example, warnings = load_settings({}, dotenv=ROOT / ".env.example")
+    assert warnings == []
+    assert example.rabbitmq_host == "rabbitmq-service"
+    assert example.model_copy(update={"rabbitmq_host": None}) == load_settings({})[0]
