@@ -112,7 +112,9 @@ class RabbitMQ(SpecModel):
         default=None,
         description="Virtual host; when left out, the one in the Secret, else /. Needs secretRef or clusterRef.",
     )
-    tls: TLS = Field(default=TLS(), description="Encryption of the connection to the broker.")
+    tls: TLS = Field(
+        default=TLS(), json_schema_extra={"default": {}}, description="Encryption of the connection to the broker."
+    )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(

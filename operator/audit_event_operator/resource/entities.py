@@ -6,6 +6,7 @@ from pydantic import Field
 
 from audit_event_operator.resource.fields import NO_CONTROL_CHARACTERS, Text
 from audit_event_operator.resource.model import SpecModel
+from audit_event_operator.resource.schema import LIST_TYPE
 
 DEFAULT_USERS: Final = ("devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob")
 DEFAULT_HOSTS: Final = ("prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04")
@@ -22,6 +23,7 @@ class Users(SpecModel):
         ...,
     ] = Field(
         default=DEFAULT_USERS,
+        json_schema_extra={LIST_TYPE: "atomic"},
         min_length=1,
         max_length=256,
         description="User names, 1 to 256 of at most 255 characters each; all are equally likely, one that is given"
@@ -45,6 +47,7 @@ class Hosts(SpecModel):
         ...,
     ] = Field(
         default=DEFAULT_HOSTS,
+        json_schema_extra={LIST_TYPE: "atomic"},
         min_length=1,
         max_length=32,
         description="Host names, 1 to 32 of at most 253 characters each; all are equally likely, one that is given"
@@ -55,5 +58,5 @@ class Hosts(SpecModel):
 class Entities(SpecModel):
     """Whom and what the events are about."""
 
-    users: Users = Field(default=Users(), description="The users that act.")
-    hosts: Hosts = Field(default=Hosts(), description="The hosts that report.")
+    users: Users = Field(default=Users(), json_schema_extra={"default": {}}, description="The users that act.")
+    hosts: Hosts = Field(default=Hosts(), json_schema_extra={"default": {}}, description="The hosts that report.")

@@ -85,7 +85,7 @@ class Text:
 
 
 def full_match(pattern: str, text: str) -> bool:
-    """Tell whether an anchored pattern matches, with RE2's meaning of `$`: the end, and never "before the last newline"."""
+    """Tell whether an anchored pattern matches, with RE2's meaning of `$`: the end, not "before a last newline"."""
     return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), text, re.ASCII) is not None
 
 

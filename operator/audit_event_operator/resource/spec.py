@@ -38,6 +38,7 @@ from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.problems import Problem, SpecError
 from audit_event_operator.resource.refusals import problems_of
 from audit_event_operator.resource.rules import Rule
+from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES
 
 __all__ = [
@@ -131,11 +132,13 @@ class GeneratorSpec(SpecModel):
     event_types: tuple[EventType, ...] = Field(
         default=(),
         max_length=32,
+        json_schema_extra={LIST_TYPE: "map", LIST_MAP_KEYS: ["name"], "default": None},
         description="Event types of your own, at most 32, to be named in eventMix. One that eventMix does not name"
         " never occurs.",
     )
     entities: Entities = Field(
         default=Entities(),
+        json_schema_extra={"default": {}},
         description="The users and hosts that the events are about.",
     )
     random_seed: Annotated[int, WholeNumber(-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER, "int64")] | None = Field(
@@ -179,6 +182,7 @@ class GeneratorSpec(SpecModel):
     )
     queue_declaration: QueueDeclaration = Field(
         default=QueueDeclaration(),
+        json_schema_extra={"default": {}},
         description="What to do about the queue before the first event.",
     )
     rabbitmq: RabbitMQ | None = Field(

@@ -1,0 +1,111 @@
+"""The part of a verdict that is about `metadata`, in the API server's rules for every kind of object."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from audit_event_operator.resource.fields import DNS_SUBDOMAIN, full_match
+from audit_event_operator.resource.problems import Problem
+
+_FIELDS: Final = (
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "finalizers",
+    "generateName",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "ownerReferences",
+    "managedFields",
+)
+_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+_MAX_ANNOTATION_BYTES: Final = 256 * 1024
+
+
+def metadata_problems(metadata: Any) -> Iterator[Problem]:
+    """Yield what is wrong with the metadata of an object that is to be applied under its name."""
+    if metadata is None:
+        metadata = {}
+    if not isinstance(metadata, Mapping):
+        yield Problem("metadata", "metadata must be an object")
+        return
+    for field in metadata:
+        if field not in _FIELDS:
+            yield Problem(f"metadata.{field}", f"{field} is not a field of metadata")
+    yield from _name_problems(metadata)
+    yield from _label_problems(metadata.get("labels"))
+    yield from _annotation_problems(metadata.get("annotations"))
+    finalizers = metadata.get("finalizers") or []
+    if not isinstance(finalizers, list | tuple) or not all(_is_qualified(one) for one in finalizers):
+        yield Problem("metadata.finalizers", "finalizers must be a list of names such as example.com/name")
+
+
+def _name_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if name is None or name == "":
+        yield Problem("metadata.name", "name is required")
+    elif not isinstance(name, str) or len(name) > 253 or not full_match(DNS_SUBDOMAIN, name):
+        yield Problem(
+            "metadata.name",
+            "name must be a text of at most 253 lower-case letters, digits, - and ., beginning and ending with a"
+            " letter or digit",
+        )
+    if namespace not in (None, "") and not (isinstance(namespace, str) and _DNS_LABEL.fullmatch(namespace)):
+        yield Problem(
+            "metadata.namespace",
+            "namespace must be a text of at most 63 lower-case letters, digits and -, beginning and ending with a"
+            " letter or digit",
+        )
+
+
+def _label_problems(labels: Any) -> Iterator[Problem]:
+    if labels is None:
+        return
+    if not isinstance(labels, Mapping):
+        yield Problem("metadata.labels", "labels must be an object")
+        return
+    for key, value in labels.items():
+        if not _is_qualified(key):
+            yield Problem("metadata.labels", f"{key!r} is not a label name such as app or example.com/app")
+        if not (value is None or value == "" or (isinstance(value, str) and _QUALIFIED.fullmatch(value))):
+            yield Problem(
+                f"metadata.labels[{key}]",
+                "a label must be empty or a text of at most 63 letters, digits and - _ ., beginning and ending with a"
+                " letter or digit (quote numbers, true and false)",
+            )
+
+
+def _annotation_problems(annotations: Any) -> Iterator[Problem]:
+    if annotations is None:
+        return
+    if not isinstance(annotations, Mapping):
+        yield Problem("metadata.annotations", "annotations must be an object")
+        return
+    size_bytes = 0
+    for key, value in annotations.items():
+        if not (isinstance(key, str) and _is_qualified(key.lower())):
+            yield Problem("metadata.annotations", f"{key!r} is not an annotation name such as note or example.com/note")
+        if not isinstance(value, str | None):
+            yield Problem(
+                f"metadata.annotations[{key}]", "an annotation must be a text (quote numbers, true and false)"
+            )
+        else:
+            size_bytes += len(f"{key}{value or ''}".encode("utf-8", "replace"))
+    if size_bytes > _MAX_ANNOTATION_BYTES:
+        yield Problem("metadata.annotations", "annotations must be at most 256 KiB together")
+
+
+def _is_qualified(name: Any) -> bool:
+    """Tell whether a text is a qualified name: an optional DNS subdomain and a slash, then up to 63 characters."""
+    if not isinstance(name, str):
+        return False
+    prefix, slash, last = name.rpartition("/")
+    prefix_is_good = len(prefix) <= 253 and full_match(DNS_SUBDOMAIN, prefix) if slash else True
+    return prefix_is_good and _QUALIFIED.fullmatch(last) is not None

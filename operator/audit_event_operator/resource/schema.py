@@ -1,0 +1,81 @@
+"""From a pydantic model to the structural schema that the API server takes.
+
+Inlines references and strips what a CRD may not hold (titles, anyOf with null, null defaults, propertyNames), so that
+the models can stay plain pydantic. Knows no particular model.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from audit_event_operator.resource.rules import VALIDATIONS
+
+LIST_TYPE: Final = "x-kubernetes-list-type"
+LIST_MAP_KEYS: Final = "x-kubernetes-list-map-keys"
+
+_KEPT: Final = (
+    "description",
+    "type",
+    "format",
+    "enum",
+    "default",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    LIST_TYPE,
+    LIST_MAP_KEYS,
+    VALIDATIONS,
+    "required",
+)
+_DROPPED: Final = {"title", "propertyNames", "additionalProperties", "properties", "items"}
+
+
+def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the structural schema of a model, its fields in the order in which the model declares them.
+
+    Raises:
+        ValueError: the model uses something that a structural schema cannot say.
+    """
+    document = model.model_json_schema(by_alias=True, mode="validation")
+    return _structural(document, document.get("$defs", {}), model.__name__)
+
+
+def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: str) -> dict[str, Any]:
+    node = _resolved(node, definitions, place)
+    unknown = node.keys() - {*_KEPT, *_DROPPED, "$defs"}
+    if unknown:
+        raise ValueError(f"{place}: a structural schema has no {', '.join(sorted(unknown))}")
+    result = {keyword: node[keyword] for keyword in _KEPT if keyword in node}
+    if result.get("default", ...) is None:
+        del result["default"]
+    if "properties" in node:
+        result["properties"] = {
+            name: _structural(child, definitions, f"{place}.{name}") for name, child in node["properties"].items()
+        }
+    elif isinstance(node.get("additionalProperties"), Mapping):
+        result["additionalProperties"] = _structural(node["additionalProperties"], definitions, f"{place}[*]")
+    if "items" in node:
+        result["items"] = _structural(node["items"], definitions, f"{place}[]")
+    return result
+
+
+def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Follow references and unwrap `X | None`; what stands beside a reference wins over what it refers to."""
+    if "$ref" in node:
+        beside = {keyword: value for keyword, value in node.items() if keyword != "$ref"}
+        target = definitions[node["$ref"].removeprefix("#/$defs/")]
+        return _resolved({**target, **beside}, definitions, place)
+    if "anyOf" in node:
+        beside = {keyword: value for keyword, value in node.items() if keyword != "anyOf"}
+        choices = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
+        if len(choices) != 1:
+            raise ValueError(f"{place}: a structural schema cannot choose between several types")
+        return _resolved({**choices[0], **beside}, definitions, place)
+    return dict(node)
