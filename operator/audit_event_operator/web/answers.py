@@ -1,0 +1,92 @@
+"""Every answer is JSON, errors included: `{"error": "<sentence>"}`. Also counts what is answered."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from audit_event_operator.web.errors import Refusal
+from audit_event_operator.web.http_counts import HttpCounts
+
+logger = logging.getLogger(__name__)
+
+_WHERE: Final = "Try /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
+
+
+def json_answer(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:
+    """An answer with a JSON body."""
+    return web.Response(body=orjson.dumps(content), status=status, headers=headers, content_type="application/json")
+
+
+def error_answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
+    """An error in the one form they all have."""
+    return json_answer({"error": sentence}, status, headers)
+
+
+def refuse(refusal: Refusal) -> web.Response:
+    """The answer that a refusal stands for."""
+    headers: dict[str, str] = {}
+    if refusal.retry_after_seconds is not None:
+        headers[hdrs.RETRY_AFTER] = str(refusal.retry_after_seconds)
+    if refusal.challenge is not None:
+        headers[hdrs.WWW_AUTHENTICATE] = refusal.challenge
+    answer = error_answer(refusal.status, refusal.sentence, headers)
+    if refusal.close:
+        answer.force_close()
+    return answer
+
+
+async def add_headers(_: web.BaseRequest, answer: web.StreamResponse) -> None:
+    """Nothing may be cached or guessed at, and the server's make is nobody's business."""
+    answer.headers[hdrs.CACHE_CONTROL] = "no-store"
+    answer.headers[hdrs.SERVER] = "audit-event-operator"
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever goes wrong into the one form of errors."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return refuse(refusal)
+    except web.HTTPMethodNotAllowed as refused:
+        allowed = ", ".join(sorted(refused.allowed_methods))
+        return error_answer(
+            refused.status, f"This method is not allowed here; allowed: {allowed}.", {hdrs.ALLOW: allowed}
+        )
+    except web.HTTPNotFound as refused:
+        return error_answer(refused.status, f"There is nothing at this path. {_WHERE}")
+    except web.HTTPException as refused:
+        return error_answer(refused.status, f"{HTTPStatus(refused.status).phrase}.")
+    except Exception:  # the last resort: the caller gets no traceback, the log does
+        logger.exception("An internal error answered a request to %s", _route(request) or "an unknown path")
+        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error; see the operator's log.")
+
+
+def counted(counts: HttpCounts, clock: Callable[[], float] = time.perf_counter) -> Middleware:
+    """A middleware that counts answers by route, method and code."""
+
+    @web.middleware
+    async def count(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        began = clock()
+        answer = await handler(request)
+        counts.count(_route(request), request.method, answer.status, clock() - began)
+        return answer
+
+    return count
+
+
+def _route(request: web.Request) -> str | None:
+    """The route's template, never the path that was sent."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical

@@ -1,0 +1,68 @@
+"""Answers a scrape: sample on the loop, text in a thread. Ten thousand resources must not hold up a single tick."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from audit_event_operator.web.metrics.families import families
+from audit_event_operator.web.metrics.sample import Sample, Sampler
+
+_GZIP_LEVEL: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A rendered exposition."""
+
+    body: bytes
+    content_type: str
+    gzipped: bool
+
+
+class Exposition:
+    """Renders metrics; one scrape at a time, so that many scrapers cost no more than one after the other."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+        self._turn = asyncio.Lock()
+        self._about_process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._about_process)
+        PlatformCollector(registry=self._about_process)
+        GCCollector(registry=self._about_process)
+
+    async def page(self, accept: str, accept_encoding: str) -> Page:
+        """The metrics of this moment.
+
+        Args:
+            accept: the Accept header; Prometheus' text format or OpenMetrics are chosen by it.
+            accept_encoding: the Accept-Encoding header.
+        """
+        async with self._turn:
+            sample = self._sampler.take()
+            return await asyncio.to_thread(self._render, sample, accept, gzip_accepted(accept_encoding))
+
+    def _render(self, sample: Sample, accept: str, gzipped: bool) -> Page:
+        encode, content_type = choose_encoder(accept)
+        body = encode(_Moment(sample, self._about_process))
+        return Page(gzip.compress(body, _GZIP_LEVEL) if gzipped else body, content_type, gzipped)
+
+
+class _Moment(Collector):
+    """A registry of one sample and what the client library knows of the process."""
+
+    def __init__(self, sample: Sample, about_process: CollectorRegistry) -> None:
+        self._sample = sample
+        self._about_process = about_process
+
+    def collect(self) -> Iterator[Metric]:
+        yield from families(self._sample)
+        yield from self._about_process.collect()

@@ -1,0 +1,79 @@
+"""What the HTTP face needs from outside: who may post, whether the process is well, and counts of the source.
+
+The consumer owns these ports; the command line hands in what implements them. Nothing here knows Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Decision(StrEnum):
+    """Whether a caller may post."""
+
+    ALLOWED = "allowed"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    UNAVAILABLE = "unavailable"
+
+
+class Authorizer(Protocol):
+    """Decides who may post events."""
+
+    async def may_post(self, token: str | None, namespace: str | None) -> Decision:
+        """Decide about one request; never raises.
+
+        Args:
+            token: the bearer token of the request, None when there is none.
+            namespace: of the generator that is asked for, None for the default target.
+        """
+
+
+def _nothing() -> list[str]:
+    return []
+
+
+def _no_cluster() -> bool | None:
+    return None
+
+
+def _no_counts() -> Mapping[str, int]:
+    return {}
+
+
+def _no_writes() -> Mapping[tuple[str, str], int]:
+    return {}
+
+
+def _never() -> float | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Vital:
+    """Whether the process is well; all callables are cheap and called on the loop.
+
+    `livez` and `readyz` give the sentences of the checks that fail, nothing when all is well; liveness must never depend
+    on a broker. `leader` tells whether this process holds the Lease, None without a cluster.
+    """
+
+    livez: Callable[[], list[str]] = _nothing
+    readyz: Callable[[], list[str]] = _nothing
+    leader: Callable[[], bool | None] = _no_cluster
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCounts:
+    """What the source of resources has counted; all callables are cheap and called on the loop.
+
+    `reconciles`: handled changes of resources by result. `api_writes`: writes to the API server by (kind, result).
+    `apiserver_last_success_unix_seconds`: when the API server last answered, None when there is none or it never did.
+    Words should be there from the start with 0, so that a first failure is an increase and not a new series.
+    """
+
+    reconciles: Callable[[], Mapping[str, int]] = field(default=_no_counts)
+    api_writes: Callable[[], Mapping[tuple[str, str], int]] = field(default=_no_writes)
+    apiserver_last_success_unix_seconds: Callable[[], float | None] = field(default=_never)

@@ -1,0 +1,145 @@
+"""POST /generate_event: one event by hand. 202 only after the broker's confirm; nothing is told before it is clear who asks."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from audit_event_operator.engine.desk import Desk, PostOutcome
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.events.posted import PostedEventError, posted_event
+from audit_event_operator.web.answers import json_answer
+from audit_event_operator.web.auth import bearer_token
+from audit_event_operator.web.body import READ_SECONDS, read_object
+from audit_event_operator.web.errors import Refusal
+from audit_event_operator.web.ports import Authorizer, Decision
+
+_LABEL: Final = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_TARGET: Final = re.compile(rf"(?P<namespace>{_LABEL})/(?P<name>(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*)")
+_HEADER_SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
+
+
+@dataclass(frozen=True, slots=True)
+class MakingOfEvents:
+    """What a posted event is completed from: a random source, the wall clock in nanoseconds, and bytes for ids."""
+
+    pick: random.Random
+    wall_ns: Callable[[], int]
+    entropy: Callable[[int], bytes]
+
+
+class Posting:
+    """The handler of posts."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        desk: Desk,
+        authorizer: Authorizer,
+        making: MakingOfEvents,
+        *,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._fleet = fleet
+        self._desk = desk
+        self._authorizer = authorizer
+        self._making = making
+        self._read_seconds = read_seconds
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Publish one event and answer when the broker has confirmed it."""
+        ref = _asked_for(request)
+        await self._authorize(request, ref if isinstance(ref, Ref) else None)
+        if isinstance(ref, Refusal):
+            raise ref
+        if not self._fleet.running:
+            raise _refusal(PostOutcome.NOT_ACCEPTING)
+        body = await read_object(request, read_seconds=self._read_seconds)
+        hosts, users = self._desk.names(ref)
+        making = self._making
+        try:
+            event = posted_event(
+                body, hosts=hosts, users=users, pick=making.pick, unix_ns=making.wall_ns(), entropy=making.entropy
+            )
+        except PostedEventError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
+        outcome = await self._desk.post(event, ref)
+        if outcome is not PostOutcome.PUBLISHED:
+            raise _refusal(outcome)
+        return json_answer({"status": "success", "event_id": event.event_id}, HTTPStatus.ACCEPTED, self._where(ref))
+
+    async def _authorize(self, request: web.Request, ref: Ref | None) -> None:
+        token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
+        decision = await self._authorizer.may_post(token, None if ref is None else ref.namespace)
+        if decision is Decision.UNAUTHENTICATED:
+            raise Refusal(
+                HTTPStatus.UNAUTHORIZED,
+                "Posting needs a valid token: send it as Authorization: Bearer <token>.",
+                challenge='Bearer realm="audit-event-operator"',
+            )
+        if decision is Decision.FORBIDDEN:
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "You may not post here: it needs the right to create auditeventgenerators/events in the namespace of the "
+                "generator, or of the operator when none is named.",
+            )
+        if decision is Decision.UNAVAILABLE:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "It cannot be checked right now who may post; try again.",
+                retry_after_seconds=5,
+            )
+
+    def _where(self, ref: Ref | None) -> dict[str, str]:
+        """Headers that tell where the event went."""
+        if ref is None:
+            lane = self._fleet.lane
+            return {} if lane is None else {"X-Audit-Queue": quote(lane.request.queue, safe=_HEADER_SAFE)}
+        snapshot = self._fleet.find(ref)
+        queue = {} if snapshot is None else {"X-Audit-Queue": quote(snapshot.queue, safe=_HEADER_SAFE)}
+        return {"X-Audit-Generator": str(ref), **queue}
+
+
+def _asked_for(request: web.Request) -> Ref | Refusal | None:
+    """The generator that the query names, None for the default target."""
+    if set(request.query) - {"generator"}:
+        return Refusal(
+            HTTPStatus.BAD_REQUEST, "The only query parameter is generator, as in ?generator=namespace/name."
+        )
+    values = request.query.getall("generator", [])
+    if not values:
+        return None
+    found = _TARGET.fullmatch(values[0])
+    if found is None or len(values) > 1:
+        return Refusal(HTTPStatus.BAD_REQUEST, "generator must be one namespace/name, as in ?generator=team-a/logins.")
+    return Ref(found["namespace"], found["name"])
+
+
+def _refusal(outcome: PostOutcome) -> Refusal:
+    if outcome is PostOutcome.UNKNOWN_GENERATOR:
+        return Refusal(HTTPStatus.NOT_FOUND, "There is no such generator here; GET /generators lists all.")
+    if outcome is PostOutcome.NO_TARGET:
+        return Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "There is no default broker (RABBITMQ_HOST is not set); name a generator with ?generator=namespace/name.",
+            retry_after_seconds=30,
+        )
+    if outcome is PostOutcome.NOT_ACCEPTING:
+        return Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "This process does not take events right now: it is starting, ending or standing by.",
+            retry_after_seconds=5,
+        )
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The broker did not confirm the event in time; try again.",
+        retry_after_seconds=5,
+    )

@@ -1,0 +1,67 @@
+"""/livez, /readyz and /healthz. Liveness never looks at a broker; health is for people and dashboards, not for probes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.health import health_of
+from audit_event_operator.engine.snapshot import Snapshot
+from audit_event_operator.web.answers import error_answer, json_answer
+from audit_event_operator.web.ports import Vital
+
+
+class Probes:
+    """The handlers of the three."""
+
+    def __init__(self, fleet: Fleet, vital: Vital) -> None:
+        self._fleet = fleet
+        self._vital = vital
+
+    async def livez(self, _: web.Request) -> web.Response:
+        """Whether the process should go on living."""
+        return _checked(self._vital.livez())
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """Whether it has begun its work and is not ending."""
+        return _checked(self._vital.readyz())
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """Whether events are getting through; 503 when they are not."""
+        health = health_of(self._fleet)
+        content: dict[str, Any] = {
+            "status": "healthy" if health.healthy else "unhealthy",
+            "rabbitmq_connected": health.rabbitmq_connected,
+            "generators": {
+                "total": health.total,
+                "active": health.active,
+                "connected": health.connected,
+                "suspended": health.suspended,
+                "failing": health.failing,
+            },
+        }
+        leader = self._vital.leader()
+        if leader is not None:
+            content["leader"] = leader
+        if request.query.get("verbose", "").lower() in {"1", "true"}:
+            content["rows"] = [_row(each) for each in self._fleet.snapshots()]
+        return json_answer(content, HTTPStatus.OK if health.healthy else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _checked(failing: list[str]) -> web.Response:
+    if failing:
+        return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, " ".join(failing))
+    return json_answer({"status": "ok"})
+
+
+def _row(each: Snapshot) -> dict[str, Any]:
+    return {
+        "namespace": each.ref.namespace,
+        "name": each.ref.name,
+        "state": each.state,
+        "reason": each.verdict.reason,
+        "connected": each.connected,
+    }

@@ -1,0 +1,93 @@
+"""Listens on the two ports and stops in time. A port that cannot be had is said in a sentence that names the setting."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from typing import Final
+
+from aiohttp import web
+
+from audit_event_operator.web.app import Applications
+from audit_event_operator.web.errors import ListenError
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS: Final = 3.0
+
+
+class Servers:
+    """The listeners of this process.
+
+    Args:
+        applications: what is served.
+        host: BIND_ADDRESS, the address to listen on.
+        app_port: APP_PORT; 0 for any free one.
+        metrics_port: PROMETHEUS_PORT; 0 for any free one.
+        fallback_port: when a port is taken, take any free one instead of failing.
+    """
+
+    def __init__(
+        self, applications: Applications, *, host: str, app_port: int, metrics_port: int, fallback_port: bool = False
+    ) -> None:
+        self._applications = applications
+        self._host = host
+        self._wanted = {"APP_PORT": app_port, "PROMETHEUS_PORT": metrics_port}
+        self._fallback_port = fallback_port
+        self._runners: list[web.AppRunner] = []
+        self._ports: dict[str, int] = {}
+
+    @property
+    def app_port(self) -> int:
+        """The port that serves everything, once started."""
+        return self._ports["APP_PORT"]
+
+    @property
+    def metrics_port(self) -> int:
+        """The port that serves /metrics alone, once started."""
+        return self._ports["PROMETHEUS_PORT"]
+
+    async def start(self) -> None:
+        """Listen on both ports, or on none.
+
+        Raises:
+            ListenError: a port or the address cannot be had; the sentence says which setting to change.
+        """
+        try:
+            await self._listen(self._applications.main, "APP_PORT")
+            await self._listen(self._applications.metrics, "PROMETHEUS_PORT")
+        except OSError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close both listeners; requests under way get up to three seconds. Idempotent."""
+        runners, self._runners = self._runners, []
+        for runner in runners:
+            await runner.cleanup()
+
+    async def _listen(self, application: web.Application, variable: str) -> None:
+        # auto_decompress: a compressed body is refused, so it must not be unpacked on its way to the refusal.
+        runner = web.AppRunner(
+            application, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS, access_log=None, auto_decompress=False
+        )
+        await runner.setup()
+        self._runners.append(runner)
+        port = self._wanted[variable]
+        try:
+            await web.TCPSite(runner, self._host, port).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not self._fallback_port:
+                raise ListenError(self._why_not(error, variable, port)) from error
+            logger.debug("%s %d is taken; using a free one", variable, port)
+            await web.TCPSite(runner, self._host, 0).start()
+        self._ports[variable] = runner.addresses[0][1]
+
+    def _why_not(self, error: OSError, variable: str, port: int) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"{variable} {port} is taken (by another process, or by both settings). Set {variable} to a free port."
+            )
+        if error.errno == errno.EACCES:
+            return f"{variable} {port} needs more rights than this process has. Set {variable} to a port from 1024 on."
+        return f"AEG_BIND_ADDRESS {self._host} with {variable} {port} cannot be listened on: {error.strerror or error}."
