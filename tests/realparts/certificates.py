@@ -41,7 +41,7 @@ def make_authority(folder: Path, name: str = "audit-event-operator-tests") -> Pa
 
 
 def issue(authority: Pair, folder: Path, name: str, hosts: Iterable[str] = ()) -> Pair:
-    """A certificate signed by the authority, in folder/NAME.crt and .key: a server's for these hosts, a client's without any."""
+    """A certificate by the authority, in folder/NAME.crt and .key: a server's for these hosts, a client's without any."""
     pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
     names = [f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts]
     config = _config(

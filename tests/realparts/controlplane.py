@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC and verified TLS, and a controller manager if wanted.
+"""A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC and verified TLS, a controller manager if wanted.
 
 There is no node and no scheduler: pods can be created (and judged by admission) but never run.
 """
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
 
 class ControlPlane:
-    """etcd and kube-apiserver in a folder; the API server can be stopped, killed and started again on the same etcd and port."""
+    """etcd and kube-apiserver in a folder; the API server can be killed and started again on the same etcd and port."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class ControlPlane:
     def kubectl(
         self,
         *arguments: str | Path,
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002 - the name that subprocess gives it
         kubeconfig: Path | None = None,
         check: bool = True,
         timeout_seconds: float = 60,

@@ -1,4 +1,4 @@
-"""Starting and surely ending the processes of the tests: every one by its own pid, also when the test run is interrupted or killed.
+"""Starting and surely ending the processes of the tests: each by its own pid, also when the test run is interrupted or killed.
 
 Knows nothing of what it starts. Start processes from a thread that lives as long as they should: on Linux they die with it.
 """
