@@ -107,7 +107,8 @@ class _Loader(yaml.SafeLoader):
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode:
             return PLAIN if implicit[0] else STR
-        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]  # types-PyYAML leaves it open
+        resolved: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        return resolved
 
 
 def _yaml_documents(text: str) -> Iterator[tuple[int, Any]]:

@@ -55,6 +55,8 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: 
     result = {keyword: node[keyword] for keyword in _KEPT if keyword in node}
     if result.get("default", ...) is None:
         del result["default"]
+    elif "default" in result and "description" in result:
+        result["description"] += _spoken_default(result["default"])
     if "properties" in node:
         result["properties"] = {
             name: _structural(child, definitions, f"{place}.{name}") for name, child in node["properties"].items()
@@ -64,6 +66,15 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: 
     if "items" in node:
         result["items"] = _structural(node["items"], definitions, f"{place}[]")
     return result
+
+
+def _spoken_default(default: Any) -> str:
+    """Say a default in words, because `kubectl explain` does not show defaults; objects explain themselves field by field."""
+    if isinstance(default, Mapping):
+        return ""
+    if isinstance(default, bool):
+        return f" Default: {str(default).lower()}."
+    return f" Default: {', '.join(map(str, default)) if isinstance(default, list) else default}."
 
 
 def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any], place: str) -> dict[str, Any]:

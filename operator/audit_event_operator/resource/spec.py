@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, StrictBool, ValidationError
+from pydantic import AfterValidator, Field, StrictBool, ValidationError
 
 from audit_event_operator.resource.broker_spec import (
     TLS,
@@ -33,6 +33,7 @@ from audit_event_operator.resource.fields import (
     WholeNumber,
     duration_is_readable,
     duration_range,
+    refusal,
 )
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.problems import Problem, SpecError
@@ -96,6 +97,13 @@ EventMix = Annotated[
 ]
 
 
+def _names_differ(event_types: tuple[EventType, ...]) -> tuple[EventType, ...]:
+    """Refuse a name that is defined twice; the API server does so because the list is a map by name."""
+    if len({event_type.name for event_type in event_types}) < len(event_types):
+        raise refusal("must not define a name twice")
+    return event_types
+
+
 class GeneratorSpec(SpecModel):
     """The wanted stream of audit events."""
 
@@ -129,7 +137,7 @@ class GeneratorSpec(SpecModel):
         " at least one above 0. When left out, the seven built-in templates are equally likely; as soon as one name is"
         " given, only the given ones occur.",
     )
-    event_types: tuple[EventType, ...] = Field(
+    event_types: Annotated[tuple[EventType, ...], AfterValidator(_names_differ)] = Field(
         default=(),
         max_length=32,
         json_schema_extra={LIST_TYPE: "map", LIST_MAP_KEYS: ["name"], "default": None},
