@@ -1,0 +1,393 @@
+"""Tells the API server how each resource fares: changes at once, counters now and then, never more than it can take.
+
+It reads snapshots and writes `status`; nothing waits for it. What a status says is `resource.status`'s business. Runs only
+while this process is the leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any, Final, Protocol
+
+from audit_event_operator.cluster.agenda import Agenda
+from audit_event_operator.cluster.errors import (
+    ClusterError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Throttled,
+    Unprocessable,
+    Unreachable,
+)  # fmt: skip
+from audit_event_operator.cluster.limiter import Limiter
+from audit_event_operator.cluster.ready import ready_condition
+from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.engine.snapshot import Snapshot
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.status import Facts, build_status, transition_key
+
+logger = logging.getLogger(__name__)
+
+_BACKOFF_SECONDS: Final = (0.5, 10.0)
+_FORBIDDEN_SECONDS: Final = 30.0
+_SETTLING_SECONDS: Final = 5.0
+"""A watch event that is younger than this after our own write may still tell the status before it."""
+_LOOKS_PER_TURN: Final = 100
+
+Status = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often statuses are written."""
+
+    transitions_per_second: float = 200.0
+    counters_per_second: float = 20.0
+    counters_seconds: float = 30.0
+    coming_back_seconds: float = 10.0
+    parallel: int = 40
+
+
+class Snapshots(Protocol):
+    """What the fleet tells us."""
+
+    def snapshot(self, uid: str) -> Snapshot | None:
+        """One resource, None when it is gone."""
+
+    def snapshots(self) -> list[Snapshot]:
+        """All live resources."""
+
+
+class StatusWriter(Protocol):
+    """What we need of the API server."""
+
+    async def patch_generator_status(self, namespace: str, name: str, uid: str, status: Status) -> dict[str, Any]:
+        """Replace the status of the resource with this UID."""
+
+    async def get_generator(self, namespace: str, name: str) -> dict[str, Any]:
+        """Whatever has that name now."""
+
+
+def status_of(snapshot: Snapshot, previous: Status | None, owner: str, now: datetime) -> dict[str, Any]:
+    """The status that a snapshot deserves."""
+    facts = Facts(
+        observed_generation=snapshot.generation,
+        reason=snapshot.verdict.reason,
+        message=snapshot.verdict.message,
+        early=snapshot.verdict.early,
+        rate_limited=snapshot.rate_limited,
+        completed=None if snapshot.complete is None else snapshot.complete.reason,
+        events_published=snapshot.events_published,
+        events_dropped=snapshot.dropped,
+        target_rate=snapshot.target_rate,
+        observed_rate=Fraction(snapshot.observed_rate).limit_denominator(1_000_000),
+        queue=snapshot.queue or None,
+        broker=snapshot.broker or None,
+        random_seed=snapshot.random_seed,
+        owner=owner,
+        start_time=snapshot.start_time,
+        completion_time=snapshot.completion_time,
+        last_publish_time=snapshot.last_publish_time,
+        run_id=snapshot.run_id,
+    )
+    return build_status(facts, previous, now)
+
+
+def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime) -> dict[str, Any]:
+    """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
+    status = status_of(snapshot, previous, owner, now)
+    if snapshot.complete is None and "conditions" in previous:
+        status["conditions"] = previous["conditions"]
+        status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])
+    return status
+
+
+class Reporter:
+    """Writes statuses while `run` runs.
+
+    Args:
+        fleet: whose word is reported.
+        writer: the API server.
+        owner: this process, as the status shows it.
+        gone: called with the UID of a resource that the API server does not have any more.
+        announce: called after a write with the snapshot, the status before and the new one.
+        tally: counts the writes.
+        pace: how fast.
+        wall: the time of day, aware.
+    """
+
+    def __init__(
+        self,
+        fleet: Snapshots,
+        writer: StatusWriter,
+        *,
+        owner: str,
+        gone: Callable[[str], None],
+        announce: Callable[[Snapshot, Status, Status], None] = lambda *_: None,
+        tally: Tally | None = None,
+        pace: Pace = Pace(),
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._fleet = fleet
+        self._writer = writer
+        self._owner = owner
+        self._gone = gone
+        self._announce = announce
+        self._tally = tally or Tally()
+        self._pace = pace
+        self._wall = wall
+        self._written: dict[str, Status] = {}
+        self._writing: dict[str, asyncio.Task[None]] = {}
+        self._written_at: dict[str, float] = {}
+        self._since: dict[str, float] = {}
+        self._again: set[str] = set()
+        self._wake = asyncio.Event()
+        self._running = False
+        self._backoff = _BACKOFF_SECONDS[0]
+        self._paused_until = 0.0
+        self._reset()
+
+    # -- what others tell us -------------------------------------------------------------------------------------------
+
+    def changed(self, uid: str) -> None:
+        """Something about a resource may be worth a write."""
+        if not self._running:
+            return
+        if uid in self._writing:
+            self._again.add(uid)
+        else:
+            self._agenda.mark(uid, self._now())
+            self._wake.set()
+
+    def seen(self, uid: str, status: Status) -> None:
+        """The API server has this status, as a watch event or list tells. Somebody else's words are put right in time."""
+        if uid in self._writing:
+            return
+        known = self._written.get(uid)
+        if known is None:
+            self._written[uid] = status
+            self._since[uid] = self._now()
+        elif known != status and self._now() - self._written_at.get(uid, 0.0) > _SETTLING_SECONDS:
+            self._written[uid] = status
+            if transition_key(known) != transition_key(status):
+                self.changed(uid)
+
+    def forget(self, uid: str) -> None:
+        """The resource is gone."""
+        self._agenda.forget(uid)
+        self._again.discard(uid)
+        self._written.pop(uid, None)
+        self._written_at.pop(uid, None)
+        self._since.pop(uid, None)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        self._running = True
+        try:
+            while True:
+                self._wake.clear()
+                await self._sleep(self._turn())
+        finally:
+            self._running = False
+            tasks = list(self._writing.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._writing.clear()
+
+    def clear(self) -> None:
+        """Forget everything: another process writes now."""
+        self._written.clear()
+        self._written_at.clear()
+        self._since.clear()
+        self._again.clear()
+        self._reset()
+
+    async def flush(self, seconds: float) -> int:
+        """Write what changed and was not written yet, bounded runs first, for at most `seconds`; returns how many were."""
+        now = self._wall()
+        work = []
+        for snapshot in sorted(self._fleet.snapshots(), key=lambda each: not each.bounded):
+            previous = self._written.get(snapshot.uid, {})
+            status = farewell_of(snapshot, previous, self._owner, now)
+            if status != previous:
+                work.append((snapshot, status))
+        queue = iter(work)
+        before = self._tally.writes[Kind.STATUS, Result.OK]
+
+        async def write_some() -> None:
+            for snapshot, status in queue:
+                try:
+                    await self._patch(snapshot, status)
+                except ClusterError as error:
+                    logger.warning("The last status of %s was not written: %s", snapshot.ref, error)
+                    if isinstance(error, Unreachable):
+                        return
+
+        writers = [asyncio.ensure_future(write_some()) for _ in range(min(self._pace.parallel, len(work)))]
+        if writers:
+            _, late = await asyncio.wait(writers, timeout=seconds)
+            for writer in late:
+                writer.cancel()
+            await asyncio.gather(*writers, return_exceptions=True)
+        return self._tally.writes[Kind.STATUS, Result.OK] - before
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        self._agenda = Agenda(self._pace.counters_seconds)
+        self._transitions = Limiter(self._pace.transitions_per_second, self._pace.parallel)
+        self._counters = Limiter(self._pace.counters_per_second)
+
+    def _turn(self) -> float | None:
+        """Start what may be started now; returns when to come back, in seconds from now, None for when something changes."""
+        now = self._now()
+        if now < self._paused_until:
+            return self._paused_until - now
+        for _ in range(_LOOKS_PER_TURN):
+            if len(self._writing) >= self._pace.parallel:
+                return None
+            if self._agenda.urgent:
+                wait = self._transitions.wait_seconds(now)
+                if wait > 0:
+                    return wait
+                uid, counters = self._agenda.take_urgent(), False
+            else:
+                due = self._agenda.next_due()
+                if due is None:
+                    return None
+                wait = max(due - now, self._counters.wait_seconds(now))
+                if wait > 0:
+                    return wait
+                uid, counters = self._agenda.take_due(now), True
+            if uid is not None:
+                self._look_at(uid, now, counters=counters)
+        return 0.0
+
+    def _look_at(self, uid: str, now: float, *, counters: bool) -> None:
+        snapshot = self._fleet.snapshot(uid)
+        if snapshot is None:
+            self._agenda.forget(uid)
+            return
+        previous = self._written.get(uid, {})
+        status = status_of(snapshot, previous, self._owner, self._wall())
+        if counters:
+            self._agenda.rest(uid, now)
+        if transition_key(status) != transition_key(previous):
+            if self._is_only_coming_back(snapshot, previous, now):
+                return
+            self._transitions.take(now)
+        elif counters and status != previous:
+            self._counters.take(now)
+        else:
+            return
+        self._agenda.rest(uid, now)
+        self._writing[uid] = asyncio.ensure_future(self._write(snapshot, previous, status))
+
+    def _is_only_coming_back(self, snapshot: Snapshot, previous: Status, now: float) -> bool:
+        """Whether it was ready under another process and has not had the time to be so under this one.
+
+        A restart of the operator should not make every resource unready for a moment, and twice the writes.
+        """
+        since = self._since.get(snapshot.uid)
+        if (
+            since is None
+            or now - since >= self._pace.coming_back_seconds
+            or snapshot.verdict.reason is not Reason.STARTING
+            or previous.get("observedGeneration") != snapshot.generation
+        ):
+            return False
+        ready = ready_condition(previous)
+        if ready is None or ready.status != "True" or ready.reason == Reason.SUSPENDED:
+            return False
+        asyncio.get_running_loop().call_later(since + self._pace.coming_back_seconds - now, self.changed, snapshot.uid)
+        return True
+
+    async def _write(self, snapshot: Snapshot, previous: Status, status: Status) -> None:
+        uid = snapshot.uid
+        try:
+            await self._patch(snapshot, status)
+        except ClusterError as error:
+            self._cope(snapshot, error)
+        else:
+            self._backoff = _BACKOFF_SECONDS[0]
+            self._announce(snapshot, previous, status)
+        finally:
+            del self._writing[uid]
+            if uid in self._again:
+                self._again.discard(uid)
+                self._agenda.mark(uid, self._now())
+            self._wake.set()
+
+    async def _patch(self, snapshot: Snapshot, status: Status) -> None:
+        """Write one status and remember it.
+
+        Raises:
+            ClusterError: it was not written, and may be tried again.
+        """
+        ref, uid = snapshot.ref, snapshot.uid
+        try:
+            await self._writer.patch_generator_status(ref.namespace, ref.name, uid, status)
+        except NotFound as error:
+            self._tally.failed(Kind.STATUS, error)
+            self._gone(uid)
+            return
+        except Unprocessable as error:
+            self._tally.failed(Kind.STATUS, error)
+            if await self._is_somebody_else(snapshot):
+                self._gone(uid)
+                return
+            logger.error("The API server refuses the status of %s; this is a bug: %s", ref, error)  # noqa: TRY400
+        except ClusterError as error:
+            self._tally.failed(Kind.STATUS, error)
+            raise
+        else:
+            self._tally.wrote(Kind.STATUS)
+        self._written[uid] = status
+        self._written_at[uid] = self._now()
+
+    async def _is_somebody_else(self, snapshot: Snapshot) -> bool:
+        """Whether the name belongs to another resource now, or to none."""
+        try:
+            found = await self._writer.get_generator(snapshot.ref.namespace, snapshot.ref.name)
+        except NotFound:
+            return True
+        return bool(found.get("metadata", {}).get("uid") != snapshot.uid)
+
+    def _cope(self, snapshot: Snapshot, error: ClusterError) -> None:
+        """Come back to it later, and let the API server rest as long as it asks for, or for ever longer pauses."""
+        now = self._now()
+        first, longest = _BACKOFF_SECONDS
+        if isinstance(error, Throttled):
+            pause = error.retry_after_seconds
+        elif isinstance(error, Forbidden):
+            pause = _FORBIDDEN_SECONDS
+        elif isinstance(error, Conflict):
+            pause = 0.0
+        else:
+            pause = self._backoff
+        if pause and self._paused_until <= now:
+            logger.warning("Statuses wait for %.1f s: %s", pause, error)
+            self._backoff = min(longest, max(first, self._backoff * 2))
+            self._paused_until = now + pause
+        self._again.add(snapshot.uid)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        if seconds == 0.0:
+            await asyncio.sleep(0)
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
