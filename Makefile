@@ -88,7 +88,7 @@ check-drift: $(DEV) ## Fail when a generated file (CRD, install.yaml) is stale
 
 ##@ Make it
 # Generated files: the CRD from the models, install.yaml from the default overlay. Both are rendered offline.
-KUBECTL ?= $(shell command -v kubectl 2>/dev/null || echo $(BIN)/kubectl)
+KUBECTL ?= $(shell command -v kubectl 2>/dev/null || PYTHONPATH=tests $(BIN)/python -c "from realparts.build import find_binaries; print(find_binaries() / \"kubectl\")")
 CRD := crds/auditeventgenerators.yaml
 INSTALL := manifests/install.yaml
 RENDER_CRD := $(BIN)/audit-event-operator crd
