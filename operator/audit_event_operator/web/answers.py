@@ -71,6 +71,15 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error; see the operator's log.")
 
 
+async def expectations(request: web.Request) -> web.Response | None:
+    """Answer an Expect header; aiohttp asks before any middleware runs, and would refuse in plain text."""
+    if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
+        return error_answer(HTTPStatus.EXPECTATION_FAILED, "The only Expect header that is understood is 100-continue.")
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # as aiohttp's own handler does: the answer itself has not begun
+    return None
+
+
 def counted(counts: HttpCounts, clock: Callable[[], float] = time.perf_counter) -> Middleware:
     """A middleware that counts answers by route, method and code."""
 

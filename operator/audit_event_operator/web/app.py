@@ -16,7 +16,7 @@ from audit_event_operator import __version__
 from audit_event_operator.engine.desk import Desk
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ports import Brokers
-from audit_event_operator.web.answers import add_headers, counted, errors_as_json
+from audit_event_operator.web.answers import add_headers, counted, errors_as_json, expectations
 from audit_event_operator.web.auth import Everybody
 from audit_event_operator.web.body import BODY_LIMIT_BYTES, READ_SECONDS
 from audit_event_operator.web.generators import Generators
@@ -88,14 +88,14 @@ def build_applications(site: Site) -> Applications:
         return web.Response(body=page.body, headers=headers)
 
     main, alone = _application(http), _application(http)
-    alone.router.add_get("/metrics", metrics)
-    main.router.add_get("/metrics", metrics)
-    main.router.add_get("/livez", probes.livez)
-    main.router.add_get("/readyz", probes.readyz)
-    main.router.add_get("/healthz", probes.healthz)
-    main.router.add_get("/generators", generators.list)
-    main.router.add_get("/generators/{namespace}/{name}", generators.one)
-    main.router.add_post("/generate_event", posting.post)
+    alone.router.add_get("/metrics", metrics, expect_handler=expectations)
+    main.router.add_get("/metrics", metrics, expect_handler=expectations)
+    main.router.add_get("/livez", probes.livez, expect_handler=expectations)
+    main.router.add_get("/readyz", probes.readyz, expect_handler=expectations)
+    main.router.add_get("/healthz", probes.healthz, expect_handler=expectations)
+    main.router.add_get("/generators", generators.list, expect_handler=expectations)
+    main.router.add_get("/generators/{namespace}/{name}", generators.one, expect_handler=expectations)
+    main.router.add_post("/generate_event", posting.post, expect_handler=expectations)
     return Applications(main, alone)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -14,6 +15,12 @@ from audit_event_operator.web.errors import ListenError
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 3.0
+RUNNER_SETTINGS: Final[dict[str, Any]] = {
+    "handle_signals": False,
+    "access_log": None,
+    "auto_decompress": False,  # a compressed body is refused, so it must not be unpacked on its way to the refusal
+    "lingering_time": 3.0,  # how long the rest of a refused body is read, so that its sender sees the answer
+}
 
 
 class Servers:
@@ -25,15 +32,24 @@ class Servers:
         app_port: APP_PORT; 0 for any free one.
         metrics_port: PROMETHEUS_PORT; 0 for any free one.
         fallback_port: when a port is taken, take any free one instead of failing.
+        shutdown_seconds: how long requests under way may take when it ends; what hangs is cancelled after twice that.
     """
 
     def __init__(
-        self, applications: Applications, *, host: str, app_port: int, metrics_port: int, fallback_port: bool = False
+        self,
+        applications: Applications,
+        *,
+        host: str,
+        app_port: int,
+        metrics_port: int,
+        fallback_port: bool = False,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
     ) -> None:
         self._applications = applications
         self._host = host
         self._wanted = {"APP_PORT": app_port, "PROMETHEUS_PORT": metrics_port}
         self._fallback_port = fallback_port
+        self._shutdown_seconds = shutdown_seconds
         self._runners: list[web.AppRunner] = []
         self._ports: dict[str, int] = {}
 
@@ -61,15 +77,13 @@ class Servers:
             raise
 
     async def stop(self) -> None:
-        """Close both listeners; requests under way get up to three seconds. Idempotent."""
+        """Close both listeners, letting requests under way finish for a while. Idempotent."""
         runners, self._runners = self._runners, []
-        for runner in runners:
-            await runner.cleanup()
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
 
     async def _listen(self, application: web.Application, variable: str) -> None:
-        # auto_decompress: a compressed body is refused, so it must not be unpacked on its way to the refusal.
         runner = web.AppRunner(
-            application, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS, access_log=None, auto_decompress=False
+            application, logger=_protocol_logger(), **RUNNER_SETTINGS, shutdown_timeout=self._shutdown_seconds
         )
         await runner.setup()
         self._runners.append(runner)
@@ -91,3 +105,14 @@ class Servers:
         if error.errno == errno.EACCES:
             return f"{variable} {port} needs more rights than this process has. Set {variable} to a port from 1024 on."
         return f"AEG_BIND_ADDRESS {self._host} with {variable} {port} cannot be listened on: {error.strerror or error}."
+
+
+def _protocol_logger() -> logging.Logger:
+    """Where aiohttp complains of what is not HTTP, with tracebacks that any stranger can cause: heard only at debug level.
+
+    Errors of our own handlers are logged by the middleware and never get there.
+    """
+    protocol = logging.getLogger(f"{__name__}.protocol")
+    if not logger.isEnabledFor(logging.DEBUG):
+        protocol.setLevel(logging.CRITICAL)
+    return protocol

@@ -1,0 +1,214 @@
+"""A site with hand-written parts: a fleet of given snapshots, a desk with a given answer, brokers that count."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from audit_event_operator.engine.desk import PostOutcome
+from audit_event_operator.engine.lane import LANE_REF
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.web.app import Site, build_applications
+from audit_event_operator.web.ports import Decision, SourceCounts, Vital
+from audit_event_operator.web.servers import RUNNER_SETTINGS
+
+STATE_OF = {
+    Reason.SUSPENDED: GeneratorState.SUSPENDED,
+    Reason.COMPLETED: GeneratorState.COMPLETED,
+    Reason.INVALID_SPEC: GeneratorState.FAILING,
+    Reason.SECRET_NOT_FOUND: GeneratorState.FAILING,
+}
+
+
+def a_snapshot(
+    namespace: str = "team-a", name: str = "logins", *, reason: Reason = Reason.PUBLISHING, **changes
+) -> Snapshot:
+    """A generator that has published 90 of 100 events, unless told otherwise."""
+    snapshot = Snapshot(
+        ref=Ref(namespace, name),
+        uid=f"uid-{namespace}-{name}",
+        generation=1,
+        state=STATE_OF.get(reason, GeneratorState.ACTIVE),
+        verdict=Verdict(reason, "A sentence."),
+        complete=None,
+        rate_limited=None,
+        queue="audit_events",
+        broker="rabbit:5672/%2F",
+        connected=True,
+        interval_seconds=5.0,
+        target_rate=Fraction(1, 5),
+        observed_rate=0.2,
+        random_seed=7,
+        generated=100,
+        published=90,
+        dropped=4,
+        retried=2,
+        skipped=3,
+        buffered=5,
+        in_flight=1,
+        events_published=90,
+        run_id=None,
+        bounded=False,
+        start_time=None,
+        completion_time=None,
+        last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        restarts=0,
+    )
+    return replace(snapshot, **changes)
+
+
+def a_lane(*, connected: bool = True, **changes) -> Snapshot:
+    """The row of the default target."""
+    return a_snapshot(**{"uid": "", "connected": connected, "target_rate": Fraction(0), "interval_seconds": 0.0, **changes},
+                      namespace=LANE_REF.namespace, name=LANE_REF.name)  # fmt: skip
+
+
+@dataclass
+class FakeFleet:
+    """A fleet as the web sees it."""
+
+    live: list[Snapshot] = field(default_factory=list)
+    departed: list[Snapshot] = field(default_factory=list)
+    lane_row: Snapshot | None = None
+    running: bool = True
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def lane(self):
+        if self.lane_row is None:
+            return None
+        return SimpleNamespace(connected=self.lane_row.connected, request=SimpleNamespace(queue=self.lane_row.queue))
+
+    def snapshots(self):
+        return list(self.live)
+
+    def series(self):
+        return [*self.live, *([self.lane_row] if self.lane_row else []), *self.departed]
+
+    def uids(self):
+        return frozenset(each.uid for each in self.live)
+
+    def find(self, ref):
+        return next((each for each in self.live if each.ref == ref), None)
+
+
+@dataclass
+class FakeDesk:
+    """A desk that always gives the same answer and remembers what was posted."""
+
+    outcome: PostOutcome = PostOutcome.PUBLISHED
+    posted: list = field(default_factory=list)
+
+    async def post(self, event, ref):
+        self.posted.append((event, ref))
+        return self.outcome
+
+    def names(self, _ref):
+        return ["prod-web-01"], ["app_user"]
+
+
+@dataclass
+class FakeBrokers:
+    """Brokers that only count."""
+
+    states: dict[str, int] = field(default_factory=lambda: {"connected": 1})
+    results: dict[str, int] = field(default_factory=lambda: {"success": 1, "refused": 0})
+
+    def connections(self):
+        return self.states
+
+    def connect_results(self):
+        return self.results
+
+
+@dataclass
+class FakeAuthorizer:
+    """Somebody who decides the same for everybody and remembers who asked."""
+
+    decision: Decision = Decision.ALLOWED
+    asked: list = field(default_factory=list)
+
+    async def may_post(self, token, namespace):
+        self.asked.append((token, namespace))
+        return self.decision
+
+
+@dataclass
+class World:
+    """Everything behind a site, to be changed by a test at any time."""
+
+    fleet: FakeFleet = field(default_factory=FakeFleet)
+    desk: FakeDesk = field(default_factory=FakeDesk)
+    brokers: FakeBrokers = field(default_factory=FakeBrokers)
+    authorizer: FakeAuthorizer = field(default_factory=FakeAuthorizer)
+    not_live: list[str] = field(default_factory=list)
+    not_ready: list[str] = field(default_factory=list)
+    leader: bool | None = None
+    reconciles: dict[str, int] = field(default_factory=lambda: {"applied": 3, "rejected": 0})
+    api_writes: dict[tuple[str, str], int] = field(default_factory=lambda: {("status", "ok"): 2})
+    last_success: float | None = 1_000.0
+    read_seconds: float = 0.2
+
+    def site(self) -> Site:
+        return Site(
+            fleet=self.fleet,
+            desk=self.desk,
+            brokers=self.brokers,
+            vital=Vital(lambda: self.not_live, lambda: self.not_ready, lambda: self.leader),
+            source=SourceCounts(lambda: self.reconciles, lambda: self.api_writes, lambda: self.last_success),
+            authorizer=self.authorizer,
+            build={"version": "1.2.3", "revision": "abc", "python_version": "3.13.0"},
+            pick=random.Random(1),
+            wall_ns=lambda: 1_700_000_000_123_456_789,
+            entropy=random.Random(2).randbytes,
+            read_seconds=self.read_seconds,
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    """What is behind the site of this test."""
+    return World()
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[TestClient]:
+    """A client of the application that serves everything."""
+    async with _client(build_applications(world.site()).main) as each:
+        yield each
+
+
+@pytest.fixture
+async def metrics_client(world: World) -> AsyncIterator[TestClient]:
+    """A client of the application that serves metrics alone."""
+    async with _client(build_applications(world.site()).metrics) as each:
+        yield each
+
+
+@asynccontextmanager
+async def _client(application: web.Application) -> AsyncIterator[TestClient]:
+    server = TestServer(application)
+    await server.start_server(**RUNNER_SETTINGS | {"lingering_time": 0.1})
+    async with TestClient(server) as each:
+        yield each
+
+
+@pytest.fixture(name="a_snapshot")
+def _a_snapshot():
+    return a_snapshot
+
+
+@pytest.fixture(name="a_lane")
+def _a_lane():
+    return a_lane

@@ -1,0 +1,29 @@
+from audit_event_operator.resource.conditions import Reason
+
+
+async def test_generators_are_listed_in_order(client, world, a_snapshot, a_lane):
+    world.fleet.live = [a_snapshot("b", "z"), a_snapshot("b", "a"), a_snapshot("a", "m")]
+    world.fleet.lane_row = a_lane()
+    rows = (await (await client.get("/generators")).json())["generators"]
+    assert [(row["namespace"], row["name"]) for row in rows] == [("a", "m"), ("b", "a"), ("b", "z")]
+
+
+async def test_one_generator_shows_its_live_state(client, world, a_snapshot):
+    world.fleet.live = [a_snapshot(reason=Reason.SECRET_NOT_FOUND)]
+    answer = await client.get("/generators/team-a/logins")
+    assert answer.status == 200
+    row = await answer.json()
+    assert row["ready"] == "False"
+    assert row["reason"] == "SecretNotFound"
+    assert row["message"] == "A sentence."
+    assert row["target_events_per_second"] == 0.2
+    assert row["last_publish_time"] == "2026-01-02T03:04:05+00:00"
+    assert row["events_generated"] == sum(
+        row[f"events_{each}"] for each in ("published", "dropped", "buffered", "in_flight")
+    )
+
+
+async def test_an_unknown_generator_is_not_found(client):
+    answer = await client.get("/generators/team-a/nobody")
+    assert answer.status == 404
+    assert "no such generator" in (await answer.json())["error"]

@@ -1,0 +1,219 @@
+import asyncio
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit_event_operator.engine.desk import PostOutcome
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.web.ports import Decision
+
+EXAMPLE = {
+    "event_type": "user_login",
+    "server_hostname": "prod-web-01",
+    "user_id": "attacker_bob",
+    "action_result": "FAILURE",
+}
+JSON = {"Content-Type": "application/json"}
+
+
+async def refused(answer, status, *words):
+    assert answer.status == status
+    assert answer.content_type == "application/json"
+    content = await answer.json()
+    assert list(content) == ["error"]
+    for word in words:
+        assert word in content["error"]
+
+
+async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, world, a_lane):
+    world.fleet.lane_row = a_lane(queue="audit events/ü")
+    answer = await client.post("/generate_event", json=EXAMPLE)
+    assert answer.status == 202
+    ((event, ref),) = world.desk.posted
+    assert await answer.json() == {"status": "success", "event_id": event.event_id}
+    assert ref is None
+    assert (event.event_type, event.server_hostname, event.action_result) == ("user_login", "prod-web-01", "FAILURE")
+    assert json.loads(event.body)["source_service"] == "audit-event-generator-api"
+    assert answer.headers["X-Audit-Queue"] == "audit%20events/%C3%BC"
+    assert "X-Audit-Generator" not in answer.headers
+
+
+async def test_a_named_generator_gets_the_event_also_while_suspended(client, world, a_snapshot):
+    world.fleet.live = [a_snapshot("team-a", "logins.v2", queue="q2")]
+    answer = await client.post("/generate_event?generator=team-a/logins.v2", json=EXAMPLE)
+    assert answer.status == 202
+    assert world.desk.posted[0][1] == Ref("team-a", "logins.v2")
+    assert answer.headers["X-Audit-Generator"] == "team-a/logins.v2"
+    assert answer.headers["X-Audit-Queue"] == "q2"
+
+
+@pytest.mark.parametrize(
+    "outcome, status, words",
+    [
+        (PostOutcome.NOT_CONFIRMED, 503, "did not confirm"),
+        (PostOutcome.NOT_ACCEPTING, 503, "standing by"),
+        (PostOutcome.NO_TARGET, 503, "RABBITMQ_HOST"),
+        (PostOutcome.UNKNOWN_GENERATOR, 404, "no such generator"),
+    ],
+)
+async def test_what_is_not_published_is_never_accepted(client, world, outcome, status, words):
+    world.desk.outcome = outcome
+    answer = await client.post("/generate_event", json=EXAMPLE)
+    await refused(answer, status, words)
+    assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+async def test_a_process_that_drains_or_stands_by_takes_nothing(client, world):
+    world.fleet.running = False
+    answer = await client.post("/generate_event", json=EXAMPLE)
+    await refused(answer, 503, "starting, ending or standing by")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert not world.desk.posted
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "generator=", "generator=a", "generator=a/", "generator=/b", "generator=a/b/c", "generator=A/b", "generator=a/b%0A",
+        "generator=a/b&generator=c/d", "generator=a..b/c", "generator=-a/b", f"generator={'a' * 64}/b",
+        f"generator=a/{'b.' * 127}b",
+        "queue=other", "generator=a/b&queue=other", "generater=a/b",
+    ],
+)  # fmt: skip
+async def test_a_malformed_query_is_refused(client, world, query):
+    await refused(await client.post(f"/generate_event?{query}", json=EXAMPLE), 400, "generator")
+    assert not world.desk.posted
+
+
+@pytest.mark.parametrize(
+    "body, headers, words",
+    [
+        (b'{"event_type": "x"}', {"Content-Type": "text/plain"}, "application/json"),
+        (b'{"event_type": "x"}', {"Content-Type": "application/x-www-form-urlencoded"}, "application/json"),
+        (b'{"event_type": "x"}', {"Content-Type": "multipart/form-data; boundary=b"}, "application/json"),
+        (b'{"event_type": "x"}', {"Content-Type": "application/json; charset=utf-16"}, "UTF-8"),
+        (b'{"event_type": "x"}', JSON | {"Content-Encoding": "br"}, "Content-Encoding"),
+        (b"", JSON, "not valid JSON"),
+        (b'{"event_type": ', JSON, "not valid JSON"),
+        (b'["user_login"]', JSON, "JSON object"),
+        (b'"user_login"', JSON, "JSON object"),
+        (b"null", JSON, "JSON object"),
+        (b'{"event_type": "x", "n": NaN}', JSON, "not valid JSON"),
+        (b'{"event_type": "x", "n": 1e999}', JSON, "not valid JSON"),
+        (b'{"event_type": "\\ud800"}', JSON, "not valid JSON"),
+        (b'{"event_type": "\xff"}', JSON, "not valid JSON"),
+        (b'{"event_type": "x", "details": ' + b'{"a":' * 40 + b"1" + b"}" * 41, JSON, "32 levels"),
+        (b'{"event_type": "x", "details": ' + b"[" * 5000 + b"]" * 5000 + b"}", JSON, "not valid JSON"),
+        (b"{}", JSON, "event_type"),
+        (b'{"event_type": ""}', JSON, "event_type"),
+        (b'{"event_type": 7}', JSON, "event_type"),
+    ],
+)
+async def test_a_body_that_is_no_event_is_refused_with_a_sentence(client, world, body, headers, words):
+    await refused(await client.post("/generate_event", data=body, headers=headers), 400, words)
+    assert not world.desk.posted
+
+
+async def test_a_charset_of_utf_8_is_fine(client):
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    assert (await client.post("/generate_event", data=b'{"event_type": "x"}', headers=headers)).status == 202
+
+
+async def test_a_mebibyte_is_too_large(client, world):
+    await refused(await client.post("/generate_event", data=b"x" * 1024 * 1024, headers=JSON), 413, "64 KiB")
+
+    async def unannounced():
+        for _ in range(1024):
+            yield b"x" * 1024
+
+    await refused(await client.post("/generate_event", data=unannounced(), headers=JSON), 413, "64 KiB")
+    assert not world.desk.posted
+
+
+async def test_a_body_that_dawdles_is_given_up(client):
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(
+        b"POST /generate_event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
+    )
+    assert b" 408 " in await reader.readline()
+    assert b"did not arrive within 0.2 seconds" in await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_body_that_breaks_off_harms_nobody(client, world, caplog):
+    _, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(
+        b"POST /generate_event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
+    )
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await client.get("/livez")).status == 200
+    assert not world.desk.posted
+
+
+@pytest.mark.parametrize(
+    "decision, status", [(Decision.UNAUTHENTICATED, 401), (Decision.FORBIDDEN, 403), (Decision.UNAVAILABLE, 503)]
+)
+@pytest.mark.parametrize(
+    "path", ["/generate_event", "/generate_event?generator=a/unknown", "/generate_event?generator=bad"]
+)
+@pytest.mark.parametrize("running", [True, False])
+async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, world, decision, status, path, running):
+    world.authorizer.decision, world.fleet.running = decision, running
+    answer = await client.post(path, data=b"not json", headers={"Content-Type": "text/plain"})
+    await refused(answer, status)
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+    assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+async def test_the_authorizer_hears_the_token_and_the_namespace(client, world):
+    await client.post("/generate_event", json=EXAMPLE, headers={"Authorization": "Bearer abc"})
+    await client.post("/generate_event?generator=team-a/x", json=EXAMPLE)
+    await client.post("/generate_event?generator=bad", json=EXAMPLE)
+    assert world.authorizer.asked == [("abc", None), (None, "team-a"), (None, None)]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+fields = st.sampled_from(
+    ["event_type", "server_hostname", "user_id", "action_result", "severity", "details", "resource", "client_ip", "event_id",
+     "timestamp", "source_service", "other"]
+)  # fmt: skip
+bodies = st.one_of(
+    st.binary(max_size=200),
+    values.map(lambda value: json.dumps(value).encode()),
+    st.fixed_dictionaries({"event_type": values}).flatmap(
+        lambda base: st.dictionaries(fields, values, max_size=6).map(lambda more: json.dumps(more | base).encode())
+    ),
+    st.dictionaries(fields, values, max_size=6).map(lambda more: json.dumps({"event_type": "x"} | more).encode()),
+)
+
+
+async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error(client, world):
+    """Hypothesis draws the bodies up front: it cannot drive a coroutine itself."""
+    drawn = []
+
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @given(bodies)
+    def draw(body):
+        drawn.append(body)
+
+    draw()
+    statuses = set()
+    for body in drawn:
+        answer = await client.post("/generate_event", data=body, headers=JSON)
+        statuses.add(answer.status)
+        assert answer.status in {202, 400, 413}, body
+        assert list(await answer.json()) == (["status", "event_id"] if answer.status == 202 else ["error"])
+    assert statuses >= {202, 400}
+    for event, _ in world.desk.posted:
+        assert isinstance(json.loads(event.body), dict)
+        assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", event.event_id)
