@@ -120,7 +120,7 @@ def _yaml_documents(text: str) -> Iterator[tuple[int, Any]]:
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise ManifestError(f"{where}not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise ManifestError(f"not valid YAML: {error}") from None
+        raise ManifestError(f"not valid YAML: {' '.join(str(error).split())}") from None
 
 
 class _Converter:

@@ -21,7 +21,11 @@ _SENTENCES = {
 def problems_of(error: ValidationError, root: str) -> tuple[Problem, ...]:
     """Return one problem for every broken constraint, with fields written as the API server writes them."""
     problems: list[Problem] = []
-    for detail in error.errors(include_url=False, include_input=False):
+    details = error.errors(include_url=False, include_input=False)
+    places = [detail["loc"] for detail in details]
+    for detail in details:
+        if detail["type"] == "too_short" and _has_deeper(places, detail["loc"]):
+            continue  # pydantic does not count the entries that it refused
         context: dict[str, Any] = detail.get("ctx", {})
         place = path(root, detail["loc"])
         if detail["type"] == "broken_rules":
@@ -30,6 +34,10 @@ def problems_of(error: ValidationError, root: str) -> tuple[Problem, ...]:
         else:
             problems.append(Problem(place, f"{_short_name(place)} {_sentence(detail['type'], detail['msg'], context)}"))
     return tuple(problems)
+
+
+def _has_deeper(places: list[tuple[str | int, ...]], place: tuple[str | int, ...]) -> bool:
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def _sentence(kind: str, message: str, context: dict[str, Any]) -> str:

@@ -1,0 +1,204 @@
+"""The status: which conditions appear, when their times move, and that progress can be read back."""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.status import (
+    MAX_MESSAGE_LENGTH,
+    Facts,
+    Progress,
+    build_status,
+    format_rate,
+    parse_progress,
+    transition_key,
+)
+from audit_event_operator.resource.status_schema import status_schema
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+LATER = NOW + timedelta(minutes=1)
+PUBLISHING = Facts(
+    observed_generation=3,
+    reason=Reason.PUBLISHING,
+    message="Events are flowing.",
+    events_published=42,
+    events_dropped=1,
+    target_rate=Fraction(1, 5),
+    observed_rate=Fraction(199, 1000),
+    queue="audit_events",
+    broker="rabbitmq-service:5672/%2F",
+    random_seed=-7,
+    owner="pod-a",
+    start_time=NOW,
+    last_publish_time=LATER,
+    run_id="first",
+)
+
+
+def conditions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {condition["type"]: condition for condition in status["conditions"]}
+
+
+def replace(facts: Facts, **changes: Any) -> Facts:
+    return Facts(**{name: getattr(facts, name) for name in Facts.__slots__} | changes)
+
+
+def test_a_publishing_generator_is_ready_and_nothing_else() -> None:
+    assert build_status(PUBLISHING, None, NOW) == {
+        "observedGeneration": 3,
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "observedGeneration": 3,
+                "lastTransitionTime": "2026-01-02T03:04:05Z",
+                "reason": "Publishing",
+                "message": "Events are flowing.",
+            }
+        ],
+        "eventsPublished": 42,
+        "eventsDropped": 1,
+        "targetRate": "0.2/s",
+        "observedRate": "0.199/s",
+        "queue": "audit_events",
+        "broker": "rabbitmq-service:5672/%2F",
+        "randomSeed": -7,
+        "owner": "pod-a",
+        "startTime": "2026-01-02T03:04:05.678Z",
+        "lastPublishTime": "2026-01-02T03:05:05.678Z",
+        "runId": "first",
+    }
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({"reason": Reason.STARTING}, {"Ready": "Unknown", "Reconciling": "True"}),
+        ({"reason": Reason.BROKER_UNREACHABLE, "early": True}, {"Ready": "Unknown", "Reconciling": "True"}),
+        ({"reason": Reason.BROKER_UNREACHABLE}, {"Ready": "False", "Reconciling": "True"}),
+        ({"reason": Reason.SECRET_NOT_FOUND}, {"Ready": "False", "Stalled": "True"}),
+        ({"reason": Reason.SUSPENDED}, {"Ready": "True"}),
+        ({"rate_limited": "Cut to 5000/s."}, {"Ready": "True", "RateLimited": "True"}),
+        (
+            {"reason": Reason.COMPLETED, "completed": CompletionReason.MAX_EVENTS_REACHED},
+            {"Ready": "True", "Complete": "True"},
+        ),
+    ],
+)
+def test_conditions_beside_ready_are_there_only_while_they_are_true(
+    changes: dict[str, Any], expected: dict[str, str]
+) -> None:
+    found = conditions(build_status(replace(PUBLISHING, **changes), None, NOW))
+    assert {kind: condition["status"] for kind, condition in found.items()} == expected
+
+
+def test_the_reason_of_completion_says_which_bound_was_reached() -> None:
+    facts = replace(PUBLISHING, reason=Reason.COMPLETED, completed=CompletionReason.DURATION_ELAPSED)
+    assert conditions(build_status(facts, None, NOW))["Complete"]["reason"] == "DurationElapsed"
+
+
+def test_a_transition_time_moves_only_with_the_status() -> None:
+    first = build_status(PUBLISHING, None, NOW)
+    other_reason = build_status(replace(PUBLISHING, reason=Reason.SUSPENDED), first, LATER)
+    assert conditions(other_reason)["Ready"]["lastTransitionTime"] == "2026-01-02T03:04:05Z"
+    lost = build_status(replace(PUBLISHING, reason=Reason.BROKER_UNREACHABLE), other_reason, LATER)
+    assert {one["lastTransitionTime"] for one in lost["conditions"]} == {"2026-01-02T03:05:05Z"}
+
+
+def test_a_condition_that_comes_back_has_a_new_time() -> None:
+    stalled = build_status(replace(PUBLISHING, reason=Reason.NO_BROKER), None, NOW)
+    well = build_status(PUBLISHING, stalled, NOW)
+    again = build_status(replace(PUBLISHING, reason=Reason.NO_BROKER), well, LATER)
+    assert conditions(again)["Stalled"]["lastTransitionTime"] == "2026-01-02T03:05:05Z"
+
+
+def test_a_long_message_is_cut() -> None:
+    message = conditions(build_status(replace(PUBLISHING, message="x" * 5000), None, NOW))["Ready"]["message"]
+    assert len(message) == MAX_MESSAGE_LENGTH
+    assert message.endswith("…")
+
+
+def test_progress_is_read_back_from_what_was_written() -> None:
+    status = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW)
+    assert parse_progress(status) == Progress(42, "first", NOW, LATER, LATER)
+
+
+def test_without_a_status_nothing_was_done() -> None:
+    assert parse_progress(None) == parse_progress({}) == parse_progress({"observedGeneration": -1}) == Progress()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=20), inner, max_size=3),
+    max_leaves=6,
+)
+hostile_statuses = json_values | st.dictionaries(
+    st.sampled_from(["eventsPublished", "runId", "startTime", "completionTime", "lastPublishTime", "conditions"]),
+    json_values
+    | st.sampled_from(
+        ["2026-01-01T00:00:00Z", "2026-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", ""]
+    )
+    | st.just([{"type": "Ready", "status": "True", "lastTransitionTime": 5}]),
+)
+
+
+@given(hostile_statuses)
+def test_no_previous_status_is_so_broken_that_it_stops_us(previous: Any) -> None:
+    progress = parse_progress(previous)
+    assert progress.events_published >= 0
+    transition_key(previous)
+    assert build_status(PUBLISHING, previous, NOW)["conditions"][0]["lastTransitionTime"]
+
+
+def test_counters_alone_are_no_transition() -> None:
+    before = build_status(PUBLISHING, None, NOW)
+    after = build_status(replace(PUBLISHING, events_published=99, last_publish_time=LATER), before, LATER)
+    assert before != after
+    assert transition_key(before) == transition_key(after)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"observed_generation": 4},
+        {"reason": Reason.SUSPENDED},
+        {"message": "Something else."},
+        {"rate_limited": "Cut."},
+        {"reason": Reason.COMPLETED, "completed": CompletionReason.MAX_EVENTS_REACHED},
+    ],
+)
+def test_what_the_user_waits_for_is_a_transition(changes: dict[str, Any]) -> None:
+    before = build_status(PUBLISHING, None, NOW)
+    assert transition_key(before) != transition_key(build_status(replace(PUBLISHING, **changes), before, LATER))
+
+
+def test_a_new_resource_differs_from_everything() -> None:
+    assert transition_key(None) != transition_key(build_status(PUBLISHING, None, NOW))
+
+
+def test_every_field_that_is_written_is_declared_and_the_other_way_round() -> None:
+    written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW)
+    declared = status_schema()["properties"]
+    assert set(written) == set(declared)
+    assert set(written["conditions"][0]) == set(declared["conditions"]["items"]["properties"])
+
+
+@pytest.mark.parametrize(
+    "rate, text",
+    [
+        (Fraction(0), "0/s"),
+        (Fraction(1, 5), "0.2/s"),
+        (Fraction(1, 86400), "0.00001157/s"),
+        (Fraction(1, 3), "0.3333/s"),
+        (Fraction(100_000), "100000/s"),
+        (Fraction(12_345), "12345/s"),
+        (Fraction(123_456, 10), "12346/s"),
+    ],
+)
+def test_a_rate_is_written_for_people(rate: Fraction, text: str) -> None:
+    assert format_rate(rate) == text
