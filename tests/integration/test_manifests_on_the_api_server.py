@@ -1,6 +1,7 @@
 """The manifests as a real API server takes them: rendering, admission, rights and samples."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,27 @@ def test_in_one_namespace_the_operator_may_nothing_elsewhere(installed: ControlP
     assert sorted(cluster_wide) == ["audit-event-operator-edit", "audit-event-operator-view"], "only the users' roles"
     (role,) = [each for each in documents if each["kind"] == "Role" and each["metadata"]["name"] == OPERATOR]
     assert role["metadata"]["namespace"] == OPERATOR
+
+
+def test_the_overlays_of_the_page_render(fresh_plane: ControlPlane, tmp_path: Path) -> None:
+    page = (MANIFESTS / "README.md").read_text()
+    own, team = re.findall(r"```yaml\n# \S*kustomization\.yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "own/team-a").mkdir(parents=True)
+    (tmp_path / "own/kustomization.yaml").write_text(
+        own.replace("../manifests", os.path.relpath(MANIFESTS, tmp_path / "own"))
+    )
+    (tmp_path / "own/team-a/kustomization.yaml").write_text(
+        team.replace("../../manifests", os.path.relpath(MANIFESTS, tmp_path / "own/team-a"))
+    )
+    (deployment,) = [each for each in rendered(fresh_plane, tmp_path / "own") if each["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example.com/platform/audit-event-operator:0.1.0"
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert environment["RABBITMQ_HOST"] == "rabbitmq.messaging.svc"
+    assert environment["AEG_API_AUTH"] == "kubernetes"
+    roles = {each["kind"]: each for each in rendered(fresh_plane, tmp_path / "own/team-a")}
+    assert roles["Role"]["metadata"]["namespace"] == "team-a"
+    assert roles["RoleBinding"]["subjects"][0]["namespace"] == OPERATOR
 
 
 def test_the_clusters_own_roles_take_ours_in(installed: ControlPlane) -> None:
