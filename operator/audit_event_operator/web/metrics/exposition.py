@@ -51,7 +51,10 @@ class Exposition:
             return await asyncio.to_thread(self._render, sample, accept, gzip_accepted(accept_encoding))
 
     def _render(self, sample: Sample, accept: str, gzipped: bool) -> Page:
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # prometheus_client raises on versions that are no numbers
+            encode, content_type = choose_encoder("")
         body = encode(_Moment(sample, self._about_process))
         return Page(gzip.compress(body, _GZIP_LEVEL) if gzipped else body, content_type, gzipped)
 

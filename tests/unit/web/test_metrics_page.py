@@ -1,0 +1,332 @@
+import asyncio
+import gzip
+import re
+from collections import defaultdict
+
+import aiohttp
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.web.app import build_applications
+from audit_event_operator.web.http_counts import HttpCounts
+from audit_event_operator.web.metrics.families import families
+from audit_event_operator.web.metrics.sample import Sampler
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+EACH = "audit_event_operator_generator_"
+RESOURCE = frozenset({"generator_namespace", "generator"})
+
+SEED = {
+    "audit_event_generator_events_total": ("counter", {"event_type", "server_hostname", "action_result"}),
+    "audit_event_generator_published_success_total": ("counter", set()),
+    "audit_event_generator_published_failure_total": ("counter", set()),
+    "audit_event_generator_rabbitmq_connection_status": ("gauge", set()),
+}
+TWELVE = {
+    "events_generated_total": "counter",
+    "events_published_total": "counter",
+    "events_dropped_total": "counter",
+    "events_retried_total": "counter",
+    "events_skipped_total": "counter",
+    "events_buffered": "gauge",
+    "events_in_flight": "gauge",
+    "target_events_per_second": "gauge",
+    "interval_seconds": "gauge",
+    "ready": "gauge",
+    "last_publish_timestamp_seconds": "gauge",
+    "info": "gauge",
+}
+OPERATOR_WIDE = {
+    "audit_event_operator_generators": ("gauge", {"state"}),
+    "audit_event_operator_events_dropped_total": ("counter", {"reason"}),
+    "audit_event_operator_events_skipped_total": ("counter", {"reason"}),
+    "audit_event_operator_publish_attempts_total": ("counter", {"outcome"}),
+    "audit_event_operator_publish_confirm_seconds": ("histogram", {"le"}),
+    "audit_event_operator_schedule_lag_seconds": ("histogram", {"le"}),
+    "audit_event_operator_event_loop_lag_seconds": ("histogram", {"le"}),
+    "audit_event_operator_broker_connections": ("gauge", {"state"}),
+    "audit_event_operator_broker_connects_total": ("counter", {"result"}),
+    "audit_event_operator_reconcile_total": ("counter", {"result"}),
+    "audit_event_operator_api_writes_total": ("counter", {"kind", "result"}),
+    "audit_event_operator_apiserver_last_success_timestamp_seconds": ("gauge", set()),
+    "audit_event_operator_leader": ("gauge", set()),
+    "audit_event_operator_http_requests_total": ("counter", {"route", "method", "code"}),
+    "audit_event_operator_http_request_duration_seconds": ("histogram", {"route", "le"}),
+    "audit_event_operator_label_overflow_total": ("counter", set()),
+    "audit_event_operator_build_info": ("gauge", {"version", "revision", "python_version"}),
+}
+
+
+class Scrape:
+    """What a text exposition says."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+        self.helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
+        self.labels: dict[str, set[frozenset[str]]] = defaultdict(set)
+        self.values: dict[tuple, float] = {}
+        for family in parse_text(text):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            for sample in family.samples:
+                if not sample.name.endswith(("_sum", "_count")):
+                    self.labels[name].add(frozenset(sample.labels))
+                key = (sample.name, *sorted(sample.labels.items()))
+                assert key not in self.values, f"the same series twice: {key}"
+                self.values[key] = sample.value
+
+    def __call__(self, name: str, **labels: str) -> float:
+        return self.values[(name, *sorted(labels.items()))]
+
+
+@pytest.fixture
+def scrape(client):
+    async def now(**headers) -> Scrape:
+        answer = await client.get("/metrics", headers=headers)
+        assert answer.status == 200
+        return Scrape(await answer.text())
+
+    return now
+
+
+async def test_names_types_and_labels_are_exactly_the_contract(scrape, world, a_snapshot, a_lane):
+    world.fleet.live, world.fleet.lane_row = [a_snapshot()], a_lane()
+    world.fleet.totals.count_generated("user_login", "prod-web-01", "FAILURE")
+    seen = await scrape()
+    contract = SEED | OPERATOR_WIDE
+    contract |= {EACH + name: (kind, RESOURCE) for name, kind in TWELVE.items()}
+    contract[f"{EACH}info"] = ("gauge", RESOURCE | {"queue", "broker"})
+    ours = {name: kind for name, kind in seen.types.items() if name.startswith("audit_event")}
+    assert ours == {name: kind for name, (kind, _) in contract.items()}
+    for name, (_, labels) in contract.items():
+        assert seen.labels[name] == {frozenset(labels)}, name
+    others = {name for name in seen.types if not name.startswith("audit_event")}
+    assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "python_info"} <= others
+    assert all(name.startswith(("process_", "python_")) for name in others)
+
+
+async def test_every_metric_is_explained(scrape):
+    seen = await scrape()
+    assert set(seen.helps) == set(seen.types)
+    assert all(len(text) > 10 for text in seen.helps.values())
+
+
+async def test_everything_with_a_fixed_label_set_is_there_from_the_start(scrape, world):
+    world.brokers.states = {}
+    seen = await scrape()
+    for reason in DropReason:
+        assert seen("audit_event_operator_events_dropped_total", reason=reason) == 0
+    for reason in SkipReason:
+        assert seen("audit_event_operator_events_skipped_total", reason=reason) == 0
+    for outcome in Outcome:
+        assert seen("audit_event_operator_publish_attempts_total", outcome=outcome) == 0
+    for state in ("active", "suspended", "completed", "failing"):
+        assert seen("audit_event_operator_generators", state=state) == 0
+    for state in ("connecting", "connected", "blocked", "failing"):
+        assert seen("audit_event_operator_broker_connections", state=state) == 0
+    assert seen("audit_event_generator_published_success_total") == 0
+    assert seen("audit_event_generator_published_failure_total") == 0
+    assert seen("audit_event_generator_rabbitmq_connection_status") == 1
+    assert seen("audit_event_operator_label_overflow_total") == 0
+
+
+async def test_a_resource_has_twelve_series_that_add_up(scrape, world, a_snapshot):
+    world.fleet.live = [a_snapshot(), a_snapshot(name="other", reason=Reason.SUSPENDED, last_publish_time=None)]
+    seen = await scrape()
+    labels = {"generator_namespace": "team-a", "generator": "logins"}
+    series = [key for key in seen.values if ("generator", "logins") in key]
+    assert len(series) == 12
+    parts = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
+    assert seen(f"{EACH}events_generated_total", **labels) == sum(seen(EACH + part, **labels) for part in parts) == 100
+    assert seen(f"{EACH}target_events_per_second", **labels) == 0.2
+    assert seen(f"{EACH}interval_seconds", **labels) == 5
+    assert seen(f"{EACH}last_publish_timestamp_seconds", **labels) == 1767323045
+    assert seen(f"{EACH}info", **labels, queue="audit_events", broker="rabbit:5672/%2F") == 1
+    assert seen(f"{EACH}last_publish_timestamp_seconds", **labels | {"generator": "other"}) == 0
+
+
+@pytest.mark.parametrize(
+    "reason, ready",
+    [
+        (Reason.PUBLISHING, 1),
+        (Reason.SUSPENDED, 1),
+        (Reason.COMPLETED, 1),
+        (Reason.STARTING, 0),
+        (Reason.INVALID_SPEC, 0),
+    ],
+)
+async def test_ready_is_the_condition(scrape, world, a_snapshot, reason, ready):
+    world.fleet.live = [a_snapshot(reason=reason)]
+    assert (await scrape())(f"{EACH}ready", generator_namespace="team-a", generator="logins") == ready
+
+
+async def test_posted_events_have_a_row_of_their_own_that_is_no_generator(scrape, world, a_snapshot, a_lane):
+    world.fleet.live, world.fleet.lane_row = [a_snapshot(reason=Reason.SUSPENDED)], a_lane()
+    seen = await scrape()
+    assert seen(f"{EACH}events_published_total", generator_namespace="", generator="api") == 90
+    assert seen("audit_event_operator_generators", state="active") == 0
+    assert seen("audit_event_operator_generators", state="suspended") == 1
+
+
+async def test_a_departed_resource_is_shown_but_not_counted(scrape, world, a_snapshot):
+    world.fleet.departed = [a_snapshot()]
+    seen = await scrape()
+    assert seen(f"{EACH}events_published_total", generator_namespace="team-a", generator="logins") == 90
+    assert seen("audit_event_operator_generators", state="active") == 0
+
+
+async def test_the_seeds_counters_follow_the_totals(scrape, world):
+    totals = world.fleet.totals
+    for _ in range(3):
+        totals.count_generated("user_login", "prod-web-01", "FAILURE")
+    totals.published, totals.refused_posts = 2, 1
+    totals.attempts.update({Outcome.ACK: 2, Outcome.NACK: 1, Outcome.RETURNED: 1, Outcome.UNKNOWN: 1})
+    seen = await scrape()
+    labels = {"event_type": "user_login", "server_hostname": "prod-web-01", "action_result": "FAILURE"}
+    assert seen("audit_event_generator_events_total", **labels) == 3
+    assert seen("audit_event_generator_published_success_total") == 2
+    assert seen("audit_event_generator_published_failure_total") == 4
+
+
+async def test_the_connection_status_says_what_healthz_says(client, scrape, world, a_snapshot, a_lane):
+    situations = [
+        ([], None),
+        ([], a_lane(connected=False)),
+        ([a_snapshot()], a_lane(connected=False)),
+        ([a_snapshot(connected=False)], None),
+        ([a_snapshot(connected=False), a_snapshot(name="b")], None),
+        ([a_snapshot(reason=Reason.SECRET_NOT_FOUND, connected=False)], None),
+    ]
+    words = []
+    for world.fleet.live, world.fleet.lane_row in situations:
+        healthy = (await (await client.get("/healthz")).json())["rabbitmq_connected"]
+        assert (await scrape())("audit_event_generator_rabbitmq_connection_status") == int(healthy)
+        words.append(healthy)
+    assert words == [True, False, False, False, True, True]
+
+
+@pytest.mark.parametrize("leader, value", [(None, 1), (True, 1), (False, 0)])
+async def test_leader_tells_who_does_the_work(scrape, world, leader, value):
+    world.leader = leader
+    assert (await scrape())("audit_event_operator_leader") == value
+
+
+async def test_numbers_of_the_source_are_shown_and_absent_without_one(scrape, world):
+    seen = await scrape()
+    assert seen("audit_event_operator_reconcile_total", result="applied") == 3
+    assert seen("audit_event_operator_api_writes_total", kind="status", result="ok") == 2
+    assert seen("audit_event_operator_apiserver_last_success_timestamp_seconds") == 1000
+    world.last_success, world.api_writes = None, {}
+    seen = await scrape()
+    assert ("audit_event_operator_apiserver_last_success_timestamp_seconds",) not in seen.values
+
+
+async def test_histograms_are_cumulative(scrape, world):
+    for seconds in (0.0005, 0.003, 0.003, 100.0):
+        world.fleet.totals.confirm_seconds.observe(seconds)
+    seen = await scrape()
+    name = "audit_event_operator_publish_confirm_seconds"
+    assert [seen(f"{name}_bucket", le=le) for le in ("0.001", "0.0025", "0.005", "60.0", "+Inf")] == [1, 1, 3, 3, 4]
+    assert seen(f"{name}_count") == 4
+    assert seen(f"{name}_sum") == pytest.approx(100.0065)
+
+
+async def test_labels_cannot_break_out_of_their_quotes(scrape, world, a_snapshot):
+    evil = 'x"} 1\nevil_metric{a="\\'
+    for event_type in (evil, "nul\0", "nul\x01", "lone \ud800", "snow ☃"):
+        world.fleet.totals.count_generated(event_type, "host", "SUCCESS")
+    world.fleet.live = [a_snapshot(queue=evil, broker="b\r\n")]
+    seen = await scrape()
+    assert "evil_metric" not in seen.types
+    rest = {"server_hostname": "host", "action_result": "SUCCESS"}
+    assert seen("audit_event_generator_events_total", event_type='x"} 1\ufffdevil_metric{a="\\', **rest) == 1
+    assert seen("audit_event_generator_events_total", event_type="nul\ufffd", **rest) == 2
+    assert seen("audit_event_generator_events_total", event_type="lone \ufffd", **rest) == 1
+    assert seen("audit_event_generator_events_total", event_type="snow ☃", **rest) == 1
+
+
+async def test_openmetrics_is_spoken_to_those_who_ask(client, world, a_snapshot):
+    world.fleet.live = [a_snapshot()]
+    answer = await client.get("/metrics", headers={"Accept": f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
+    assert answer.content_type == "application/openmetrics-text"
+    text = await answer.text()
+    assert text.endswith("# EOF\n")
+    assert "_created" not in text
+    assert f"{EACH}events_published" in {family.name for family in parse_openmetrics(text)}
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["", "*/*", "text/html", "application/openmetrics-text;version=0.0.1", ";;,=;version", "text/plain;version=abc"],
+)
+async def test_everybody_else_gets_plain_text(client, accept):
+    answer = await client.get("/metrics", headers={"Accept": accept})
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "_created" not in await answer.text()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [f"{OPENMETRICS};escaping={word}" for word in ("allow-utf-8", "dots", "nonsense", "")]
+    + ["application/openmetrics-text;version=99.0.0", "application/openmetrics-text;version=x.y"],
+)
+async def test_odd_wishes_are_no_internal_error(client, accept):
+    assert (await client.get("/metrics", headers={"Accept": accept})).status == 200
+
+
+async def test_a_scrape_is_packed_when_asked_for(client):
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        url = client.make_url("/metrics")
+        async with session.get(url, headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert b"audit_event_operator_leader 1.0" in gzip.decompress(await answer.read())
+        async with session.get(url, headers={"Accept-Encoding": "identity"}) as answer:
+            assert "Content-Encoding" not in answer.headers
+
+
+async def test_two_sites_in_one_process_do_not_meet(world):
+    for _ in range(2):
+        build_applications(world.site())
+
+
+async def test_a_thousand_resources_do_not_hold_up_the_loop(client, world, a_snapshot):
+    world.fleet.live = [a_snapshot(f"team-{i % 20}", f"generator-{i}") for i in range(1_000)]
+    loop, gaps, done = asyncio.get_running_loop(), [], asyncio.Event()
+
+    async def beat():
+        while not done.is_set():
+            before = loop.time()
+            await asyncio.sleep(0.001)
+            gaps.append(loop.time() - before)
+
+    beating = asyncio.create_task(beat())
+    began = loop.time()
+    answer = await client.get("/metrics", headers={"Accept-Encoding": "gzip"})
+    text = await answer.text()
+    took = loop.time() - began
+    done.set()
+    await beating
+    assert sum(line.startswith(EACH) for line in text.splitlines()) == 12_000
+    assert took < 5.0
+    assert len(gaps) > 5, "the loop turned while the page was rendered"
+    assert max(gaps) < 0.4
+
+
+def test_a_sample_is_not_touched_by_what_comes_after(world, a_snapshot):
+    world.fleet.live = [a_snapshot()]
+    totals = world.fleet.totals
+    site = world.site()
+    sample = Sampler(site.fleet, site.brokers, site.vital, site.source, HttpCounts([]), site.build).take()
+    before = repr(sample)
+    totals.count_generated("a", "b", "c")
+    totals.dropped[DropReason.OVERSIZE] += 1
+    totals.confirm_seconds.observe(1.0)
+    world.reconciles["applied"] += 1
+    world.api_writes["status", "ok"] += 1
+    world.fleet.live.clear()
+    assert repr(sample) == before
+    assert list(families(sample))
