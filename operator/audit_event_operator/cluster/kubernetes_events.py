@@ -74,6 +74,7 @@ class Announcer:
         writer: the API server.
         instance: this process.
         tally: counts the writes.
+        same_reason_seconds: least time between two Kubernetes Events of one resource and reason.
         wall: the time of day, aware.
     """
 
@@ -83,11 +84,13 @@ class Announcer:
         *,
         instance: str,
         tally: Tally | None = None,
+        same_reason_seconds: float = SAME_REASON_SECONDS,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._writer = writer
         self._instance = instance
         self._tally = tally or Tally()
+        self._same_reason_seconds = same_reason_seconds
         self._wall = wall
         self._waiting: deque[tuple[Ref, str, Announcement]] = deque(maxlen=WAITING_LIMIT)
         self._told_at: dict[tuple[str, str], float] = {}
@@ -100,10 +103,11 @@ class Announcer:
         if told is None:
             return
         now, key = asyncio.get_running_loop().time(), (snapshot.uid, told.reason)
-        if now - self._told_at.get(key, -SAME_REASON_SECONDS) < SAME_REASON_SECONDS:
+        told_at = self._told_at.get(key)
+        if told_at is not None and now - told_at < self._same_reason_seconds:
             return
         if len(self._told_at) >= REMEMBERED:
-            self._told_at = {key: at for key, at in self._told_at.items() if now - at < SAME_REASON_SECONDS}
+            self._told_at = {key: at for key, at in self._told_at.items() if now - at < self._same_reason_seconds}
         self._told_at[key] = now
         self._waiting.append((snapshot.ref, snapshot.uid, told))
         self._wake.set()

@@ -1,4 +1,4 @@
-"""Counts of what we wrote to the API server and when it last answered, for the metrics. Plain numbers, read by whoever likes."""
+"""What we wrote to the API server and when it last answered: plain numbers for the metrics, read by whoever likes."""
 
 from __future__ import annotations
 

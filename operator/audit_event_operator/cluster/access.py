@@ -1,0 +1,98 @@
+"""Asks Kubernetes who may post events: TokenReview says who it is, SubjectAccessReview whether he may.
+
+Knows nothing of HTTP. Tokens are kept only as digests, for a few seconds, and never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from audit_event_operator.cluster.errors import ClusterError
+from audit_event_operator.resource.names import GROUP, PLURAL
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_SECONDS: Final = 10.0
+REMEMBERED_LIMIT: Final = 1_000
+LONGEST_TOKEN: Final = 16 * 1024
+SUBRESOURCE: Final = "events"
+
+Json = dict[str, Any]
+
+
+class Decision(StrEnum):
+    """Whether a caller may post."""
+
+    ALLOWED = "allowed"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    UNAVAILABLE = "unavailable"
+
+
+class Reviews(Protocol):
+    """What we need of the API server."""
+
+    async def review_token(self, token: str) -> Json:
+        """The status of a TokenReview."""
+
+    async def review_access(self, spec: Json) -> Json:
+        """The status of a SubjectAccessReview."""
+
+
+class KubernetesAuthorizer:
+    """Allows who may `create auditeventgenerators/events` in the namespace.
+
+    Args:
+        reviews: the API server.
+        own_namespace: the operator's, for events that name no generator.
+    """
+
+    def __init__(self, reviews: Reviews, own_namespace: str) -> None:
+        self._reviews = reviews
+        self._own_namespace = own_namespace
+        self._known: dict[tuple[bytes, str], tuple[float, Decision]] = {}
+
+    async def may_post(self, token: str | None, namespace: str | None) -> Decision:
+        """Decide about one request; an answer is remembered for ten seconds. Never raises."""
+        if not token or len(token) > LONGEST_TOKEN:
+            return Decision.UNAUTHENTICATED
+        where = namespace or self._own_namespace
+        now = asyncio.get_running_loop().time()
+        key = (hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), where)
+        known = self._known.get(key)
+        if known is not None and now < known[0]:
+            return known[1]
+        try:
+            decision = await self._ask(token, where)
+        except ClusterError as error:
+            logger.warning("Who may post cannot be asked: %s", error)
+            return Decision.UNAVAILABLE
+        if len(self._known) >= REMEMBERED_LIMIT:
+            self._known.clear()
+        self._known[key] = (now + REMEMBERED_SECONDS, decision)
+        return decision
+
+    async def _ask(self, token: str, namespace: str) -> Decision:
+        who = await self._reviews.review_token(token)
+        user = who.get("user")
+        if who.get("authenticated") is not True or not isinstance(user, dict):
+            return Decision.UNAUTHENTICATED
+        spec: Json = {
+            "user": user.get("username", ""),
+            "uid": user.get("uid", ""),
+            "groups": user.get("groups") or [],
+            "extra": user.get("extra") or {},
+            "resourceAttributes": {
+                "namespace": namespace,
+                "verb": "create",
+                "group": GROUP,
+                "resource": PLURAL,
+                "subresource": SUBRESOURCE,
+            },
+        }
+        allowed = (await self._reviews.review_access(spec)).get("allowed") is True
+        return Decision.ALLOWED if allowed else Decision.FORBIDDEN
