@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,13 +29,14 @@ class Judge:
     def __init__(self, control_plane: ControlPlane) -> None:
         context = ssl.create_default_context(cafile=str(control_plane.ca_file))
         self._line = http.client.HTTPSConnection("127.0.0.1", control_plane.port, timeout=30, context=context)
+        (user,) = yaml.safe_load(control_plane.kubeconfig.read_text())["users"]
+        self._headers = {"Authorization": f"Bearer {user['user']['token']}", "Content-Type": "application/json"}
         self.accepted = 0
         self.refused = 0
 
     def ask(self, resource: Any) -> tuple[bool, Any]:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/default/{PLURAL}?dryRun=All&fieldValidation=Strict"
-        headers = {"Authorization": "Bearer token-of-admin", "Content-Type": "application/json"}
-        self._line.request("POST", path, json.dumps(resource), headers)
+        self._line.request("POST", path, json.dumps(resource), self._headers)
         answer = self._line.getresponse()
         body = json.loads(answer.read())
         assert answer.status in {201, 400, 422}, body
@@ -49,6 +51,7 @@ class Judge:
 
 @pytest.fixture(scope="module")
 def judge(control_plane: ControlPlane) -> Iterator[Judge]:
+    control_plane.install_crd()
     judge = Judge(control_plane)
     yield judge
     judge.close()

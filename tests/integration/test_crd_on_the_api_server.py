@@ -1,0 +1,268 @@
+"""The CRD as a real API server and the real kubectl take it: refusals, documentation, defaults, columns, status, patches."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.crd import resource_schema
+from audit_event_operator.resource.manifest import ManifestError, load_manifest
+from audit_event_operator.resource.names import API_VERSION, KIND
+from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.resource.status import Facts, build_status
+from audit_event_operator.resource.verdict import validate_object
+from realparts.controlplane import GENERATORS, ControlPlane
+
+HEAD = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: demo}}\n"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane: ControlPlane) -> ControlPlane:
+    control_plane.install_crd()
+    return control_plane
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec, field, says",
+    [
+        ("interval: 0s", "interval", "interval must be between 1ms and 24h"),
+        ("interval: 25h", "interval", "interval must be between 1ms and 24h"),
+        ("interval: abc", "interval", "spec.interval in body should match"),
+        ("interval: -1s", "interval", "spec.interval in body should match"),
+        ("interval: 1e3s", "interval", "spec.interval in body should match"),
+        ("interval: 99999999999999999999999999999h", "interval", "interval must be between 1ms and 24h"),
+        ("eventMix: {}", "eventMix", "should have at least 1 properties"),
+        ("eventMix: {user_login: 0, sudo_command: 0}", "eventMix", "eventMix must hold at least one weight above 0"),
+        ("eventMix: {coffee_break: 1}", "eventMix", "eventMix may only name user_login_failure, "),
+        ("eventMix: {user_login: -1}", "eventMix.user_login", "should be greater than or equal to 0"),
+        ('queue: ""', "queue", "should be at least 1 chars long"),
+        ("queue: amq.x", "queue", "queue must not begin with amq."),
+        (f"queue: {'q' * 256}", "queue", "may not be more than 255"),
+        (f"queue: {'é' * 128}", "queue", "queue must be at most 255 bytes long"),
+        ('queue: "a\\rb"', "queue", "spec.queue in body should match"),
+        ("eventsPerInterval: 0", "eventsPerInterval", "should be greater than or equal to 1"),
+        ("eventsPerInterval: 10001", "eventsPerInterval", "should be less than or equal to 10000"),
+        (
+            "{eventsPerInterval: 200, interval: 10ms}",
+            "eventsPerInterval",
+            "eventsPerInterval above 100 needs an interval of at least 100ms",
+        ),
+        (
+            "rabbitmq: {secretRef: {name: a}, clusterRef: {name: b}}",
+            "rabbitmq",
+            "rabbitmq may have secretRef or clusterRef, not both",
+        ),
+        ("rabbitmq: {vhost: team}", "rabbitmq.vhost", "vhost needs secretRef or clusterRef"),
+        ("rabbitmq: {tls: {mode: Verify}}", "rabbitmq.tls", "tls.mode other than Auto needs secretRef or clusterRef"),
+        ("runDuration: 721h", "runDuration", "runDuration must be between 1s and 720h"),
+        ("eventTypes: [{name: user_login}]", "eventTypes[0].name", "name must not be one of the built-in names"),
+        (
+            'eventTypes: [{name: own, details: {who: "${usr}"}}]',
+            "eventTypes[0].details[who]",
+            "details may hold only these tokens: ${user}, ${host}, ${client_ip}, ${sequence}",
+        ),
+        ("intervall: 1s", "intervall", 'unknown field "spec.intervall"'),
+        ("entities: {user: {names: [a]}}", "entities.user", 'unknown field "spec.entities.user"'),
+    ],
+)
+def test_kubectl_refuses_with_a_sentence_that_names_the_field(
+    plane: ControlPlane, spec: str, field: str, says: str
+) -> None:
+    text = f"{HEAD}spec:\n  {spec}\n"
+    done = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text, check=False)
+    assert done.returncode != 0
+    assert f"spec.{field}" in done.stderr
+    assert says in done.stderr
+    assert "evaluat" not in done.stderr, "a rule failed instead of saying no"
+
+    (document,) = load_manifest(text)
+    dotted = re.sub(r"\[(\D+)]", r".\1", field)
+    assert {problem.field for problem in validate_object(document.content)} == {f"spec.{dotted}"}
+
+
+# --- documentation ------------------------------------------------------------------------------------------------------
+
+
+def objects(node: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    node = node.get("items", node)
+    if "properties" in node:
+        yield place, node["properties"]
+        for name, child in node["properties"].items():
+            yield from objects(child, f"{place}.{name}")
+
+
+DOCUMENTED = [
+    found for part in ("spec", "status") for found in objects(resource_schema()["properties"][part], f"aeg.{part}")
+]
+
+
+def test_kubectl_explain_lists_every_field(plane: ControlPlane) -> None:
+    listed = plane.kubectl("explain", "aeg.spec", "--recursive").stdout
+    for place, fields in DOCUMENTED:
+        if place.startswith("aeg.spec"):
+            for name in fields:
+                assert re.search(rf"^ +{name}\t<", listed, re.MULTILINE), f"{place}.{name}"
+
+
+@pytest.mark.parametrize("place, fields", DOCUMENTED)
+def test_kubectl_explain_documents_every_field(plane: ControlPlane, place: str, fields: dict[str, Any]) -> None:
+    explained = " ".join(plane.kubectl("explain", place).stdout.split())
+    for name, field in fields.items():
+        assert " ".join(field["description"].split()) in explained, f"{place}.{name}"
+
+
+# --- life of a resource -------------------------------------------------------------------------------------------------
+
+
+def create(plane: ControlPlane, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
+    whole = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "demo"}, "spec": spec}
+    answer = plane.request("POST", GENERATORS.path(namespace), whole)
+    assert answer.status == 201, answer.body
+    created: dict[str, Any] = answer.body
+    return created
+
+
+def merge(plane: ControlPlane, path: str, patch: dict[str, Any]) -> dict[str, Any]:
+    answer = plane.request("PATCH", path, patch, content_type="application/merge-patch+json")
+    assert answer.status == 200, answer.body
+    changed: dict[str, Any] = answer.body
+    return changed
+
+
+def test_an_empty_spec_shows_every_default(plane: ControlPlane, namespace: str) -> None:
+    created = create(plane, namespace, {})
+    assert created["spec"] == {
+        "queue": "audit_events",
+        "interval": "5s",
+        "eventsPerInterval": 1,
+        "suspend": False,
+        "entities": {
+            "users": {"names": ["devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob"]},
+            "hosts": {"names": ["prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04"]},
+        },
+        "delivery": "AtLeastOnce",
+        "queueDeclaration": {"mode": "CreateIfMissing", "type": "Classic"},
+    }
+    assert parse_spec(created["spec"]) == parse_spec({})
+    assert created["status"] == {"observedGeneration": -1}
+
+
+def test_one_weight_can_be_patched_and_taken_away(plane: ControlPlane, namespace: str) -> None:
+    create(plane, namespace, {"eventMix": {"user_login": 1, "sudo_command": 1}})
+    path = GENERATORS.path(namespace, "demo")
+    assert merge(plane, path, {"spec": {"eventMix": {"sudo_command": 60}}})["spec"]["eventMix"] == {
+        "user_login": 1,
+        "sudo_command": 60,
+    }
+    assert merge(plane, path, {"spec": {"eventMix": {"user_login": None}}})["spec"]["eventMix"] == {"sudo_command": 60}
+
+
+def test_names_replace_the_default_ones_also_by_server_side_apply(plane: ControlPlane, namespace: str) -> None:
+    create(plane, namespace, {})
+    text = f"{HEAD}spec: {{entities: {{users: {{names: [alice]}}}}}}\n"
+    plane.kubectl("apply", "--server-side", "--force-conflicts", "-n", namespace, "-f", "-", input=text)
+    spec = plane.request("GET", GENERATORS.path(namespace, "demo")).body["spec"]
+    assert spec["entities"]["users"]["names"] == ["alice"]
+
+
+def test_every_status_that_we_build_is_taken_whole_and_shown(plane: ControlPlane, namespace: str) -> None:
+    created = create(plane, namespace, {"interval": "250ms"})
+    everything = {
+        "early": False,
+        "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
+        "events_published": 1234,
+        "events_dropped": 5,
+        "target_rate": Fraction(4),
+        "observed_rate": Fraction(39, 10),
+        "queue": "q" * 255,
+        "broker": f"{'h' * 253}:65535/{'%2F' * 255}",
+        "random_seed": -(2**53) + 1,
+        "owner": "o" * 300,
+        "start_time": NOW,
+        "completion_time": NOW,
+        "last_publish_time": NOW,
+        "run_id": "r" * 63,
+    }
+    for reason in Reason:
+        completed = CompletionReason.DURATION_ELAPSED if reason is Reason.COMPLETED else None
+        message = f"About {reason}. " + "é" * 3000
+        status = build_status(Facts(1, reason, message, completed=completed, **everything), None, NOW)
+        changed = merge(plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": status})
+        assert changed["status"] == status
+        assert changed["metadata"]["generation"] == created["metadata"]["generation"]
+
+
+def test_columns_say_at_a_glance_what_goes_on(plane: ControlPlane, namespace: str) -> None:
+    create(plane, namespace, {"interval": "250ms", "queue": "audit"})
+    facts = Facts(
+        1,
+        Reason.PUBLISHING,
+        "Events flow.",
+        events_published=7,
+        target_rate=Fraction(4),
+        broker="b:5672/%2F",
+        owner="pod",
+    )
+    merge(plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": build_status(facts, None, NOW)})
+    head, row = plane.kubectl("get", "aeg", "-n", namespace).stdout.splitlines()
+    assert head.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "PUBLISHED", "AGE"]
+    assert row.split()[:-1] == ["demo", "True", "Publishing", "audit", "250ms", "4/s", "7"]
+    head, row = plane.kubectl("get", "auditflow", "-n", namespace, "-o", "wide").stdout.splitlines()
+    assert head.split()[8:] == ["SUSPENDED", "BROKER", "OWNER", "MESSAGE"]
+    assert row.split()[8:] == ["false", "b:5672/%2F", "pod", "Events", "flow."]
+    plane.kubectl("wait", "aeg/demo", "-n", namespace, "--for=condition=Ready", "--timeout=5s")
+
+
+# --- files --------------------------------------------------------------------------------------------------------------
+
+SCALARS = """
+yes on Off y N True TRUE tRue ~ Null 2025-11-24 2025-11-24T01:02:03Z 1:30 190:20:30 +1:30 1:60 0o17 017 09 0o8 0x1F 0x -0x1F
+-017 0b11 0b12 1_000 1_000.5 1__0 1_ _1 0_7 1e3 1E+3 +1e3 .1e3 1.0e+3 1. 0. .5 1.0 0.1 1e 1e21 1e400 +5 -0 -0.0 NaN infinity
+123456789012345678901234567890 0x1p4 = << 'yes' "5" "\\x00" "\\U0001F600" 'it''s' a'b a#b
+""".split()  # noqa: SIM905 - shorter than a list with one line for each
+MORE = """
+    keys: {1: b, yes: d, 1.5: e, 2025-01-01: f, 0x10: g}
+    list: [1, 2,]
+    anchor: &x {c: 1, d: &y 2}
+    merged: {<<: *x, d: 3}
+    alias: *y
+    folded: >-
+      a
+      b
+    kept: |+
+      a
+
+    ? question
+    : answer
+"""
+BROKEN = [".inf", ".nan", "-.Inf", '"\\ud800"', "@b", "`b", "%b", "b: c", "'x' y", "[", "{", "*x", "&a [*a]", '"\\q"']
+
+
+def test_kubectl_reads_scalars_and_keys_as_we_do(plane: ControlPlane) -> None:
+    lines = [f"    k{number}: {scalar}\n" for number, scalar in enumerate(SCALARS)]
+    text = f"{HEAD}spec:\n  anything:\n{''.join(lines)}{MORE}"
+    done = plane.kubectl("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", input=text)
+    theirs = json.loads(done.stdout)["spec"]["anything"]
+    ours = load_manifest(text)[0].content["spec"]["anything"]
+    for key in theirs | ours:
+        assert json.dumps(ours[key], sort_keys=True) == json.dumps(theirs[key], sort_keys=True), key
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_kubectl_cannot_read_we_cannot_read_either(plane: ControlPlane, broken: str) -> None:
+    text = f"{HEAD}spec:\n  queue: {broken}\n"
+    done = plane.kubectl(
+        "create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", input=text, check=False
+    )
+    assert done.returncode != 0
+    with pytest.raises(ManifestError):
+        load_manifest(text)
