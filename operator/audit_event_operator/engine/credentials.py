@@ -1,146 +1,112 @@
-"""A broker as a Secret describes it: the keys, their bounds, and what makes them a Target. Pure.
+"""From the keys of a Secret to a broker: the same rules for Secrets in a cluster and Secrets in files. Pure.
 
-Every source of Secrets (an API server, files) reads them alike. Messages name keys and never a value.
+Host and credentials come from one Secret, so nobody can have somebody else's password sent to a host of his own. Values
+never appear in a message; `connection_string` and `uri` are ignored (an AMQP URL can switch TLS verification off).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from audit_event_operator.engine.ports import Target, TargetReference, TargetUnavailable, TLSMaterial
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import TLSMode
 
-PLAIN_PORT: Final = 5672
-TLS_PORT: Final = 5671
-CA_KEY: Final = "ca.crt"
-CERTIFICATE_KEY: Final = "tls.crt"
-PRIVATE_KEY_KEY: Final = "tls.key"
-
-_LIMITS_BYTES: Final[Mapping[str, int]] = {
-    "host": 253,
-    "port": 5,
-    "username": 255,
-    "password": 1024,
-    "vhost": 255,
-    CA_KEY: 256 * 1024,
-    CERTIFICATE_KEY: 64 * 1024,
-    PRIVATE_KEY_KEY: 64 * 1024,
-}
-_PEM: Final = frozenset({CA_KEY, CERTIFICATE_KEY, PRIVATE_KEY_KEY})
-_HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+AMQP_PORT: Final = 5672
+AMQPS_PORT: Final = 5671
+_LIMITS_BYTES: Final = {"host": 253, "port": 5, "username": 255, "password": 4096, "vhost": 255}
+_PEM_LIMIT_BYTES: Final = 64 * 1024
 
 
-def secret_data(secret: Mapping[str, Any]) -> dict[str, bytes]:
-    """The decoded `data` of a Secret object, and its `stringData` over it (only files have that), of the keys we know.
+def check_label(name: str, labels: Mapping[str, str] | None) -> None:
+    """A Secret serves as broker credentials only when its owner said so.
 
     Raises:
-        TargetUnavailable: SecretInvalid, when a value is not base64.
+        TargetUnavailable: SecretNotAllowed.
     """
-    name = str((secret.get("metadata") or {}).get("name", ""))
-    found: dict[str, bytes] = {}
-    for key, text in (secret.get("data") or {}).items():
-        if key in _LIMITS_BYTES:
-            try:
-                found[key] = base64.b64decode(str(text), validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise _invalid(name, f'key "{key}" is not base64') from error
-    for key, text in (secret.get("stringData") or {}).items():
-        if key in _LIMITS_BYTES:
-            found[key] = str(text).encode("utf-8", "surrogatepass")
-    return found
+    if (labels or {}).get(CREDENTIALS_LABEL) != "true":
+        raise TargetUnavailable(
+            Reason.SECRET_NOT_ALLOWED,
+            f'Secret "{name}" does not carry the label {CREDENTIALS_LABEL}: "true", by which its owner allows its use. '
+            f"Add it: kubectl label secret {name} {CREDENTIALS_LABEL}=true",
+        )
 
 
-def target_of(
-    reference: TargetReference,
-    data: Mapping[str, bytes],
-    *,
-    secret: str,
-    ca_pem: str | None = None,
-    has_tls: bool = False,
-) -> Target:
-    """The broker that a Secret's data describe.
+def target_of(name: str, data: Mapping[str, bytes], reference: TargetReference, ca: bytes | None = None) -> Target:
+    """Make a target of a Secret's data.
 
     Args:
-        reference: whose virtual host and TLS mode win over the Secret's.
-        data: decoded values by key.
-        secret: the Secret's name, for messages.
-        ca_pem: a certificate authority from elsewhere, used when the Secret has none.
-        has_tls: the broker is known to speak TLS, so its usual port is the TLS one.
+        name: the Secret's name, for messages.
+        data: its keys; host, username and password are needed.
+        reference: what the resource says about virtual host and TLS, which wins over the Secret.
+        ca: the authority's PEM from elsewhere (a RabbitmqCluster's CA Secret).
 
     Raises:
         TargetUnavailable: SecretInvalid; the message names the key.
     """
-    values = {key: _text(secret, key, raw) for key, raw in data.items() if key in _LIMITS_BYTES}
-    for key in ("host", "username", "password"):
-        if key not in values:
-            raise _invalid(secret, f'key "{key}" is missing; it needs host, username and password')
-    if not _HOST.fullmatch(values["host"]):
-        raise _invalid(secret, 'key "host" must be a host name or an IP address, without scheme, port or path')
-    if (CERTIFICATE_KEY in values) != (PRIVATE_KEY_KEY in values):
-        raise _invalid(secret, 'keys "tls.crt" and "tls.key" belong together; one of them is missing')
-    ca_pem = values.get(CA_KEY, ca_pem)
-    if ca_pem is not None:
-        check_authority(secret, ca_pem)
-    mode = reference.tls_mode
-    expects_tls = mode is TLSMode.VERIFY or (mode is TLSMode.AUTO and (ca_pem is not None or has_tls))
-    port = _port(secret, values.get("port"), TLS_PORT if expects_tls else PLAIN_PORT)
-    if has_tls and mode is not TLSMode.DISABLED and port == PLAIN_PORT:
-        port = TLS_PORT
-    tls = mode is TLSMode.VERIFY or (mode is TLSMode.AUTO and (port == TLS_PORT or ca_pem is not None))
-    material = TLSMaterial(ca_pem, values.get(CERTIFICATE_KEY), values.get(PRIVATE_KEY_KEY)) if tls else None
-    virtual_host = reference.virtual_host if reference.virtual_host is not None else values.get("vhost", "/")
-    return Target(values["host"], port, virtual_host, values["username"], values["password"], material)
+    host, username, password = (_text(name, data, key) for key in ("host", "username", "password"))
+    if not host or not username or not password:
+        missing = ", ".join(key for key in ("host", "username", "password") if not data.get(key))
+        raise _invalid(name, f"lacks {missing}; it needs the keys host, username and password")
+    tls = _tls(name, data, reference.tls_mode, ca, port := _port(name, data))
+    if port is None:
+        port = AMQPS_PORT if tls is not None else AMQP_PORT
+    virtual_host = reference.virtual_host or _text(name, data, "vhost") or "/"
+    return Target(host=host, port=port, virtual_host=virtual_host, username=username, password=password, tls=tls)
 
 
-def check_authority(secret: str, pem: str) -> None:
-    """Make sure that a CA is one, before a connection stumbles over it.
+def _tls(name: str, data: Mapping[str, bytes], mode: TLSMode, ca: bytes | None, port: int | None) -> TLSMaterial | None:
+    ca_pem = _pem(name, data, "ca.crt") if ca is None else _decode_pem(name, "ca.crt", ca)
+    if mode is TLSMode.DISABLED or (mode is TLSMode.AUTO and ca_pem is None and port != AMQPS_PORT):
+        return None
+    certificate, key = _pem(name, data, "tls.crt"), _pem(name, data, "tls.key")
+    if (certificate is None) != (key is None):
+        raise _invalid(name, "has only one of tls.crt and tls.key; a client certificate needs both")
+    return TLSMaterial(ca_pem=ca_pem, certificate_pem=certificate, key_pem=key)
 
-    Raises:
-        TargetUnavailable: SecretInvalid.
-    """
+
+def _port(name: str, data: Mapping[str, bytes]) -> int | None:
+    text = _text(name, data, "port")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
+        raise _invalid(name, "has a port that is not a number from 1 to 65535")
+    return int(text)
+
+
+def _text(name: str, data: Mapping[str, bytes], key: str) -> str:
+    value = data.get(key, b"")
+    if len(value) > _LIMITS_BYTES[key]:
+        raise _invalid(name, f"has a {key} longer than {_LIMITS_BYTES[key]} bytes")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise _invalid(secret, f'key "{CA_KEY}" holds no PEM certificate') from error
-
-
-def _text(secret: str, key: str, raw: bytes) -> str:
-    limit = _LIMITS_BYTES[key]
-    if not raw:
-        raise _invalid(secret, f'key "{key}" is empty')
-    if len(raw) > limit:
-        raise _invalid(secret, f'key "{key}" is longer than {limit} bytes')
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _invalid(secret, f'key "{key}" is not UTF-8 text') from error
-    if key in _PEM:
-        if "-----BEGIN " not in text:
-            raise _invalid(secret, f'key "{key}" is not PEM text')
-        return text
-    if text != text.strip() or _CONTROL.search(text):
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _invalid(name, f"has a {key} that is not UTF-8 text") from None
+    if not text.isprintable() or text != text.strip():
         raise _invalid(
-            secret,
-            f'key "{key}" has white space at an end or a control character, such as the line break that `echo` appends; '
-            "create the Secret with `kubectl create secret generic --from-literal` or with printf",
+            name,
+            f"has a {key} with a line break, a control character or a space at an end (echo adds a line break; use printf)",
         )
     return text
 
 
-def _port(secret: str, text: str | None, default: int) -> int:
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 65_535):
-        raise _invalid(secret, 'key "port" must be a number from 1 to 65535')
-    return int(text)
+def _pem(name: str, data: Mapping[str, bytes], key: str) -> str | None:
+    return _decode_pem(name, key, data[key]) if data.get(key) else None
 
 
-def _invalid(secret: str, what: str) -> TargetUnavailable:
-    return TargetUnavailable(Reason.SECRET_INVALID, f'Secret "{secret}": {what}.')
+def _decode_pem(name: str, key: str, value: bytes) -> str:
+    if len(value) > _PEM_LIMIT_BYTES:
+        raise _invalid(name, f"has a {key} larger than {_PEM_LIMIT_BYTES // 1024} KiB")
+    try:
+        text = value.decode("ascii")
+    except UnicodeDecodeError:
+        text = ""
+    if "-----BEGIN " not in text:
+        raise _invalid(name, f"has a {key} that is not PEM text")
+    return text
+
+
+def _invalid(name: str, what: str) -> TargetUnavailable:
+    return TargetUnavailable(Reason.SECRET_INVALID, f'Secret "{name}" {what}.')

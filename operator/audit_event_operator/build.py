@@ -1,0 +1,10 @@
+"""Which commit this is: the image's build writes it into the environment; a checkout does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def commit(environ: Mapping[str, str]) -> str:
+    """The commit the running code was built from, or `unknown`."""
+    return environ.get("AEG_COMMIT") or "unknown"

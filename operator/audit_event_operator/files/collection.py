@@ -1,0 +1,118 @@
+"""What a set of files says, read in one go: resources and Secrets by name, and what is wrong, as sentences.
+
+Reads, decides nothing: which generator starts or stops follows from comparing two collections (see `source`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.manifest import Document, ManifestError, load_manifest
+from audit_event_operator.resource.names import API_VERSION, KIND
+from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
+from audit_event_operator.resource.verdict import validate_object
+
+DEFAULT_NAMESPACE: Final = "default"
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One valid resource of a file."""
+
+    ref: Ref
+    spec: GeneratorSpec
+    place: str
+
+
+@dataclass(slots=True)
+class Collection:
+    """Everything that was read.
+
+    `refused` are resources whose name is known but whose spec is not valid; `problems` are sentences that begin with the
+    file and line. `ignored` counts objects of other kinds.
+    """
+
+    resources: dict[Ref, Found] = field(default_factory=dict)
+    refused: set[Ref] = field(default_factory=set)
+    secrets: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    unreadable: set[Path] = field(default_factory=set)
+    ignored: int = 0
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The files themselves, and of folders all YAML and JSON files in them, sorted by name.
+
+    Raises:
+        FileNotFoundError: a path leads nowhere.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        elif path.exists():
+            files.append(path)
+        else:
+            raise FileNotFoundError(f"{path}: no such file or folder")
+    return list(dict.fromkeys(files))
+
+
+def collect(texts: Mapping[Path, bytes | OSError]) -> Collection:
+    """Read the documents of all files; a broken file or resource leaves the others untouched."""
+    collection = Collection()
+    for path, text in texts.items():
+        if isinstance(text, OSError):
+            collection.unreadable.add(path)
+            collection.problems.append(f"{path}: cannot be read: {text.strerror}")
+            continue
+        try:
+            documents = load_manifest(text)
+        except ManifestError as error:
+            collection.unreadable.add(path)
+            collection.problems.append(f"{path}: {error}")
+            continue
+        for document in documents:
+            _take_in(collection, path, document)
+    return collection
+
+
+def _take_in(collection: Collection, path: Path, document: Document) -> None:
+    content, place = document.content, f"{path}:{document.line}"
+    kind, version = content.get("kind"), content.get("apiVersion")
+    if kind == "Secret" and version == "v1":
+        metadata = content.get("metadata") or {}
+        key = (str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name", "")))
+        collection.secrets[key] = content
+        return
+    if kind != KIND or version != API_VERSION:
+        if kind is None or kind == KIND:
+            collection.problems += [f"{place}: {problem.message}" for problem in validate_object(content)]
+        else:
+            collection.ignored += 1
+        return
+    ref = _ref(content)
+    problems = validate_object(content)
+    if problems:
+        collection.problems += [f"{place}: {problem.message}" for problem in problems]
+        if ref is not None:
+            collection.refused.add(ref)
+    elif ref is None:
+        collection.problems.append(f"{place}: metadata.name is missing; a file needs a fixed name for each resource")
+    elif ref in collection.resources:
+        first = collection.resources[ref].place
+        collection.problems.append(f"{place}: {ref} stands in {first} already; one of the two has to go")
+    else:
+        collection.resources[ref] = Found(ref, parse_spec(content.get("spec") or {}), place)
+
+
+def _ref(content: Mapping[str, Any]) -> Ref | None:
+    metadata = content.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if not isinstance(metadata, Mapping) or not isinstance(name, str) or not name:
+        return None
+    return Ref(str(metadata.get("namespace") or DEFAULT_NAMESPACE), name)

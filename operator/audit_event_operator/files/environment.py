@@ -1,0 +1,27 @@
+"""The one resource that the seed service's environment variables describe."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.durations import format_duration
+from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
+
+REF: Final = Ref("default", "audit-event-generator")
+_SHORTEST: Final = Fraction(1, 1000)
+
+
+def spec_from_environment(queue: str, interval_seconds: Fraction) -> GeneratorSpec:
+    """The spec of a stream that behaves like the seed service.
+
+    Args:
+        queue: RABBITMQ_QUEUE.
+        interval_seconds: EVENT_GENERATION_INTERVAL_SECONDS, 0 to 86400; below a millisecond it is a millisecond.
+
+    Raises:
+        SpecError: the queue has a name that no resource may have.
+    """
+    nanoseconds = int(max(interval_seconds, _SHORTEST) * 1_000_000_000)
+    return parse_spec({"queue": queue, "interval": format_duration(nanoseconds)})

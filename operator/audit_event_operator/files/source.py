@@ -1,0 +1,106 @@
+"""Feeds a fleet from watched files: saving a file acts like `kubectl apply`, deleting one like `kubectl delete`.
+
+A save that is not valid is refused with a sentence and disturbs nothing that runs, as the API server would do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.files.collection import Collection, collect, find_files
+from audit_event_operator.files.targets import SecretShelf
+from audit_event_operator.resource.names import GROUP
+from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.resource.status import Progress
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 0.5
+_UID_SPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, GROUP)
+
+
+def uid_of(ref: Ref) -> str:
+    """The identity of a resource that no API server has given one: the same name is always the same resource."""
+    return str(uuid.uuid5(_UID_SPACE, str(ref)))
+
+
+class FileSource:
+    """Watches files and folders.
+
+    Args:
+        paths: files and folders with YAML or JSON documents.
+        fleet: whom to tell.
+        secrets: where Secret documents go, for `rabbitmq.secretRef`.
+    """
+
+    def __init__(self, paths: Iterable[Path], fleet: Fleet, secrets: SecretShelf) -> None:
+        self._paths = tuple(paths)
+        self._fleet = fleet
+        self._secrets = secrets
+        self._running: dict[Ref, tuple[int, GeneratorSpec]] = {}
+        self._seen: dict[Path, tuple[int, int]] = {}
+
+    def read(self) -> Collection:
+        """Read all files now.
+
+        Raises:
+            FileNotFoundError: one of the paths leads nowhere.
+        """
+        files = find_files(self._paths)
+        self._seen = self._stamps(files)
+        return collect({file: _read(file) for file in files})
+
+    def take_up(self, collection: Collection) -> None:
+        """Start, change and stop generators so that they are what the files say. Idempotent."""
+        for problem in collection.problems:
+            logger.error("Refused: %s", problem)
+        self._secrets.put(collection.secrets)
+        for ref, found in collection.resources.items():
+            generation, spec = self._running.get(ref, (0, None))
+            if spec == found.spec:
+                continue
+            self._running[ref] = (generation + 1, found.spec)
+            self._fleet.apply(ref, uid_of(ref), generation + 1, found.spec, Progress())
+            logger.info("%s %s", "Changed" if generation else "Started", ref)
+        if collection.unreadable:
+            return  # what a broken file held is not gone, it only cannot be seen now
+        for ref in set(self._running) - set(collection.resources) - collection.refused:
+            del self._running[ref]
+            self._fleet.discard(uid_of(ref))
+
+    async def run(self) -> None:
+        """Look for changes twice a second until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                files = find_files(path for path in self._paths if path.exists())
+                if self._stamps(files) != self._seen:
+                    self._seen = self._stamps(files)
+                    self.take_up(collect({file: _read(file) for file in files}))
+            except OSError as error:
+                logger.warning("The files could not be looked at: %s", error)
+
+    @staticmethod
+    def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+        stamps = {}
+        for file in files:
+            try:
+                stat = file.stat()
+            except OSError:
+                continue
+            stamps[file] = (stat.st_mtime_ns, stat.st_size)
+        return stamps
+
+
+def _read(file: Path) -> bytes | OSError:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return error

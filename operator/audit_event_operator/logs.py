@@ -1,0 +1,62 @@
+"""Log lines: one per record, plain or JSON, on stderr.
+
+Control characters in a message are escaped, so that no name, text of a broker or field of an event can forge a line.
+Knows nothing of what is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import unicodedata
+from typing import Final, Literal, TextIO
+
+_HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+"""Control and format characters (bidirectional marks among them), line separators, half surrogates."""
+
+_QUIET: Final = ("aiohttp.access", "asyncio", "kopf", "kubernetes", "urllib3", "aiohttp")
+
+
+def visible(text: str) -> str:
+    """The text with every character that could break or reorder a line written as an escape."""
+    if text.isprintable() and text.isascii():
+        return text
+    return "".join(_escape(char) if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+class _Visible(logging.Filter):
+    """Escapes the message of each record before any formatter sees it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = visible(record.getMessage()), ()
+        return True
+
+
+def configure_logging(form: Literal["plain", "json"], level: str, stream: TextIO | None = None) -> None:
+    """Send all log lines to `stream` (stderr) in the given form.
+
+    Third-party chatter below WARNING is left out unless the level is DEBUG; an event body or a secret is never logged.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_Visible())
+    handler.setFormatter(_formatter(form))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    if level != "DEBUG":
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        # pika logs each failed attempt several times over, with tracebacks; the link says it once.
+        logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _formatter(form: Literal["plain", "json"]) -> logging.Formatter:
+    if form == "plain":
+        return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
+    from pythonjsonlogger.json import JsonFormatter
+
+    return JsonFormatter(
+        "%(levelname)s %(name)s %(message)s", timestamp=True, rename_fields={"levelname": "severity", "name": "logger"}
+    )
