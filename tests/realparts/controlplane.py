@@ -21,9 +21,29 @@ from realparts.processes import PartError, Process, free_port, wait_until
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRD_FILE = REPOSITORY / "crds" / "auditeventgenerators.yaml"
 OVERLAY = REPOSITORY / "manifests" / "overlays" / "default"
-CRD_NAME = "auditeventgenerators.auditflow.jojees.net"
 OPERATOR = "audit-event-operator"  # namespace and ServiceAccount of the manifests
 RBAC_KINDS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+class Resource(NamedTuple):
+    """Where a custom resource lives."""
+
+    group: str
+    version: str
+    plural: str
+
+    @property
+    def crd_name(self) -> str:
+        return f"{self.plural}.{self.group}"
+
+    def path(self, namespace: str | None = None, name: str = "") -> str:
+        """The path of an object, of all in a namespace, or of all there are."""
+        within = f"/namespaces/{namespace}" if namespace else ""
+        return f"/apis/{self.group}/{self.version}{within}/{self.plural}{'/' if name else ''}{name}"
+
+
+# Written out, not imported from the product: its constants are among what is tested.
+GENERATORS = Resource("auditflow.jojees.net", "v1alpha1", "auditeventgenerators")
 
 # Who may knock with a static token. alice and bob have no rights but those that a test gives them.
 USERS: Mapping[str, Sequence[str]] = {"admin": ("system:masters",), "alice": (), "bob": ()}
@@ -226,10 +246,8 @@ class ControlPlane:
     def install_crd(self, file: Path = CRD_FILE) -> None:
         """Apply the CustomResourceDefinition and wait until its resources are served."""
         self.kubectl("apply", "-f", file)
-        self.kubectl("wait", "--for=condition=Established", f"crd/{CRD_NAME}", "--timeout=30s")
-        group = CRD_NAME.split(".", 1)[1]
-        path = f"/apis/{group}/v1alpha1/auditeventgenerators?limit=1"
-        wait_until(lambda: self.request("GET", path).status == 200, what="the custom resources")
+        self.kubectl("wait", "--for=condition=Established", f"crd/{GENERATORS.crd_name}", "--timeout=30s")
+        wait_until(lambda: self.request("GET", GENERATORS.path()).status == 200, what="the custom resources")
 
     def install_rbac(self, overlay: Path = OVERLAY) -> None:
         """Apply an overlay's namespace, ServiceAccount and RBAC: all that the operator's rights are made of, and no pod."""
@@ -276,6 +294,7 @@ class ControlPlane:
                 f"--service-account-signing-key-file={self.folder / 'service-accounts.key'}",
                 "--service-cluster-ip-range=10.0.0.0/24",
                 "--endpoint-reconciler-type=none",  # the Service `kubernetes` cannot lead to a loopback address
+                "--allow-privileged=true",  # as everywhere: what a pod may do is PodSecurity's business
                 "--profiling=false",
                 *self._apiserver_arguments,
             ],

@@ -46,7 +46,7 @@ class Process:
         self.command = [str(word) for word in command]
         self.log_file = log
         self._stdout_file = stdout
-        self._env = dict(os.environ if env is None else env)
+        self.env = dict(os.environ if env is None else env)
         self._cwd = cwd
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +78,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=log,
-                env=self._env,
+                env=self.env,
                 cwd=self._cwd or self.log_file.parent,
                 start_new_session=True,  # Ctrl-C in the terminal is for us alone: parts are ended in order
             )

@@ -1,0 +1,136 @@
+"""The real parts as fixtures. Nothing starts before a test asks for it, and unit tests may not ask."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.rabbitmq import Broker, RabbitMQ
+
+REAL = {"control_plane", "own_control_plane", "rabbitmq", "own_rabbitmq"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "integration" in item.path.parts:
+            item.add_marker(pytest.mark.integration)
+        elif used := REAL.intersection(getattr(item, "fixturenames", ())):
+            raise pytest.UsageError(f"{item.nodeid} uses {', '.join(sorted(used))}: its place is tests/integration.")
+
+
+# --- Kubernetes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One API server for the whole run, without anything of ours in it. To stop or kill it, ask for own_control_plane."""
+    folder = tmp_path_factory.mktemp("control-plane")
+    with ControlPlane(folder) as running:
+        yield running
+    shutil.rmtree(folder / "etcd", ignore_errors=True)  # the logs stay for a look, these 100 MB do not
+
+
+@pytest.fixture
+def own_control_plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The same one, for tests that stop the API server: afterwards it runs again."""
+    yield control_plane
+    if not control_plane.apiserver.running:
+        control_plane.start_apiserver()
+
+
+@pytest.fixture(scope="session")
+def controller_manager(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with kube-controller-manager: for namespace deletion, garbage collection, aggregated roles."""
+    control_plane.start_controller_manager()
+    return control_plane
+
+
+@pytest.fixture(scope="session")
+def cluster(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with our CRD and the operator's ServiceAccount and rights, as the manifests say."""
+    control_plane.install_crd()
+    control_plane.install_rbac()
+    return control_plane
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(cluster: ControlPlane) -> Path:
+    """For the operator: its own ServiceAccount, never the administrator."""
+    return cluster.operator_kubeconfig()
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A namespace that no other test uses; its generators are gone afterwards."""
+    name = control_plane.create_namespace(f"test-{uuid.uuid4().hex[:10]}")
+    yield name
+    control_plane.request("DELETE", GENERATORS.path(name))
+
+
+# --- RabbitMQ ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _session_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(request: pytest.FixtureRequest) -> Broker:
+    """One broker for the whole run: AEG_TEST_AMQP_URL, else one of our own. To stop or administer it, ask for own_rabbitmq."""
+    if url := os.environ.get("AEG_TEST_AMQP_URL"):
+        return Broker.from_url(url)
+    broker: Broker = request.getfixturevalue("_session_rabbitmq")
+    return broker
+
+
+@pytest.fixture
+def own_rabbitmq(_session_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
+    """A broker that a test may stop, kill, pause and administer: afterwards it runs again, without an alarm."""
+    broker = _session_rabbitmq
+    yield broker
+    if not broker.server.running:
+        broker.start()
+    else:
+        broker.resume()
+        if "resource_limit" in broker.rabbitmqctl("eval", "rabbit_alarm:get_alarms()."):
+            broker.clear_memory_alarm()
+
+
+@pytest.fixture
+def queue(rabbitmq: Broker) -> Iterator[str]:
+    """The name of a queue that no other test uses; it does not exist yet, and is deleted afterwards."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    yield name
+    if rabbitmq.answers():
+        rabbitmq.delete(name)
+
+
+# --- the operator -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start_operator(
+    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path: Path
+) -> Iterator[Callable[..., OperatorProcess]]:
+    """start_operator(name="operator", ready=True, **env): `run` as its ServiceAccount, with our broker as default target."""
+    started: list[OperatorProcess] = []
+
+    def start(name: str = "operator", *, ready: bool = True, **env: str) -> OperatorProcess:
+        environment = rabbitmq.environment() | {"AEG_LEASE_NAMESPACE": OPERATOR} | env
+        operator = OperatorProcess(tmp_path, "run", kubeconfig=operator_kubeconfig, env=environment, name=name)
+        started.append(operator)
+        return operator.start(wait_ready=ready)
+
+    yield start
+    for operator in started:
+        operator.kill()
+    # Else the next one would wait until the dead holder's Lease has run out.
+    if cluster.apiserver.running:
+        cluster.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}")

@@ -1,0 +1,141 @@
+"""The real parts themselves: when these fail, no other integration test means anything."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from realparts.build import kubernetes_version
+from realparts.controlplane import ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.processes import PartError, Process, free_port, wait_until
+from realparts.rabbitmq import Broker, RabbitMQ
+
+
+def test_the_api_server_is_the_version_of_go_mod_and_its_certificate_is_verified(control_plane: ControlPlane) -> None:
+    assert control_plane.request("GET", "/version").body["gitVersion"] == kubernetes_version()
+    assert f"Server Version: {kubernetes_version()}" in control_plane.kubectl("version").stdout
+    assert "insecure" not in control_plane.kubeconfig.read_text()
+
+
+def test_a_user_without_rights_is_refused(control_plane: ControlPlane, namespace: str) -> None:
+    alice = control_plane.user_kubeconfig("alice", namespace)
+    refused = control_plane.kubectl("get", "secrets", kubeconfig=alice, check=False)
+    assert refused.returncode != 0
+    assert 'User "alice" cannot list resource "secrets"' in refused.stderr
+
+
+def test_a_service_account_gets_a_kubeconfig_of_its_own(control_plane: ControlPlane, namespace: str) -> None:
+    kubeconfig = control_plane.service_account_kubeconfig(namespace, "default")
+    who = control_plane.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", kubeconfig=kubeconfig)
+    assert who.stdout == f"system:serviceaccount:{namespace}:default"
+
+
+def test_pod_security_is_enforced(control_plane: ControlPlane) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    name = control_plane.create_namespace("test-restricted", labels)
+    pod = ["run", "root", "--image=any", "-n", name, "--dry-run=server", "--privileged"]
+    refused = control_plane.kubectl(*pod, check=False)
+    assert 'violates PodSecurity "restricted' in refused.stderr
+
+
+def test_objects_survive_a_kill_of_the_api_server(own_control_plane: ControlPlane, namespace: str) -> None:
+    own_control_plane.kubectl("create", "configmap", "kept", "-n", namespace)
+    own_control_plane.kill_apiserver()
+    with pytest.raises(OSError):
+        own_control_plane.request("GET", "/readyz")
+    own_control_plane.start_apiserver()
+    assert (
+        own_control_plane.kubectl("get", "configmap", "kept", "-n", namespace, "-o", "name").stdout
+        == "configmap/kept\n"
+    )
+
+
+def test_the_broker_confirms_a_message_and_gives_it_back(rabbitmq: Broker, queue: str) -> None:
+    rabbitmq.declare(queue)
+    rabbitmq.publish(queue, b'{"answer": 42}')
+    assert rabbitmq.queue_depth(queue) == 1
+    (message,) = rabbitmq.drain(queue)
+    assert message.json() == {"answer": 42}
+    assert message.properties.delivery_mode == 2
+    assert rabbitmq.drain(queue) == []
+    assert rabbitmq.queue_depth("no-such-queue") == 0
+
+
+def test_a_durable_message_survives_a_kill_of_the_broker(own_rabbitmq: RabbitMQ) -> None:
+    own_rabbitmq.declare("kept")
+    own_rabbitmq.publish("kept", b"still here")
+    own_rabbitmq.kill()
+    assert not own_rabbitmq.answers()
+    own_rabbitmq.start()
+    assert [message.body for message in own_rabbitmq.drain("kept")] == [b"still here"]
+    own_rabbitmq.delete("kept")
+
+
+def test_a_user_of_a_vhost_may_only_what_was_granted(own_rabbitmq: RabbitMQ) -> None:
+    own_rabbitmq.add_user("guest-of-one", "password", vhost="only-here")
+    address = ("127.0.0.1", own_rabbitmq.port, "guest-of-one")
+    assert Broker(*address, "password", "only-here").answers()
+    assert not Broker(*address, "password", "/").answers()
+    assert not Broker(*address, "wrong", "only-here").answers()
+    own_rabbitmq.delete_vhost("only-here")
+
+
+def test_the_operator_process_sees_only_the_environment_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RABBITMQ_HOST", "somewhere-else")
+    operator = OperatorProcess(tmp_path, env={"RABBITMQ_PORT": "1"}, kubeconfig=tmp_path / "kubeconfig")
+    environment = operator.process.env
+    assert "RABBITMQ_HOST" not in environment
+    assert environment["RABBITMQ_PORT"] == "1"
+    assert environment["KUBECONFIG"] == str(tmp_path / "kubeconfig")
+    assert environment["APP_PORT"] != environment["PROMETHEUS_PORT"]
+
+
+def test_a_process_that_ends_by_itself_is_reported_with_its_log(tmp_path: Path) -> None:
+    process = Process("failing", ["sh", "-c", "echo the reason >&2; exit 3"], log=tmp_path / "failing.log")
+    process.start()
+    assert process.wait(10) == 3
+    with pytest.raises(PartError, match=r"exit code 3(.|\n)*the reason"):
+        process.must_run()
+
+
+def test_ports_are_given_out_once() -> None:
+    assert len({free_port() for _ in range(50)}) == 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_parts_die_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from realparts.processes import Process
+        part = Process("part", ["sleep", "600"], log=Path(sys.argv[1]))
+        part.start()
+        while Path(f"/proc/{part.pid}/comm").read_text() != "sleep\\n":  # from then on it is bound to our life
+            pass
+        print(part.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    tests = Path(__file__).resolve().parents[1]
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "log")],
+        env=os.environ | {"PYTHONPATH": str(tests)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    pid = int(ran.stdout)
+    wait_until(lambda: not _lives(pid), timeout_seconds=10, what="the end of the part")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # an orphan that nobody has reaped yet is dead all the same
