@@ -23,8 +23,8 @@ class Decision(StrEnum):
 class Authorizer(Protocol):
     """Decides who may post events."""
 
-    async def may_post(self, token: str | None, namespace: str | None) -> Decision:
-        """Decide about one request; never raises.
+    async def may_post(self, token: str | None, namespace: str | None) -> str:
+        """Decide about one request, in a word of `Decision`; never raises.
 
         Args:
             token: the bearer token of the request, None when there is none.
@@ -56,7 +56,7 @@ def _never() -> float | None:
 class Vital:
     """Whether the process is well; all callables are cheap and called on the loop.
 
-    `livez` and `readyz` give the sentences of the checks that fail, nothing when all is well; liveness must never depend
+    `livez` and `readyz` say of each check that fails what is wrong, nothing when all is well; liveness must never depend
     on a broker. `leader` tells whether this process holds the Lease, None without a cluster.
     """
 

@@ -53,7 +53,8 @@ class Probes:
 
 def _checked(failing: list[str]) -> web.Response:
     if failing:
-        return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, " ".join(failing))
+        words = "; ".join(each.rstrip(".") for each in failing)
+        return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{words[:1].upper()}{words[1:]}.")
     return json_answer({"status": "ok"})
 
 

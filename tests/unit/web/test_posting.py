@@ -1,6 +1,7 @@
 import asyncio
 import json
 import re
+from enum import StrEnum
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -169,6 +170,17 @@ async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, world, de
     await refused(answer, status)
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
     assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+async def test_an_authorizer_with_words_of_its_own_is_understood_and_nonsense_never_lets_anybody_in(client, world):
+    class Theirs(StrEnum):
+        FORBIDDEN = "forbidden"
+        ALLOWED = "allowed"
+        NONSENSE = "nonsense"
+
+    for world.authorizer.decision, status in ((Theirs.FORBIDDEN, 403), (Theirs.NONSENSE, 500), (Theirs.ALLOWED, 202)):
+        assert (await client.post("/generate_event", json=EXAMPLE)).status == status
+    assert len(world.desk.posted) == 1
 
 
 async def test_the_authorizer_hears_the_token_and_the_namespace(client, world):

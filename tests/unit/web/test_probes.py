@@ -12,10 +12,10 @@ async def test_livez_is_ok_whatever_the_broker_does(client, world, a_snapshot, a
 
 
 async def test_livez_names_what_is_dead(client, world):
-    world.not_live = ["The event loop has not moved for 12 s.", "The supervisor has ended."]
+    world.not_live = ["the event loop has not moved for 12 s", "the supervisor has ended"]
     answer = await client.get("/livez")
     assert answer.status == 503
-    assert await answer.json() == {"error": "The event loop has not moved for 12 s. The supervisor has ended."}
+    assert await answer.json() == {"error": "The event loop has not moved for 12 s; the supervisor has ended."}
 
 
 async def test_readyz_names_what_is_missing(client, world):
