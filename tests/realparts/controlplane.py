@@ -246,7 +246,7 @@ class ControlPlane:
     def install_crd(self, file: Path = CRD_FILE) -> None:
         """Apply the CustomResourceDefinition and wait until its resources are served."""
         self.kubectl("apply", "-f", file)
-        self.kubectl("wait", "--for=condition=Established", f"crd/{GENERATORS.crd_name}", "--timeout=30s")
+        # Not `kubectl wait`: right after the apply the conditions may still be null, and then it fails instead of waiting.
         wait_until(lambda: self.request("GET", GENERATORS.path()).status == 200, what="the custom resources")
 
     def install_rbac(self, overlay: Path = OVERLAY) -> None:
