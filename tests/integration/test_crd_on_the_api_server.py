@@ -17,6 +17,7 @@ from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
 from audit_event_operator.resource.verdict import validate_object
 from realparts.controlplane import GENERATORS, ControlPlane
+from realparts.processes import wait_until
 
 HEAD = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: demo}}\n"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -25,6 +26,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def plane(control_plane: ControlPlane) -> ControlPlane:
     control_plane.install_crd()
+    # The documentation is published a moment after the resources are served.
+    wait_until(
+        lambda: control_plane.kubectl("explain", "aeg.spec.queue", check=False).returncode == 0,
+        what="the documentation of the custom resources",
+    )
     return control_plane
 
 
