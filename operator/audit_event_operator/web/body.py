@@ -27,7 +27,7 @@ async def read_object(request: web.Request, *, read_seconds: float = READ_SECOND
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
         raise _bad("Content-Encoding is not supported; send the JSON as it is.")
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
-        raise _too_large()
+        raise too_large()
     try:
         async with asyncio.timeout(read_seconds):
             raw = await request.read()
@@ -36,7 +36,7 @@ async def read_object(request: web.Request, *, read_seconds: float = READ_SECOND
             HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {read_seconds:g} seconds.", close=True
         ) from None
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
+        raise too_large() from None
     except (web.RequestPayloadError, asyncio.IncompleteReadError):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body ended before it was complete.", close=True) from None
     try:
@@ -54,7 +54,8 @@ def _bad(sentence: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, sentence)
 
 
-def _too_large() -> Refusal:
+def too_large() -> Refusal:
+    """The refusal of what would not fit into an event."""
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"The body is larger than {BODY_LIMIT_BYTES // 1024} KiB, the most an event may have.",

@@ -14,13 +14,17 @@ from aiohttp import hdrs, web
 
 from audit_event_operator.engine.desk import Desk, PostOutcome
 from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.events.posted import PostedEventError, posted_event
 from audit_event_operator.web.answers import json_answer
 from audit_event_operator.web.auth import bearer_token
-from audit_event_operator.web.body import READ_SECONDS, read_object
+from audit_event_operator.web.body import READ_SECONDS, read_object, too_large
 from audit_event_operator.web.errors import Refusal
 from audit_event_operator.web.ports import Authorizer, Decision
+
+MOST_UNDER_WAY: Final = 256
+"""Posts that may wait for the broker at once: their bodies are in no budget until they are written."""
 
 _LABEL: Final = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _TARGET: Final = re.compile(rf"(?P<namespace>{_LABEL})/(?P<name>(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*)")
@@ -53,6 +57,7 @@ class Posting:
         self._authorizer = authorizer
         self._making = making
         self._read_seconds = read_seconds
+        self._under_way = 0
 
     async def post(self, request: web.Request) -> web.Response:
         """Publish one event and answer when the broker has confirmed it."""
@@ -60,8 +65,20 @@ class Posting:
         await self._authorize(request, ref if isinstance(ref, Ref) else None)
         if isinstance(ref, Refusal):
             raise ref
-        if not self._fleet.running:
-            raise _refusal(PostOutcome.NOT_ACCEPTING)
+        if self._under_way >= MOST_UNDER_WAY:
+            self._fleet.totals.refused_posts += 1
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many posts are waiting for the broker; try again.",
+                retry_after_seconds=1,
+            )
+        self._under_way += 1
+        try:
+            return await self._publish(request, ref)
+        finally:
+            self._under_way -= 1
+
+    async def _publish(self, request: web.Request, ref: Ref | None) -> web.Response:
         body = await read_object(request, read_seconds=self._read_seconds)
         hosts, users = self._desk.names(ref)
         making = self._making
@@ -71,6 +88,8 @@ class Posting:
             )
         except PostedEventError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
+        if len(event.body) > EVENT_LIMIT_BYTES:
+            raise too_large()
         outcome = await self._desk.post(event, ref)
         if outcome is not PostOutcome.PUBLISHED:
             raise _refusal(outcome)

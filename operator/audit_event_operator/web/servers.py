@@ -19,6 +19,7 @@ RUNNER_SETTINGS: Final[dict[str, Any]] = {
     "handle_signals": False,
     "access_log": None,
     "auto_decompress": False,  # a compressed body is refused, so it must not be unpacked on its way to the refusal
+    "keepalive_timeout": 75.0,
     "lingering_time": 3.0,  # how long the rest of a refused body is read, so that its sender sees the answer
 }
 

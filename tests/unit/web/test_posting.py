@@ -3,6 +3,7 @@ import json
 import re
 from enum import StrEnum
 
+import aiohttp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,11 +69,40 @@ async def test_what_is_not_published_is_never_accepted(client, world, outcome, s
 
 
 async def test_a_process_that_drains_or_stands_by_takes_nothing(client, world):
-    world.fleet.running = False
+    world.desk.outcome = PostOutcome.NOT_ACCEPTING
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, 503, "starting, ending or standing by")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_an_event_that_grows_beyond_the_limit_is_too_large(client, world):
+    body = json.dumps({"event_type": "x", "details": {"text": "x" * (64 * 1024 - 50)}}).encode()
+    assert len(body) <= 64 * 1024
+    await refused(await client.post("/generate_event", data=body, headers=JSON), 413, "64 KiB")
     assert not world.desk.posted
+
+
+async def test_only_so_many_posts_may_wait_at_once(client, world):
+    go, waiting = asyncio.Event(), []
+
+    async def post(*_):
+        waiting.append(1)
+        await go.wait()
+        return PostOutcome.PUBLISHED
+
+    world.desk.post = post
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        posts = [
+            asyncio.create_task(session.post(client.make_url("/generate_event"), json=EXAMPLE)) for _ in range(256)
+        ]
+        async with asyncio.timeout(10):
+            while len(waiting) < 256:
+                await asyncio.sleep(0.01)
+        await refused(await client.post("/generate_event", json=EXAMPLE), 503, "Too many")
+        assert world.fleet.totals.refused_posts == 1
+        go.set()
+        assert {(await each).status for each in posts} == {202}
+    assert (await client.post("/generate_event", json=EXAMPLE)).status == 202
 
 
 @pytest.mark.parametrize(
@@ -213,7 +243,7 @@ async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error
     """Hypothesis draws the bodies up front: it cannot drive a coroutine itself."""
     drawn = []
 
-    @settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None, database=None)
     @given(bodies)
     def draw(body):
         drawn.append(body)
