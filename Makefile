@@ -36,7 +36,7 @@ demo: $(RUN) ## Events on this terminal in under a minute; no cluster, no broker
 
 .PHONY: control-plane
 control-plane: $(DEV) ## A real API server and RabbitMQ on loopback with CRD and RBAC, until Ctrl-C
-	@exec env $(REALPARTS).control_plane $(ARGS)
+	@exec env $(REALPARTS).stay $(ARGS)
 
 ##@ Check it
 .PHONY: test

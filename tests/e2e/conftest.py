@@ -33,7 +33,7 @@ class Installation:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def real_node() -> Iterator[Cluster]:
     try:
         with node() as found:
             yield found
@@ -42,19 +42,19 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def installation(cluster: Cluster) -> Iterator[Installation]:
-    _remove(cluster)
+def installation(real_node: Cluster) -> Iterator[Installation]:
+    _remove(real_node)
     began = time.monotonic()
-    cluster.kubectl("apply", "-k", str(MANIFESTS / "overlays" / "dev"))
-    cluster.kubectl("-n", OPERATOR, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s")
+    real_node.kubectl("apply", "-k", str(MANIFESTS / "overlays" / "dev"))
+    real_node.kubectl("-n", OPERATOR, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s")
     seconds_to_ready = time.monotonic() - began
-    cluster.kubectl(
+    real_node.kubectl(
         "wait", "crd/auditeventgenerators.auditflow.jojees.net", "--for=condition=Established", "--timeout=60s"
     )
-    cluster.kubectl("-n", OPERATOR, "rollout", "status", "deployment/rabbitmq", "--timeout=120s")
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    yield Installation(cluster, seconds_to_ready)
-    _remove(cluster)
+    real_node.kubectl("-n", OPERATOR, "rollout", "status", "deployment/rabbitmq", "--timeout=120s")
+    real_node.kubectl("create", "namespace", NAMESPACE)
+    yield Installation(real_node, seconds_to_ready)
+    _remove(real_node)
 
 
 def _remove(cluster: Cluster) -> None:

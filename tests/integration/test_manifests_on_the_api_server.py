@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from realparts.controlplane import OPERATOR, ControlPlane
+from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from realparts.processes import wait_until
 
 pytestmark = pytest.mark.integration
@@ -33,7 +33,7 @@ def installed(fresh_plane: ControlPlane) -> ControlPlane:
     """The same one with the default overlay; its first application must pass in silence."""
     done = fresh_plane.kubectl("apply", "-k", MANIFESTS / "overlays/default")
     assert done.stderr == "", "a warning of the API server is a mistake of ours"
-    fresh_plane.kubectl("wait", "crd/auditeventgenerators.auditflow.jojees.net", "--for=condition=Established")
+    wait_until(lambda: fresh_plane.request("GET", GENERATORS.path()).status == 200, what="the custom resources")
     return fresh_plane
 
 
