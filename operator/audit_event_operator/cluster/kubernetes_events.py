@@ -33,6 +33,7 @@ NORMAL: Final = "Normal"
 WARNING: Final = "Warning"
 RECOVERED: Final = "Recovered"
 STARTED: Final = "Started"
+_SHORTEST_NAP_SECONDS: Final = 0.001
 _SETTLED: Final = frozenset({Reason.SUSPENDED, Reason.COMPLETED})
 
 
@@ -119,7 +120,7 @@ class Announcer:
             while not self._waiting:
                 self._wake.clear()
                 await self._wake.wait()
-            await asyncio.sleep(self._limiter.wait_seconds(loop.time()))
+            await asyncio.sleep(max(_SHORTEST_NAP_SECONDS, self._limiter.wait_seconds(loop.time())))
             if not self._limiter.take(loop.time()):
                 continue
             ref, uid, told = self._waiting.popleft()

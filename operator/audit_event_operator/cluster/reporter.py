@@ -38,6 +38,7 @@ _FORBIDDEN_SECONDS: Final = 30.0
 _SETTLING_SECONDS: Final = 5.0
 """A watch event that is younger than this after our own write may still tell the status before it."""
 _LOOKS_PER_TURN: Final = 100
+_SHORTEST_NAP_SECONDS: Final = 0.001
 
 Status = Mapping[str, Any]
 
@@ -384,7 +385,7 @@ class Reporter:
             await asyncio.sleep(0)
             return
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            await asyncio.wait_for(self._wake.wait(), None if seconds is None else max(seconds, _SHORTEST_NAP_SECONDS))
         except TimeoutError:
             return
 

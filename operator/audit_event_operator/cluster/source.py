@@ -176,7 +176,6 @@ class ClusterSource:
     # -- leadership ----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._fleet.start()
         previous, self._working = self._working, None
         self._term = Term(
             self._fleet, self._cluster, self._intake, self._make_watch, forget_all=self._reporter.clear,
@@ -197,7 +196,7 @@ class ClusterSource:
         ending = [*self._tasks, *([previous] if previous is not None else [])]
         if ending:
             await asyncio.wait(ending)
-            self._fleet.start()
+        self._fleet.start()
         self._intake.reset()
         self._reporter.clear()
         async with asyncio.TaskGroup() as group:

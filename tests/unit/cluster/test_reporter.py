@@ -1,0 +1,328 @@
+"""What is written to the API server, when, and what is done when it does not work."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from audit_event_operator.cluster.errors import Conflict, Forbidden, Throttled, Unprocessable, Unreachable
+from audit_event_operator.cluster.reporter import Pace, Reporter
+from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.engine.snapshot import Completion, Ref, Verdict
+from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.resource.status import Progress
+from doubles.fleet import FakeFleet
+from doubles.kubernetes import FakeCluster, make_resource
+
+pytestmark = pytest.mark.looptime
+
+UNREACHABLE = Verdict(Reason.BROKER_UNREACHABLE, "The broker cannot be reached.")
+STARTING = Verdict(Reason.STARTING, "Connecting.")
+
+
+class Bench:
+    """A reporter between a fleet and an API server."""
+
+    def __init__(self, **pace) -> None:
+        self.fleet, self.cluster, self.tally = FakeFleet(), FakeCluster(), Tally()
+        self.gone: list[str] = []
+        self.announced: list[tuple[str, str]] = []
+        self.reporter = Reporter(
+            self.fleet, self.cluster, owner="me", gone=self._gone, announce=self._announce, tally=self.tally,
+            pace=Pace(**pace), wall=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+        self.fleet.on_change(self.reporter.changed)
+
+    def start(self, name: str = "demo", *, status=None) -> str:
+        resource = self.cluster.add(make_resource(name, status=status))
+        uid = resource["metadata"]["uid"]
+        self.reporter.seen(uid, status or {})
+        self.fleet.apply(Ref("default", name), uid, 1, parse_spec({}), Progress())
+        return uid
+
+    def status(self, name: str = "demo") -> dict:
+        return self.cluster.resources["default", name].get("status", {})
+
+    def written(self, name: str = "demo") -> int:
+        return sum(1 for _, who, _ in self.cluster.statuses if who == name)
+
+    @asynccontextmanager
+    async def running(self):
+        task = asyncio.create_task(self.reporter.run())
+        await asyncio.sleep(0.01)
+        yield self
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def _gone(self, uid: str) -> None:
+        self.gone.append(uid)
+        self.fleet.discard(uid)
+        self.reporter.forget(uid)
+
+    def _announce(self, snapshot, before, after) -> None:
+        self.announced.append((snapshot.uid, after["conditions"][0]["reason"]))
+
+
+async def test_a_change_is_written_at_once_with_everything_a_status_shows():
+    bench = Bench()
+    async with bench.running():
+        bench.start()
+        await asyncio.sleep(0.1)
+    assert bench.status()["observedGeneration"] == 1
+    assert bench.status()["conditions"][0]["reason"] == "Publishing"
+    assert (bench.status()["owner"], bench.status()["targetRate"], bench.status()["eventsPublished"]) == (
+        "me",
+        "0.2/s",
+        0,
+    )
+    assert bench.announced == [("uid-demo", "Publishing")]
+    assert bench.tally.writes == {(Kind.STATUS, Result.OK): 1}
+
+
+async def test_counters_alone_wait_for_their_turn_and_are_written_only_when_they_changed():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        await asyncio.sleep(1)
+        bench.fleet.become(uid, events_published=10)
+        await asyncio.sleep(20)
+        assert bench.written() == 1
+        await asyncio.sleep(15)
+        assert bench.written() == 2
+        assert bench.status()["eventsPublished"] == 10
+        await asyncio.sleep(300)
+        assert bench.written() == 2
+        bench.fleet.become(uid, events_published=11)
+        await asyncio.sleep(31)
+        assert bench.written() == 3
+
+
+async def test_changes_while_a_write_is_on_its_way_are_one_more_write():
+    bench = Bench()
+    bench.cluster.latency_seconds = 1.0
+    async with bench.running():
+        uid = bench.start()
+        for generation in range(2, 20):
+            await asyncio.sleep(0.01)
+            bench.fleet.become(uid, generation=generation)
+        await asyncio.sleep(5)
+    assert bench.written() == 2
+    assert bench.status()["observedGeneration"] == 19
+
+
+async def test_many_changes_keep_to_the_rate():
+    bench = Bench(transitions_per_second=100)
+    async with bench.running():
+        for number in range(300):
+            bench.start(f"r{number}")
+        await asyncio.sleep(1.0)
+        assert 100 <= len(bench.cluster.statuses) <= 145
+        await asyncio.sleep(2.0)
+        assert len(bench.cluster.statuses) == 300
+
+
+async def test_many_counters_keep_to_their_own_rate():
+    bench = Bench(counters_per_second=10)
+    async with bench.running():
+        uids = [bench.start(f"r{number}") for number in range(100)]
+        await asyncio.sleep(5)
+        for uid in uids:
+            bench.fleet.become(uid, events_published=5)
+        before = len(bench.cluster.statuses)
+        await asyncio.sleep(30)
+        assert len(bench.cluster.statuses) - before <= 70
+        await asyncio.sleep(30)
+        assert all(bench.status(f"r{number}")["eventsPublished"] == 5 for number in range(100))
+
+
+async def test_nobody_waits_behind_one_slow_answer():
+    bench = Bench()
+    bench.cluster.latency_seconds = 5.0
+    async with bench.running():
+        for number in range(40):
+            bench.start(f"r{number}")
+        await asyncio.sleep(5.5)
+        assert len(bench.cluster.statuses) == 40
+
+
+async def test_a_resource_that_is_not_there_any_more_is_reported_gone():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        del bench.cluster.resources["default", "demo"]
+        await asyncio.sleep(0.1)
+    assert bench.gone == [uid]
+    assert bench.fleet.uids() == frozenset()
+
+
+async def test_a_name_that_belongs_to_another_resource_now_is_not_written():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        bench.cluster.add(make_resource("demo", uid="another"))
+        await asyncio.sleep(0.1)
+    assert bench.gone == [uid]
+    assert bench.status() == {}
+
+
+async def test_a_status_that_the_schema_refuses_is_our_bug_and_no_reason_to_insist(caplog):
+    bench = Bench()
+    bench.cluster.trouble["patch_generator_status"] = [Unprocessable("status.queue: too long")]
+    async with bench.running():
+        bench.start()
+        await asyncio.sleep(20)
+    assert bench.gone == []
+    assert bench.cluster.calls.count("patch_generator_status") == 1
+    assert "status.queue: too long" in caplog.text
+    assert bench.tally.writes[Kind.STATUS, Result.UNPROCESSABLE] == 1
+
+
+@pytest.mark.parametrize("error", [Conflict("conflict"), Unreachable("away")])
+async def test_what_did_not_work_is_tried_again(error):
+    bench = Bench()
+    bench.cluster.trouble["patch_generator_status"] = [error, error]
+    async with bench.running():
+        bench.start()
+        await asyncio.sleep(3)
+    assert bench.written() == 1
+
+
+async def test_an_api_server_that_is_away_is_asked_less_and_less_and_then_told_everything():
+    bench = Bench()
+    bench.cluster.broken["*"] = Unreachable("connection refused")
+    async with bench.running():
+        for number in range(50):
+            bench.start(f"r{number}")
+        await asyncio.sleep(60)
+        asked = len(bench.cluster.calls)
+        assert asked < 500
+        bench.cluster.broken.clear()
+        await asyncio.sleep(15)
+        assert len(bench.cluster.statuses) == 50
+
+
+async def test_retry_after_is_honoured_by_all():
+    bench = Bench()
+    bench.cluster.trouble["patch_generator_status"] = [Throttled("too many requests", 20.0)]
+    async with bench.running():
+        bench.start()
+        await asyncio.sleep(0.1)
+        bench.start("other")
+        await asyncio.sleep(19)
+        assert bench.cluster.calls.count("patch_generator_status") == 1
+        await asyncio.sleep(2)
+        assert bench.written() == bench.written("other") == 1
+
+
+async def test_a_missing_right_is_named_and_asked_for_rarely(caplog):
+    bench = Bench()
+    bench.cluster.broken["patch_generator_status"] = Forbidden("may not patch auditeventgenerators/status")
+    async with bench.running():
+        bench.start()
+        await asyncio.sleep(100)
+    assert bench.cluster.calls.count("patch_generator_status") <= 5
+    assert "may not patch auditeventgenerators/status" in caplog.text
+
+
+async def test_somebody_elses_words_are_put_right():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        await asyncio.sleep(10)
+        bench.cluster.resources["default", "demo"]["status"] = {}
+        bench.reporter.seen(uid, {})
+        await asyncio.sleep(1)
+        assert bench.status()["conditions"][0]["reason"] == "Publishing"
+
+
+async def test_an_old_word_right_after_our_own_write_changes_nothing():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        await asyncio.sleep(0.1)
+        bench.reporter.seen(uid, {})
+        await asyncio.sleep(3)
+        assert bench.written() == 1
+
+
+async def test_a_restart_of_the_operator_does_not_make_a_ready_resource_unready():
+    first = Bench()
+    async with first.running():
+        first.start()
+        await asyncio.sleep(0.1)
+    second = Bench()
+    async with second.running():
+        uid = second.start(status=first.status())
+        second.fleet.become(uid, verdict=STARTING)
+        await asyncio.sleep(5)
+        second.fleet.become(uid, verdict=Verdict(Reason.PUBLISHING, "Events are confirmed."))
+        await asyncio.sleep(20)
+        assert [status["conditions"][0]["reason"] for _, _, status in second.cluster.statuses] == []
+        await asyncio.sleep(15)
+        assert second.written() <= 1
+
+
+async def test_a_resource_that_does_not_come_back_is_reported_as_starting_after_a_while():
+    first = Bench()
+    async with first.running():
+        first.start()
+        await asyncio.sleep(0.1)
+    second = Bench()
+    async with second.running():
+        uid = second.start(status=first.status())
+        second.fleet.become(uid, verdict=STARTING)
+        await asyncio.sleep(11)
+        assert second.status()["conditions"][0]["reason"] == "Starting"
+
+
+async def test_the_last_words_come_with_bounded_runs_first_and_keep_the_conditions():
+    bench = Bench(parallel=1)
+    async with bench.running():
+        bench.start("endless")
+        bench.start("bounded")
+        await asyncio.sleep(1)
+    for uid, bounded in (("uid-endless", False), ("uid-bounded", True)):
+        bench.fleet.become(uid, events_published=99, verdict=STARTING, bounded=bounded)
+    bench.cluster.statuses.clear()
+    assert await bench.reporter.flush(3) == 2
+    assert [name for _, name, _ in bench.cluster.statuses] == ["bounded", "endless"]
+    assert bench.status("bounded")["eventsPublished"] == 99
+    assert bench.status("bounded")["conditions"][0]["reason"] == "Publishing"
+
+
+async def test_a_run_that_completed_while_draining_says_so():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        await asyncio.sleep(1)
+    message = "Published 9 events; spec.maxEvents is 9."
+    bench.fleet.become(
+        uid, events_published=9, bounded=True, verdict=Verdict(Reason.COMPLETED, message),
+        complete=Completion(CompletionReason.MAX_EVENTS_REACHED, message),
+    )  # fmt: skip
+    await bench.reporter.flush(3)
+    assert "Complete" in {condition["type"] for condition in bench.status()["conditions"]}
+
+
+async def test_the_last_words_take_no_longer_than_they_may():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        await asyncio.sleep(1)
+    bench.cluster.latency_seconds = 100
+    bench.fleet.become(uid, events_published=99)
+    before = asyncio.get_running_loop().time()
+    assert await bench.reporter.flush(3) == 0
+    assert asyncio.get_running_loop().time() - before < 3.5
+
+
+async def test_nothing_is_written_by_who_is_not_the_leader_any_more():
+    bench = Bench()
+    async with bench.running():
+        uid = bench.start()
+        await asyncio.sleep(1)
+    bench.fleet.become(uid, verdict=UNREACHABLE)
+    await asyncio.sleep(60)
+    assert bench.written() == 1
