@@ -1,0 +1,74 @@
+"""Which hosts a Secret may name, so that nobody makes the operator knock at doors of its own pod or node.
+
+Pure: a name and an address that it resolved to come in, a yes or no goes out. Whoever dials must dial exactly the address
+that was checked here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """What is allowed.
+
+    `suffixes` None means any name. `networks` are allowed whatever the name is. `guard_local` refuses loopback, link-local
+    and unspecified addresses that no network names.
+    """
+
+    suffixes: tuple[str, ...] | None
+    networks: tuple[Network, ...]
+    guard_local: bool
+
+    @classmethod
+    def of(cls, allowed: Iterable[str] | None, in_pod: bool) -> HostPolicy:
+        """Read the setting.
+
+        Args:
+            allowed: host suffixes (`example.org` also means its subdomains) and CIDRs or addresses; None: no list.
+            in_pod: whether loopback and link-local belong to a pod, whose neighbours are not the user's to reach.
+        """
+        if allowed is None:
+            return cls(None, (), in_pod)
+        suffixes: list[str] = []
+        networks: list[Network] = []
+        for entry in (item.strip().lower() for item in allowed):
+            try:
+                networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
+            except ValueError:
+                if suffix := entry.removeprefix("*").strip("."):
+                    suffixes.append(suffix)
+        return cls(tuple(suffixes), tuple(networks), in_pod)
+
+    def __call__(self, name: str, address: str) -> bool:
+        """Whether `name`, which resolved to `address`, may be dialled at that address."""
+        return self.allows(name, address)
+
+    def allows(self, name: str, address: str) -> bool:
+        """Whether `name`, which resolved to `address`, may be dialled at that address."""
+        try:
+            ip = _plain(address)
+        except ValueError:
+            return False
+        if any(ip.version == network.version and ip in network for network in self.networks):
+            return True
+        if self.guard_local and (ip.is_loopback or ip.is_link_local or ip.is_unspecified):
+            return False
+        if self.suffixes is None:
+            return True
+        plain_name = name.lower().rstrip(".")
+        return any(plain_name == suffix or plain_name.endswith(f".{suffix}") for suffix in self.suffixes)
+
+
+def _plain(address: str) -> Address:
+    """The address without its zone, and an IPv4 address as such when it comes dressed as IPv6."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip

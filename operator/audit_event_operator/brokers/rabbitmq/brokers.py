@@ -1,0 +1,142 @@
+"""Opens outlets to RabbitMQ: which outlet shares which link, and who looks whether a Secret has changed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from typing import Final
+
+from audit_event_operator.brokers.rabbitmq.dial import Dialer, HostCheck
+from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
+from audit_event_operator.brokers.rabbitmq.link import Link, LinkState, LinkTools
+from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
+from audit_event_operator.brokers.rabbitmq.resolver import Resolver
+from audit_event_operator.brokers.rabbitmq.session import CLOSE_SECONDS, SessionTools
+from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.engine.ports import (
+    BrokerTargets,
+    Gate,
+    Outlet,
+    OutletListener,
+    OutletRequest,
+    TargetReference,
+    TargetUnavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+LINKS_PER_REFERENCE: Final = 200
+
+
+class RabbitMQBrokers:
+    """See `Brokers`.
+
+    Args:
+        targets: knows where brokers are.
+        gate: whether this process may write now.
+        totals: gets the time to each confirm.
+        timing: deadlines and pauses.
+        allowed: whether a host name may be dialled at an address; does not concern the default target.
+        pick: jitter.
+    """
+
+    def __init__(
+        self,
+        targets: BrokerTargets,
+        *,
+        gate: Gate,
+        totals: Totals,
+        timing: Timing,
+        allowed: HostCheck,
+        pick: random.Random,
+    ) -> None:
+        self._dialer = Dialer(timing, allowed)
+        self._resolver = Resolver(targets)
+        self._tools = LinkTools(self._resolver, self._dialer, SessionTools(gate, totals, timing), timing, pick)
+        self._links: dict[TargetReference, dict[str, Link]] = {}
+        self._watches: dict[TargetReference, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def open(self, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> Outlet:
+        """A new outlet; connecting goes on in the background."""
+        link = self._link(request.reference, request.queue)
+        outlet = RabbitMQOutlet(link, request, outbox, listener)
+        link.add(outlet)
+        return outlet
+
+    def connections(self) -> dict[str, int]:
+        """Connections by state."""
+        counts = Counter(link.state for links in self._links.values() for link in links.values())
+        return {state.value: counts[state] for state in LinkState}
+
+    def connect_results(self) -> dict[str, int]:
+        """Connection attempts by result."""
+        return {result.value: self._dialer.results[result] for result in ConnectResult}
+
+    async def aclose(self) -> None:
+        """Close everything within a little more than 2 s."""
+        for reference in tuple(self._links):
+            for link in tuple(self._links[reference].values()):
+                self._stop(link)
+        for watch in self._watches.values():
+            watch.cancel()
+        self._watches.clear()
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=CLOSE_SECONDS + 1)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _link(self, reference: TargetReference, queue: str) -> Link:
+        links = self._links.setdefault(reference, {})
+        link = links.get(queue)
+        if link is None and len(links) >= LINKS_PER_REFERENCE:
+            return min(links.values(), key=lambda each: len(each.outlets))
+        if link is None:
+            link = links[queue] = Link(reference, queue, self._tools, self._empty)
+            if reference not in self._watches:
+                self._watches[reference] = asyncio.get_running_loop().create_task(self._watch(reference))
+        return link
+
+    def _empty(self, link: Link) -> None:
+        # The same queue may be opened anew in this very turn, with another delivery for example.
+        asyncio.get_running_loop().call_soon(self._stop_if_empty, link)
+
+    def _stop_if_empty(self, link: Link) -> None:
+        if not link.outlets:
+            self._stop(link)
+
+    def _stop(self, link: Link) -> None:
+        links = self._links.get(link.reference, {})
+        for queue, each in tuple(links.items()):
+            if each is link:
+                del links[queue]
+                task = link.stop()
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+        if not links and self._links.pop(link.reference, None) is not None:
+            self._resolver.forget(link.reference)
+            watch = self._watches.pop(link.reference, None)
+            if watch is not None:
+                watch.cancel()
+
+    async def _watch(self, reference: TargetReference) -> None:
+        """While connected, look from time to time whether the broker or the credentials are others now."""
+        timing, pick = self._tools.timing, self._tools.pick
+        while True:
+            await asyncio.sleep(timing.secret_connected_seconds * pick.uniform(0.9, 1.0))
+            links = [link for link in self._links.get(reference, {}).values() if link.state is LinkState.CONNECTED]
+            if not links:
+                continue
+            try:
+                target = await self._resolver.resolve(reference)
+            except TargetUnavailable as answer:
+                logger.warning("The open connections are kept, but: %s", answer.message)
+            except Exception:
+                logger.exception("Looking a broker up failed unexpectedly.")
+            else:
+                for link in links:
+                    link.take_up(target)

@@ -1,0 +1,162 @@
+"""Makes one connection: resolves the name, asks the policy, verifies TLS, and dials exactly an address that was checked.
+
+Every failure leaves here as a BrokerFault. Does not retry, and knows no queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pika
+
+from audit_event_operator.brokers.rabbitmq import faults
+from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
+from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult
+from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.engine.ports import Target, TLSMaterial
+
+CONNECTS_AT_ONCE: Final = 20
+_ADDRESSES_TRIED: Final = 4
+_CLIENT_PROPERTIES: Final = {"product": "audit-event-operator", "connection_name": "audit-event-operator"}
+
+HostCheck = Callable[[str, str], bool]
+
+
+class Dialer:
+    """Makes connections, at most 20 at once.
+
+    Args:
+        timing: deadlines and heartbeat.
+        allowed: whether a name may be dialled at an address.
+    """
+
+    def __init__(self, timing: Timing, allowed: HostCheck) -> None:
+        self.results: Counter[ConnectResult] = Counter()
+        self._timing = timing
+        self._allowed = allowed
+        self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
+
+    async def dial(self, target: Target, *, trusted: bool) -> GatheringConnection:
+        """Connect.
+
+        Args:
+            target: where to.
+            trusted: the operator's own broker, which no policy concerns.
+
+        Raises:
+            BrokerFault: why not.
+        """
+        async with self._turns:
+            try:
+                async with asyncio.timeout(self._timing.connect_seconds):
+                    connection = await self._try_addresses(target, trusted=trusted)
+            except BrokerFault as fault:
+                self.results[fault.result] += 1
+                raise
+            except TimeoutError:
+                self.results[ConnectResult.UNREACHABLE] += 1
+                raise faults.mute(faults.label(target)) from None
+        self.results[ConnectResult.CONNECTED] += 1
+        return connection
+
+    async def _try_addresses(self, target: Target, *, trusted: bool) -> GatheringConnection:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise faults.connect_fault(
+                error if isinstance(error, OSError) else socket.gaierror(str(error)), target
+            ) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not trusted:
+            addresses = [address for address in addresses if self._allowed(target.host, address)]
+            if not addresses:
+                raise faults.host_not_allowed(target)
+        options = None
+        if target.tls is not None:
+            options = pika.SSLOptions(tls_context(target.tls), target.host)
+        last = faults.unreachable(faults.label(target))
+        for address in addresses[:_ADDRESSES_TRIED]:
+            try:
+                return await self._open(target, address, options)
+            except BrokerFault as fault:
+                if fault.slow:
+                    raise
+                last = fault
+        raise last
+
+    async def _open(self, target: Target, address: str, options: pika.SSLOptions | None) -> GatheringConnection:
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def succeed(_connection: object) -> None:
+            if not opened.done():
+                opened.set_result(None)
+
+        def fail(_connection: object, error: BaseException) -> None:
+            if not opened.done():
+                opened.set_exception(faults.connect_fault(error, target))
+
+        seconds = self._timing.connect_seconds
+        parameters = pika.ConnectionParameters(
+            host=address,
+            port=target.port,
+            virtual_host=target.virtual_host,
+            credentials=pika.PlainCredentials(target.username, target.password),
+            ssl_options=options,
+            heartbeat=max(1, round(self._timing.heartbeat_seconds)),
+            socket_timeout=seconds,
+            stack_timeout=seconds,
+            connection_attempts=1,
+            retry_delay=0,
+            client_properties=_CLIENT_PROPERTIES,
+        )
+        connection = GatheringConnection(
+            parameters, on_open_callback=succeed, on_open_error_callback=fail, on_close_callback=fail
+        )
+        try:
+            await opened
+        except BaseException:
+            if not (connection.is_closed or connection.is_closing):
+                with contextlib.suppress(pika.exceptions.AMQPError):
+                    connection.close()
+            raise
+        return connection
+
+
+def tls_context(material: TLSMaterial) -> ssl.SSLContext:
+    """A verifying context.
+
+    Raises:
+        BrokerFault: SecretInvalid.
+    """
+    try:
+        context = ssl.create_default_context(cadata=material.ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise faults.bad_tls_material("The broker's certificate authority (ca.crt)") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if material.certificate_pem and material.key_pem:
+        _load_client_certificate(context, material.certificate_pem, material.key_pem)
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Python's ssl takes it from a file only: one that nobody else can read, for a moment."""
+    handle, name = tempfile.mkstemp(prefix="aeg-")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{certificate.rstrip()}\n{key.rstrip()}\n")
+        # An encrypted key would ask for its password on the terminal; an empty one is refused instead.
+        context.load_cert_chain(name, password=lambda: "")
+    except (ssl.SSLError, ValueError) as error:
+        raise faults.bad_tls_material("The client certificate (tls.crt, tls.key)") from error
+    finally:
+        Path(name).unlink()

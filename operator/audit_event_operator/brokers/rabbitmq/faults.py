@@ -1,0 +1,320 @@
+"""What can go wrong with a broker, said once: pika's, the socket's and TLS's errors become a reason and a sentence.
+
+The sentences are fixed; what the broker itself says goes to the log only, cleaned and cut. Knows no clock and retries nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+from pika import exceptions
+
+from audit_event_operator.engine.ports import Target, TargetUnavailable
+from audit_event_operator.resource.conditions import READINESS, Reason
+
+LOG_TEXT_LIMIT: Final = 256
+
+CONNECTION_FORCED: Final = 320
+ACCESS_REFUSED: Final = 403
+NOT_FOUND: Final = 404
+RESOURCE_LOCKED: Final = 405
+PRECONDITION_FAILED: Final = 406
+NOT_ALLOWED: Final = 530
+
+
+class ConnectResult(StrEnum):
+    """How a connection attempt ended."""
+
+    CONNECTED = "connected"
+    UNREACHABLE = "unreachable"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    ACCESS_REFUSED = "access_refused"
+    VIRTUAL_HOST_NOT_FOUND = "vhost_not_found"
+    TLS_FAILED = "tls_failed"
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    TARGET_UNAVAILABLE = "target_unavailable"
+
+
+_RESULTS: Final = {
+    Reason.BROKER_UNREACHABLE: ConnectResult.UNREACHABLE,
+    Reason.AUTHENTICATION_FAILED: ConnectResult.AUTHENTICATION_FAILED,
+    Reason.ACCESS_REFUSED: ConnectResult.ACCESS_REFUSED,
+    Reason.VIRTUAL_HOST_NOT_FOUND: ConnectResult.VIRTUAL_HOST_NOT_FOUND,
+    Reason.TLS_VERIFICATION_FAILED: ConnectResult.TLS_FAILED,
+    Reason.HOST_NOT_ALLOWED: ConnectResult.HOST_NOT_ALLOWED,
+}
+
+
+class BrokerFault(Exception):  # noqa: N818 - a finding
+    """Why there is no delivery.
+
+    Args:
+        reason: the condition's reason.
+        message: the sentence for the user.
+        hard: the broker closed on what it was sent; the same events may make it close again.
+        until_confirm: only a confirm shows that it is over, not a declared queue.
+        detail: for the log.
+    """
+
+    def __init__(
+        self, reason: Reason, message: str, *, hard: bool = False, until_confirm: bool = False, detail: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.hard = hard
+        self.until_confirm = until_confirm
+        self.detail = clean(detail)
+
+    @property
+    def slow(self) -> bool:
+        """Whether only the user can mend it, so that trying often is of no use."""
+        return READINESS[self.reason].stalled
+
+    @property
+    def result(self) -> ConnectResult:
+        """How to count it as a connection attempt."""
+        return _RESULTS.get(self.reason, ConnectResult.TARGET_UNAVAILABLE)
+
+
+def label(target: Target) -> str:
+    """`host:port/vhost`, never the user."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return f"{host}:{target.port}/{quote(target.virtual_host, safe='')}"
+
+
+def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """Foreign text for the log: printable, one line, at most 256 characters, without what must not be shown."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "…")
+    return "".join(char if char.isprintable() else " " for char in text)[:LOG_TEXT_LIMIT]
+
+
+def unreachable(broker: str, detail: str = "", *, until_confirm: bool = True) -> BrokerFault:
+    """Nothing that can be pinned down more closely."""
+    return BrokerFault(
+        Reason.BROKER_UNREACHABLE,
+        f"The broker {broker} cannot be reached: no connection was made. "
+        "Check that RabbitMQ is running, and that host and port are right.",
+        until_confirm=until_confirm,
+        detail=detail,
+    )
+
+
+def mute(broker: str) -> BrokerFault:
+    """A deadline has passed."""
+    return BrokerFault(
+        Reason.BROKER_UNREACHABLE,
+        f"The broker {broker} does not answer in time. Check that it is RabbitMQ that listens there, that it is not "
+        "overloaded, and that the port matches tls.mode.",
+        until_confirm=True,
+    )
+
+
+def target_fault(answer: TargetUnavailable) -> BrokerFault:
+    """Nobody knows where the broker is."""
+    return BrokerFault(answer.reason, answer.message)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything that it wraps, in pika's several ways, outermost first."""
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = [*getattr(current, "exceptions", ()), getattr(current, "exception", None), *current.args]
+        inner += [current.__cause__]
+        waiting += [item for item in inner if isinstance(item, BaseException)]
+
+
+def connect_fault(error: BaseException, target: Target) -> BrokerFault:
+    """Why a connection attempt failed."""
+    broker = label(target)
+    chain = list(causes(error))
+    said = " / ".join(repr(item) for item in chain)
+    detail = clean(said, (target.password, target.username))
+    for item in chain:
+        if isinstance(item, ssl.SSLError) and not isinstance(item, ssl.SSLEOFError):
+            return BrokerFault(Reason.TLS_VERIFICATION_FAILED, _tls_sentence(item, broker, target), detail=detail)
+        if isinstance(item, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError):
+            return BrokerFault(
+                Reason.AUTHENTICATION_FAILED,
+                f"The broker {broker} refuses the user name or the password. Correct the credentials this resource uses.",
+                detail=detail,
+            )
+        if isinstance(item, exceptions.ProbableAccessDeniedError):
+            return _open_refused(broker, said, detail)
+        if isinstance(item, socket.gaierror):
+            return BrokerFault(
+                Reason.BROKER_UNREACHABLE,
+                f"The host of the broker {broker} cannot be resolved. Check its name and the cluster's DNS.",
+                until_confirm=True,
+                detail=detail,
+            )
+        if isinstance(item, exceptions.IncompatibleProtocolError):
+            return BrokerFault(
+                Reason.BROKER_UNREACHABLE,
+                f"What listens at {broker} does not speak this kind of AMQP. Check that the port is RabbitMQ's, and that "
+                "tls.mode matches it.",
+                until_confirm=True,
+                detail=detail,
+            )
+        if isinstance(item, exceptions.ConnectionOpenAborted | TimeoutError):
+            return mute(broker)
+    return unreachable(broker, detail)
+
+
+def _open_refused(broker: str, said: str, detail: str) -> BrokerFault:
+    if "not found" in said:
+        return BrokerFault(
+            Reason.VIRTUAL_HOST_NOT_FOUND,
+            f"The broker {broker} has no virtual host of this name. Create it, or correct rabbitmq.vhost or the Secret's "
+            "vhost.",
+            detail=detail,
+        )
+    if str(NOT_ALLOWED) not in said and str(ACCESS_REFUSED) not in said:
+        return unreachable(broker, detail)
+    return BrokerFault(
+        Reason.ACCESS_REFUSED,
+        f"The broker {broker} does not let this user into the virtual host, or a connection limit is reached. Grant the user "
+        "permissions there, or raise the limit.",
+        detail=detail,
+    )
+
+
+def _tls_sentence(error: ssl.SSLError, broker: str, target: Target) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in {62, 64}:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+            return (
+                f"The certificate of the broker {broker} is not for this host. Use the name it was issued for, or issue one "
+                f"for {target.host}."
+            )
+        return (
+            f"The certificate of the broker {broker} cannot be verified. Put the authority that issued it into the Secret's "
+            "ca.crt, or renew the certificate."
+        )
+    return (
+        f"No TLS connection with the broker {broker} came about. Check that the port speaks TLS, and that the client "
+        "certificate, if it asks for one, is in the Secret (tls.crt, tls.key)."
+    )
+
+
+def lost_fault(error: BaseException, broker: str, queue: str) -> BrokerFault:
+    """Why an open connection, or its publishing channel, is gone."""
+    if isinstance(error, exceptions.ConnectionClosedByBroker | exceptions.ChannelClosedByBroker):
+        code, detail = error.reply_code, f"{error.reply_code} {error.reply_text}"
+        if code == ACCESS_REFUSED:
+            return publish_refused(broker, queue, detail)
+        if code not in {CONNECTION_FORCED, NOT_ALLOWED}:
+            return BrokerFault(
+                Reason.REJECTED_BY_BROKER,
+                f'The broker {broker} ends the connection because of an event for queue "{queue}". It is sent again, alone, '
+                "and dropped if that happens once more; see the broker's log and its max_message_size.",
+                hard=True,
+                until_confirm=True,
+                detail=detail,
+            )
+    return BrokerFault(
+        Reason.BROKER_UNREACHABLE,
+        f"The connection with the broker {broker} is lost. It is made again; if this lasts, check that RabbitMQ is running.",
+        until_confirm=True,
+        detail=repr(error),
+    )
+
+
+def publish_refused(broker: str, queue: str, detail: str) -> BrokerFault:
+    """403 on the publishing channel."""
+    return BrokerFault(
+        Reason.ACCESS_REFUSED,
+        f'The broker {broker} does not let this user publish to queue "{queue}": it needs write permission on amq.default.',
+        until_confirm=True,
+        detail=detail,
+    )
+
+
+def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) -> BrokerFault:
+    """Why a queue could not be declared."""
+    detail = f"{code} {text}"
+    if code == NOT_FOUND:
+        return queue_missing(broker, queue, detail)
+    if code == RESOURCE_LOCKED:
+        return BrokerFault(
+            Reason.QUEUE_LOCKED,
+            f'Queue "{queue}" on {broker} belongs exclusively to another connection. Use another queue, or end its owner.',
+            detail=detail,
+        )
+    if code == PRECONDITION_FAILED:
+        return BrokerFault(
+            Reason.QUEUE_ARGUMENTS_MISMATCH,
+            f'Queue "{queue}" on {broker} cannot be made as queueDeclaration asks: it exists with other arguments, or a rule '
+            "of the broker forbids it. Delete the queue, or change queueDeclaration.type.",
+            detail=detail,
+        )
+    if code == ACCESS_REFUSED:
+        right = "configure permission on it, or create the queue and set queueDeclaration.mode to MustExist"
+        return BrokerFault(
+            Reason.ACCESS_REFUSED,
+            f'The broker {broker} does not let this user {"create" if create else "look up"} queue "{queue}". '
+            f"Grant {right if create else 'permissions on it'}.",
+            detail=detail,
+        )
+    return BrokerFault(
+        Reason.REJECTED_BY_BROKER,
+        f'The broker {broker} refuses to declare queue "{queue}"; see the broker\'s log.',
+        detail=detail,
+    )
+
+
+def queue_missing(broker: str, queue: str, detail: str = "") -> BrokerFault:
+    """The queue must exist and does not."""
+    return BrokerFault(
+        Reason.QUEUE_NOT_FOUND,
+        f'There is no queue "{queue}" on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.',
+        detail=detail,
+    )
+
+
+def confirm_timeout(broker: str, queue: str, seconds: float) -> BrokerFault:
+    """The broker has been silent about an event for too long."""
+    return BrokerFault(
+        Reason.CONFIRM_TIMEOUT,
+        f'The broker {broker} has not confirmed an event for queue "{queue}" within {seconds:g} s; everything unconfirmed is '
+        "sent again. Check the queue: a quorum queue without a majority does that.",
+        until_confirm=True,
+    )
+
+
+def nacked(broker: str, queue: str) -> BrokerFault:
+    """Several negative answers in a row."""
+    return BrokerFault(
+        Reason.REJECTED_BY_BROKER,
+        f'The broker {broker} rejects events for queue "{queue}": the queue is full (overflow reject-publish) or failing. '
+        "Events are offered again; consume from the queue or raise its limit.",
+        until_confirm=True,
+    )
+
+
+def host_not_allowed(target: Target) -> BrokerFault:
+    """The policy says no; nothing was dialled."""
+    return BrokerFault(
+        Reason.HOST_NOT_ALLOWED,
+        f'The operator may not connect to the host "{target.host}" of the broker. Name another host in the Secret, or ask the '
+        "operator's owner to add it to AEG_ALLOWED_BROKER_HOSTS.",
+    )
+
+
+def bad_tls_material(what: str) -> BrokerFault:
+    """A certificate or key that cannot be read."""
+    return BrokerFault(
+        Reason.SECRET_INVALID, f"{what} cannot be used: it is not PEM, or key and certificate do not match. Correct it."
+    )
