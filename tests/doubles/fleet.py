@@ -9,7 +9,10 @@ from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, 
 from audit_event_operator.resource.conditions import Reason
 
 
-def make_snapshot(ref: Ref = Ref("default", "demo"), uid: str = "uid-1", **changes: Any) -> Snapshot:
+DEMO = Ref("default", "demo")
+
+
+def make_snapshot(ref: Ref = DEMO, uid: str = "uid-1", **changes: Any) -> Snapshot:
     snapshot = Snapshot(
         ref=ref,
         uid=uid,

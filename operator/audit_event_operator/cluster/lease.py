@@ -18,11 +18,13 @@ from audit_event_operator.cluster.errors import ClusterError, Conflict, NotFound
 from audit_event_operator.cluster.errors import Unreachable as ServerUnreachable
 from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming, time_of_boot
 from audit_event_operator.cluster.tally import Kind, Tally
+from audit_event_operator.engine.nap import Nap
 
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
+_SHORTEST_NAP_SECONDS: Final = 0.02
 _WATCHED_TURNS: Final = 3
 """After so many missed turns the holder may have renewed unseen, or not have been able to: its time starts again."""
 
@@ -149,7 +151,7 @@ class LeaseKeeper:
         self._seen: Record | None = None
         self._seen_at = 0.0
         self._looked_at = 0.0
-        self._hurry = asyncio.Event()
+        self._nap = Nap()
         self.leading = False
         self.trouble: str | None = "The Lease has not been read yet."
         """Why the Lease cannot be read or written, a sentence; None once it could."""
@@ -161,22 +163,18 @@ class LeaseKeeper:
 
     def hurry(self) -> None:
         """Look at the Lease now instead of at the next turn."""
-        self._hurry.set()
+        self._nap.wake()
 
     async def run(self) -> None:
         """Get and keep the Lease until cancelled; then it stays ours until it expires or `release` gives it back."""
         looker = asyncio.create_task(self._look_around(), name="lease-gate")
         try:
             while True:
-                self._hurry.clear()
                 asked_at = self._clock()
                 seconds = await self._turn(asked_at)
                 if self._strict and self.leading and self._clock() - self._gate.known_at >= self._timing.renew:
                     self._lose("it could not be renewed in time")
-                try:
-                    await asyncio.wait_for(self._hurry.wait(), max(0.0, asked_at + seconds - self._clock()))
-                except TimeoutError:
-                    continue
+                await self._nap.sleep(max(_SHORTEST_NAP_SECONDS, asked_at + seconds - self._clock()))
         finally:
             looker.cancel()
 

@@ -27,6 +27,7 @@ from audit_event_operator.cluster.errors import (
 from audit_event_operator.cluster.limiter import Limiter
 from audit_event_operator.cluster.ready import ready_condition
 from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.engine.nap import Nap
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.status import Facts, build_status, transition_key
@@ -147,7 +148,7 @@ class Reporter:
         self._written_at: dict[str, float] = {}
         self._since: dict[str, float] = {}
         self._again: set[str] = set()
-        self._wake = asyncio.Event()
+        self._nap = Nap()
         self._running = False
         self._backoff = _BACKOFF_SECONDS[0]
         self._paused_until = 0.0
@@ -163,7 +164,7 @@ class Reporter:
             self._again.add(uid)
         else:
             self._agenda.mark(uid, self._now())
-            self._wake.set()
+            self._nap.wake()
 
     def seen(self, uid: str, status: Status) -> None:
         """The API server has this status, as a watch event or list tells. Somebody else's words are put right in time."""
@@ -193,8 +194,8 @@ class Reporter:
         self._running = True
         try:
             while True:
-                self._wake.clear()
-                await self._sleep(self._turn())
+                seconds = self._turn()
+                await self._nap.sleep(seconds if not seconds else max(seconds, _SHORTEST_NAP_SECONDS))
         finally:
             self._running = False
             tasks = list(self._writing.values())
@@ -325,7 +326,7 @@ class Reporter:
             if uid in self._again:
                 self._again.discard(uid)
                 self._agenda.mark(uid, self._now())
-            self._wake.set()
+            self._nap.wake()
 
     async def _patch(self, snapshot: Snapshot, status: Status) -> None:
         """Write one status and remember it.
@@ -379,15 +380,6 @@ class Reporter:
             self._backoff = min(longest, max(first, self._backoff * 2))
             self._paused_until = now + pause
         self._again.add(snapshot.uid)
-
-    async def _sleep(self, seconds: float | None) -> None:
-        if seconds == 0.0:
-            await asyncio.sleep(0)
-            return
-        try:
-            await asyncio.wait_for(self._wake.wait(), None if seconds is None else max(seconds, _SHORTEST_NAP_SECONDS))
-        except TimeoutError:
-            return
 
     @staticmethod
     def _now() -> float:

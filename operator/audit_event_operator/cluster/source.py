@@ -14,13 +14,13 @@ from typing import Any, Final, Protocol
 
 from audit_event_operator.cluster.client import Cluster
 from audit_event_operator.cluster.connection import Connection
-from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming, time_of_boot
 from audit_event_operator.cluster.intake import Intake
 from audit_event_operator.cluster.kubernetes_events import SAME_REASON_SECONDS, Announcer
 from audit_event_operator.cluster.lease import LeaseKeeper
 from audit_event_operator.cluster.reporter import Pace, Reporter, Snapshots
 from audit_event_operator.cluster.tally import Tally
-from audit_event_operator.cluster.term import Rhythm, RunningFleet, Term
+from audit_event_operator.cluster.term import MakeWatch, Rhythm, RunningFleet, Term
 from audit_event_operator.cluster.watch import Watch
 from audit_event_operator.resource.names import OPERATOR_NAME
 
@@ -75,6 +75,8 @@ class ClusterSource:
         own_namespace: the namespace this process belongs to.
         options: how to behave.
         tally: counts for the metrics; the same that `cluster` tells of its successes.
+        clock: the gate's.
+        make_watch: makes a watch; None means one by kopf.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class ClusterSource:
         own_namespace: str,
         options: Options,
         tally: Tally,
+        clock: Callable[[], float] = time_of_boot,
+        make_watch: MakeWatch | None = None,
     ) -> None:
         self._fleet = fleet
         self._cluster = cluster
@@ -118,7 +122,9 @@ class ClusterSource:
             timing=options.timing,
             strict=options.lease_strict,
             tally=tally,
+            clock=clock,
         )
+        self._make_watch = make_watch or self._watch_by_kopf
         gate.on_doubt = self._lease.hurry
         gate.on_open = fleet.wake
         self._term: Term | None = None
@@ -209,7 +215,9 @@ class ClusterSource:
         if not task.cancelled() and self._broken is not None and not self._broken.done():
             self._broken.set_exception(task.exception() or RuntimeError("The term ended by itself."))
 
-    def _make_watch(self, deliver: Callable[[str | None, dict[str, Any]], None], opened: Callable[[], None]) -> Watch:
+    def _watch_by_kopf(
+        self, deliver: Callable[[str | None, dict[str, Any]], None], opened: Callable[[], None]
+    ) -> Watch:
         return Watch(self._connect, deliver, opened, namespaces=self._options.namespaces)
 
     async def _stop_working(self) -> None:

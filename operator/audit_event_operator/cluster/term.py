@@ -6,7 +6,6 @@ The watch may die and the CustomResourceDefinition may come and go; the term goe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Final, Protocol
 from audit_event_operator.cluster.errors import ClusterError, NotFound
 from audit_event_operator.cluster.intake import FleetPort, Intake
 from audit_event_operator.cluster.resync import compare
+from audit_event_operator.engine.nap import Nap
 from audit_event_operator.resource.names import GROUP, PLURAL
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Term:
         self._make_watch = make_watch
         self._forget_all = forget_all
         self._rhythm = rhythm
-        self._look_now = asyncio.Event()
+        self._nap = Nap()
         self._strays: frozenset[str] = frozenset()
         self._was_watching = False
         self._trouble: str | None = "The resources have not been listed yet."
@@ -154,7 +154,6 @@ class Term:
 
     async def _follow(self) -> str | None:
         """Watch and resync until the watch ends (returns why) or the CustomResourceDefinition is gone (None)."""
-        self._look_now.clear()
         watch = self._make_watch(self._intake.take, self._opened)
         watching = _task(watch.run(), "watch")
         resyncing = _task(self._resync_until_gone(), "resync")
@@ -169,15 +168,13 @@ class Term:
     def _opened(self) -> None:
         """The watch has listed anew: what was deleted while it was away has to be found."""
         self._was_watching = True
-        self._look_now.set()
+        self._nap.wake()
 
     async def _resync_until_gone(self) -> str:
         """Compare with a list every now and then; returns when the CustomResourceDefinition is gone."""
         seconds = self._rhythm.resync
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look_now.wait(), seconds)
-            self._look_now.clear()
+            await self._nap.sleep(seconds)
             seconds = self._rhythm.resync
             running = self._fleet.uids()
             try:

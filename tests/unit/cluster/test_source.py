@@ -1,0 +1,232 @@
+"""Lease, term, watch and reporter together, on an API server in a dictionary and a watch that tests speak through."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from audit_event_operator.cluster.errors import Unreachable
+from audit_event_operator.cluster.gate import LeaseGate
+from audit_event_operator.cluster.reporter import Reporter
+from audit_event_operator.cluster.source import ClusterSource, Options
+from audit_event_operator.cluster.tally import Tally
+from doubles.fleet import FakeFleet
+from doubles.kubernetes import FakeCluster, make_resource
+
+pytestmark = pytest.mark.looptime
+
+
+class FakeWatch:
+    def __init__(self, deliver, opened) -> None:
+        self.deliver, self.opened = deliver, opened
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.streaming = False
+
+    async def run(self) -> str:
+        await asyncio.sleep(0.1)
+        self.streaming = True
+        self.opened()
+        return await self.ended
+
+
+class Process:
+    def __init__(self, cluster: FakeCluster, identity: str = "a") -> None:
+        self.fleet, self.watches = FakeFleet(), []
+        clock = asyncio.get_running_loop().time
+        self.gate = LeaseGate(clock=clock)
+        self.source = ClusterSource(
+            self.fleet, cluster, None, self.gate, own_namespace="ops", options=Options(identity), tally=Tally(),
+            clock=clock, make_watch=self._watch,
+        )  # fmt: skip
+        self.task = asyncio.create_task(self.source.run())
+
+    @property
+    def watch(self) -> FakeWatch:
+        return self.watches[-1]
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def _watch(self, deliver, opened) -> FakeWatch:
+        self.watches.append(FakeWatch(deliver, opened))
+        return self.watches[-1]
+
+
+@pytest.fixture
+def cluster():
+    return FakeCluster()
+
+
+@asynccontextmanager
+async def running(cluster: FakeCluster, identity: str = "a"):
+    process = Process(cluster, identity)
+    await asyncio.sleep(1)
+    yield process
+    await process.stop()
+
+
+async def test_what_is_there_joins_and_what_comes_later_starts_now(cluster):
+    cluster.add(make_resource("old"))
+    async with running(cluster) as process:
+        process.watch.deliver("ADDED", cluster.add(make_resource("new")))
+        assert process.fleet.told == [("start",), ("apply", "old", 1, True), ("apply", "new", 1, False)]
+        assert process.source.readiness() == []
+        assert process.source.leader
+
+
+async def test_it_is_not_ready_before_the_crd_is_there_and_takes_up_work_when_it_comes(cluster):
+    cluster.served = False
+    async with running(cluster) as process:
+        await asyncio.sleep(20)
+        (sentence,) = process.source.readiness()
+        assert "auditeventgenerators.auditflow.jojees.net" in sentence
+        cluster.served = True
+        cluster.add(make_resource())
+        await asyncio.sleep(6)
+        assert process.fleet.names() == {"demo"}
+        assert process.source.readiness() == []
+
+
+async def test_a_crd_that_goes_stops_all_and_one_that_comes_back_starts_anew(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        await asyncio.sleep(5)
+        cluster.served = False
+        cluster.resources.clear()
+        process.watch.ended.set_result("404")
+        await asyncio.sleep(5)
+        assert process.fleet.uids() == frozenset()
+        assert process.source.readiness() != []
+        cluster.served = True
+        cluster.add(make_resource(uid="another"))
+        await asyncio.sleep(10)
+        assert process.fleet.uids() == {"another"}
+        assert ("apply", "demo", 1, False) in process.fleet.told
+
+
+async def test_a_crd_that_goes_unnoticed_is_found_by_the_resync(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        cluster.served = False
+        await asyncio.sleep(65)
+        assert process.fleet.uids() == frozenset()
+
+
+async def test_one_wrong_404_stops_nobody(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        await asyncio.sleep(58)
+        cluster.served = False
+        await asyncio.sleep(1.5)
+        cluster.served = True
+        await asyncio.sleep(10)
+        assert cluster.calls.count("list_generators") == 4
+        assert ("stop_all",) not in process.fleet.told
+
+
+async def test_the_fleet_does_not_notice_when_the_watch_dies(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        told = list(process.fleet.told)
+        for _ in range(4):
+            process.watch.ended.set_result("a broken line")
+            await asyncio.sleep(40)
+        assert process.fleet.told == told
+        assert len(process.watches) == 5
+        assert process.source.readiness() == []
+
+
+async def test_what_was_deleted_while_the_watch_was_away_stops_as_soon_as_it_is_back(cluster):
+    cluster.add(make_resource("gone"))
+    cluster.add(make_resource("stays"))
+    async with running(cluster) as process:
+        del cluster.resources["default", "gone"]
+        process.watch.opened()
+        await asyncio.sleep(0.5)
+        assert process.fleet.names() == {"stays"}
+
+
+async def test_a_patch_that_the_watch_missed_is_found_by_the_resync(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        cluster.add(make_resource(generation=2))
+        await asyncio.sleep(61)
+        assert process.fleet.told[-1] == ("apply", "demo", 2, False)
+
+
+async def test_a_resource_that_the_watch_missed_is_started_by_the_second_resync(cluster):
+    async with running(cluster) as process:
+        cluster.add(make_resource())
+        await asyncio.sleep(61)
+        assert process.fleet.uids() == frozenset()
+        await asyncio.sleep(61)
+        assert process.fleet.uids() == {"uid-demo"}
+
+
+async def test_a_standby_is_ready_and_does_nothing(cluster):
+    cluster.add(make_resource())
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        await asyncio.sleep(60)
+        assert first.gate.is_open()
+        assert not second.gate.is_open()
+        assert second.fleet.told == []
+        assert second.source.readiness() == []
+
+
+async def test_the_work_moves_on_sigterm(cluster):
+    cluster.add(make_resource())
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        first.fleet.become("uid-demo", events_published=77)
+        await first.source.flush()
+        await first.stop()
+        await first.source.close()
+        await asyncio.sleep(3)
+        assert second.fleet.told == [("start",), ("apply", "demo", 1, True)]
+        assert second.fleet.known["uid-demo"].events_published == 77
+
+
+async def test_a_lease_in_other_hands_stops_everything_and_work_begins_anew_when_it_is_ours_again(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        lease = cluster.leases["ops", "audit-event-operator"]
+        lease["spec"]["holderIdentity"] = "somebody"
+        lease["metadata"]["resourceVersion"] = "999"
+        await asyncio.sleep(3)
+        assert not process.gate.is_open()
+        assert not process.source.leader
+        assert process.fleet.told[-1] == ("stand_down",)
+        await asyncio.sleep(20)
+        assert process.source.leader
+        assert process.fleet.told[-2:] == [("start",), ("apply", "demo", 1, True)]
+
+
+async def test_the_api_server_may_go_and_come_back(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        told = list(process.fleet.told)
+        cluster.broken["*"] = Unreachable("connection refused")
+        await asyncio.sleep(120)
+        assert process.fleet.told == told
+        assert process.gate.is_open()
+        cluster.broken.clear()
+        del cluster.resources["default", "demo"]
+        await asyncio.sleep(10)
+        assert process.fleet.uids() == frozenset()
+
+
+async def test_a_process_that_slept_reads_the_lease_before_it_works_again(cluster):
+    cluster.add(make_resource())
+    async with running(cluster) as process:
+        process.gate._awake_at -= 60
+        assert not process.gate.is_open()
+        await asyncio.sleep(0.5)
+        assert process.gate.is_open()
+        assert process.fleet.woken == 1
+
+
+async def test_a_bug_in_a_term_ends_the_source_instead_of_leaving_a_leader_that_does_nothing(cluster, monkeypatch):
+    monkeypatch.setattr(Reporter, "run", lambda _: asyncio.sleep(1, 1 / 0))
+    process = Process(cluster)
+    with pytest.raises(ZeroDivisionError):
+        await process.task
