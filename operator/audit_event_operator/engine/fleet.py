@@ -236,6 +236,7 @@ class Fleet:
             await asyncio.sleep(SWEEP_SECONDS)
             for index, (uid, generator) in enumerate(list(self._generators.items())):
                 if generator.sweep():
+                    self._share_out(generator.ref.namespace)
                     self._notify(uid)
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await asyncio.sleep(0)

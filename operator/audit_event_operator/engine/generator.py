@@ -33,6 +33,7 @@ BATCH: Final = 100
 
 GATE_POLL_SECONDS: Final = 0.25
 _SKIP_STREAK_SECONDS: Final = 5.0
+_SHORTEST_NAP_SECONDS: Final = 10e-6
 _NS: Final = 1_000_000_000
 
 
@@ -95,7 +96,7 @@ class Generator:
         """Make this spec the wanted one: in effect at once, or as soon as the old target has drained. The latest wins."""
         self.latest_generation = generation
         self._desired = (generation, spec)
-        if self.spec is not None and not self._needs_drain(spec):
+        if not self._needs_drain(spec):
             self._adopt_desired()
         self._nap.wake()
 
@@ -186,7 +187,7 @@ class Generator:
             self._note_first_tick()
         if self._pending and self._make_some(spec):
             return 0.0
-        wait = (pacer.next_ns - now_ns) / _NS
+        wait = max(_SHORTEST_NAP_SECONDS, (pacer.next_ns - now_ns) / _NS)
         end = self._until_run_end(spec)
         return wait if end is None else min(wait, end)
 
@@ -491,7 +492,8 @@ class Generator:
         return asyncio.get_running_loop().time()
 
     def _now_ns(self) -> int:
-        return int(asyncio.get_running_loop().time() * _NS)
+        # Whole microseconds: a timer that ends a nanosecond early must not find its tick not due yet.
+        return round(asyncio.get_running_loop().time() * 1e6) * 1_000
 
     def _wall(self) -> datetime:
         return datetime.fromtimestamp(self._tools.wall_ns() / _NS, UTC)

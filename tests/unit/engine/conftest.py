@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox, Parcel
 from audit_event_operator.engine.ports import (
@@ -58,7 +59,7 @@ class FakeOutlet:
             parcel = self.outbox.take()
             self.written.append(parcel)
             self.in_flight.append(parcel)
-        if self.brokers.answering:
+        if self.brokers.answering and self.in_flight:
             asyncio.get_running_loop().call_soon(self.answer)
 
     def answer(self, outcome: Outcome = Outcome.ACK) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
+
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.ports import TargetUnavailable, Trouble
@@ -20,14 +21,14 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 async def fleet(tools):
-    fleet = Fleet(tools)
-    fleet.start()
+    fleet = Fleet(tools)  # started by the first `apply`, because the clock jumps only inside of the test itself
     yield fleet
     if fleet.running:
         await fleet.shutdown(0)
 
 
 def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, joining=False, **spec):
+    fleet.start()
     fleet.apply(ref, uid, generation, parse_spec(spec), progress or Progress(), joining=joining)
 
 
@@ -319,14 +320,13 @@ async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
 
 async def test_a_namespace_cap_is_shared_fairly(tools):
     fleet = Fleet(dataclasses.replace(tools, namespace_cap=Fraction(100)))
-    fleet.start()
     apply(fleet, uid="small", ref=Ref("a", "small"), interval="100ms")
     apply(fleet, uid="large", ref=Ref("a", "large"), interval="1ms")
     apply(fleet, uid="other", ref=Ref("b", "other"), interval="1ms")
     await asyncio.sleep(10.05)
     assert fleet.find(Ref("a", "small")).published == pytest.approx(101, abs=1)
     assert fleet.find(Ref("a", "large")).published == pytest.approx(900, abs=20)
-    assert fleet.find(Ref("b", "other")).published == pytest.approx(10_000, rel=0.02)
+    assert fleet.find(Ref("b", "other")).published == pytest.approx(1000, abs=20)
     await fleet.shutdown(0)
 
 
@@ -370,7 +370,6 @@ async def test_a_closed_gate_lets_nothing_be_generated(tools):
 
     gate = Gate()
     fleet = Fleet(dataclasses.replace(tools, gate=gate))
-    fleet.start()
     apply(fleet, interval="100ms")
     await asyncio.sleep(1)
     gate.opened = False

@@ -2,10 +2,11 @@
 
 from fractions import Fraction
 
-from audit_event_operator.pacing.caps import fair_shares
-from audit_event_operator.pacing.pacer import LATENESS_LIMIT_NS, Pacer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from audit_event_operator.pacing.caps import fair_shares
+from audit_event_operator.pacing.pacer import LATENESS_LIMIT_NS, Pacer
 
 MS = 1_000_000
 SECOND = 1_000 * MS
