@@ -10,7 +10,9 @@ import contextlib
 import logging
 import os
 import random
+import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,14 +79,20 @@ class Operator:
         """Readiness of a mode without a cluster."""
         return ["shutting down"] if self.draining else []
 
-    def spawn(self, work: Awaitable[object], name: str) -> None:
+    def spawn(self, work: Awaitable[object], name: str) -> asyncio.Task[object]:
         """Run something beside; if it ends by an error, the operator ends too, for that is a bug."""
-        task = asyncio.ensure_future(work)
-        task.set_name(name)
+        task = asyncio.create_task(_awaited(work), name=name)
         self.background.append(task)
+        return task
 
 
-def assemble(settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, lane: bool) -> Operator:
+async def _awaited(work: Awaitable[object]) -> object:
+    return await work
+
+
+def assemble(
+    settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, lane: bool
+) -> Operator:
     """Put fleet, desk and pulse together around brokers and targets."""
     cap = settings.max_events_per_second_per_namespace
     tools = Tools(
@@ -118,7 +126,9 @@ def default_target(settings: Settings) -> Target:
         FileNotFoundError: RABBITMQ_CA_FILE leads nowhere.
     """
     mode, ca_file = settings.rabbitmq_tls_mode, settings.rabbitmq_ca_file
-    encrypted = mode is TLSMode.VERIFY or (mode is TLSMode.AUTO and (settings.rabbitmq_port == 5671 or ca_file is not None))
+    encrypted = mode is TLSMode.VERIFY or (
+        mode is TLSMode.AUTO and (settings.rabbitmq_port == 5671 or ca_file is not None)
+    )
     try:
         ca_pem = ca_file.read_text(encoding="ascii") if ca_file is not None else None
     except OSError as error:
@@ -218,9 +228,7 @@ def prepare_loop() -> None:
 async def until_stopped(operator: Operator, stop: asyncio.Event, seconds: float | None = None) -> int:
     """Wait for a signal, for the time to be over, or for a background task to fail; the exit code follows from it."""
     waiting = asyncio.ensure_future(stop.wait())
-    done, _ = await asyncio.wait(
-        {waiting, *operator.background}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-    )
+    done, _ = await asyncio.wait({waiting, *operator.background}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     for task in done - {waiting}:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -259,12 +267,12 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     from audit_event_operator.resource.status import Progress
 
     prepare_loop()
-    stop, totals, secrets, gate = stop_event(), Totals(), SecretShelf(), AlwaysOpen()
-    targets = FileTargets(default_target(settings), secrets)
+    stop, totals, shelf, gate = stop_event(), Totals(), SecretShelf(), AlwaysOpen()
+    targets = FileTargets(default_target(settings), shelf)
     brokers = rabbitmq_brokers(settings, targets, totals, gate)
     operator = assemble(settings, brokers, targets, totals, gate, lane=True)
     vital = Vital(livez=operator.failing_livez, readyz=operator.failing_readyz)
-    source = FileSource(files, operator.fleet, secrets)
+    source = FileSource(files, operator.fleet, shelf)
     collection = source.read() if files else None
     if collection is not None and collection.problems and not collection.resources:
         for problem in collection.problems:
@@ -301,12 +309,12 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
     from audit_event_operator.resource.status import Progress
 
     prepare_loop()
-    stop, totals, secrets = stop_event(), Totals(), SecretShelf()
+    stop, totals, shelf = stop_event(), Totals(), SecretShelf()
     brokers = StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
-    targets = FileTargets(default_target(settings), secrets)
+    targets = FileTargets(default_target(settings), shelf)
     operator = assemble(settings, brokers, targets, totals, AlwaysOpen(), lane=True)
     vital = Vital(livez=operator.failing_livez, readyz=operator.failing_readyz)
-    source = FileSource(files, operator.fleet, secrets)
+    source = FileSource(files, operator.fleet, shelf)
     collection = source.read() if files else None
     if collection is not None and collection.problems:
         for problem in collection.problems:
@@ -350,3 +358,93 @@ def _welcome(app_port: int, metrics_port: int) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+async def run_in_cluster(settings: Settings) -> int:
+    """The operator proper: resources of a cluster, one working process by Lease."""
+    from audit_event_operator.cluster.access import KubernetesAuthorizer
+    from audit_event_operator.cluster.client import Cluster
+    from audit_event_operator.cluster.connection import connect
+    from audit_event_operator.cluster.errors import ClusterError
+    from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
+    from audit_event_operator.cluster.reporter import Pace
+    from audit_event_operator.cluster.source import ClusterSource, Options
+    from audit_event_operator.cluster.tally import Kind, Result, Tally
+    from audit_event_operator.cluster.targets import ClusterTargets
+    from audit_event_operator.cluster.term import Rhythm
+
+    prepare_loop()
+    stop, totals, tally = stop_event(), Totals(), Tally()
+    timing = LeaseTiming(settings.lease_duration_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
+    gate = LeaseGate(timing)
+    has_default = settings.rabbitmq_host is not None
+    if has_default:
+        default_target(settings)  # a file of authorities that cannot be read is said now, not at the first connection
+    try:
+        connection = await connect(os.environ)
+    except ClusterError as error:
+        print(f"audit-event-operator: {error}", file=sys.stderr)
+        return 1
+    cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=tally.succeeded)
+    targets = ClusterTargets(
+        cluster,
+        (lambda: default_target(settings)) if has_default else None,
+        default_namespaces=settings.default_broker_namespaces,
+    )
+    brokers = rabbitmq_brokers(settings, targets, totals, gate)
+    operator = assemble(settings, brokers, targets, totals, gate, lane=has_default)
+    options = Options(
+        identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        namespaces=settings.namespaces,
+        lease_name=settings.lease_name,
+        lease_namespace=settings.lease_namespace,
+        lease_strict=settings.lease_strict,
+        timing=timing,
+        rhythm=Rhythm(resync=settings.resync_seconds, crd_poll=settings.crd_poll_seconds),
+        pace=Pace(counters_seconds=settings.status_counter_seconds),
+        event_repeat_seconds=settings.event_repeat_seconds,
+    )
+    own_namespace = settings.lease_namespace or connection.namespace
+    source = ClusterSource(
+        operator.fleet,
+        cluster,
+        lambda: connect(os.environ),
+        gate,
+        own_namespace=own_namespace,
+        options=options,
+        tally=tally,
+    )
+    vital = Vital(
+        livez=operator.failing_livez,
+        readyz=lambda: operator.failing_readyz() or source.readiness(),
+        leader=lambda: source.leader,
+    )
+    counts = SourceCounts(
+        reconciles=source.reconciles,
+        api_writes=lambda: {(kind, result): tally.writes[kind, result] for kind in Kind for result in Result},
+        apiserver_last_success_unix_seconds=lambda: tally.last_success_unix_seconds,
+    )
+    who = KubernetesAuthorizer(cluster, own_namespace) if settings.api_auth == "kubernetes" else authorizer(settings)
+    try:
+        async with listening(operator, vital, who, source=counts, host=settings.bind_address) as servers:
+            logger.info(
+                "Operator %s listens on ports %d (all routes) and %d (/metrics)",
+                options.identity, servers.app_port, servers.metrics_port,
+            )  # fmt: skip
+            operator.spawn(operator.pulse.run(), "the pulse")
+            leading = operator.spawn(source.run(), "the cluster source")
+            code = await until_stopped(operator, stop)
+
+            async def farewell() -> None:
+                await source.flush()
+                leading.cancel()
+                await asyncio.gather(leading, return_exceptions=True)
+                await source.close()
+
+            await wind_down(operator, farewell)
+    except ListenError as error:
+        print(f"audit-event-operator: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await connection.close()
+    return code

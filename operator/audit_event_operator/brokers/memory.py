@@ -1,0 +1,137 @@
+"""A broker inside of the process: queues are lists, and every answer can be had by asking for it.
+
+For tests of what stands above brokers. It keeps the contract of the real one (confirms after writing, failed attempts back to
+the outbox, nothing written after close), so that a test against it means something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from audit_event_operator.engine.ledger import Outcome
+from audit_event_operator.engine.outbox import Outbox, Parcel
+from audit_event_operator.engine.ports import OutletHealth, OutletListener, OutletRequest, Trouble
+from audit_event_operator.events.event import AuditEvent
+
+BROKER: str = "memory:0/%2F"
+
+
+class MemoryOutlet:
+    """One outlet; tests may set its health and give its answers by hand."""
+
+    def __init__(
+        self, brokers: MemoryBrokers, request: OutletRequest, outbox: Outbox, listener: OutletListener
+    ) -> None:
+        self.request = request
+        self.outbox = outbox
+        self.health = OutletHealth()
+        self.in_flight: list[Parcel] = []
+        self.retries = 0
+        self.closed_after: float | None = None
+        self._brokers = brokers
+        self._listener = listener
+        self._answer_due = False
+        outbox.on_put = self.pump
+
+    def ready(self) -> None:
+        """Connected and declared from now on."""
+        self.set_health(OutletHealth(ready_since=_now(), connected=True, broker=BROKER))
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Not ready, for a reason."""
+        self.set_health(replace(self.health, ready_since=None, connected=False, trouble=trouble))
+
+    def set_health(self, health: OutletHealth) -> None:
+        """Take a health on, tell the generator, and write what may now be written."""
+        if self.closed_after is not None:
+            return
+        self.health = health
+        self._listener.outlet_changed()
+        self.pump()
+
+    def resize(self) -> None:
+        """The window is the outbox's own; there is nothing to do."""
+
+    def retry_now(self) -> None:
+        """Counted, for tests."""
+        self.retries += 1
+
+    def close(self, grace_seconds: float) -> None:
+        """Write nothing more; what is in flight may still be answered within the grace."""
+        if self.closed_after is not None:
+            return
+        self.closed_after = grace_seconds
+        self.outbox.on_put = None
+        if grace_seconds <= 0:
+            self.answer(Outcome.UNKNOWN)
+        else:
+            asyncio.get_running_loop().call_later(grace_seconds, self.answer, Outcome.UNKNOWN)
+
+    def pump(self) -> None:
+        """Write what the window allows."""
+        if self.closed_after is not None or self.health.ready_since is None or not self._brokers.taking:
+            return
+        while self.outbox.writable > 0:
+            self.in_flight.append(self.outbox.take())
+        if self.in_flight and self._brokers.answering and not self._answer_due:
+            self._answer_due = True
+            asyncio.get_running_loop().call_soon(self._answer_as_asked)
+
+    def answer(self, outcome: Outcome) -> None:
+        """Answer everything in flight."""
+        parcels, self.in_flight = self.in_flight, []
+        for parcel in parcels:
+            if outcome is Outcome.ACK:
+                self._brokers.queues.setdefault(self.request.queue, []).append(parcel.event)
+                self.outbox.ack(parcel)
+            else:
+                self.outbox.fail(parcel, outcome)
+        if parcels:
+            self.outbox.notify_settled()
+        self.pump()
+
+    def _answer_as_asked(self) -> None:
+        self._answer_due = False
+        self.answer(self._brokers.outcome)
+
+
+@dataclass(slots=True)
+class MemoryBrokers:
+    """Implements `Brokers`.
+
+    `connecting`: new outlets are ready at once. `taking`: the broker reads what is sent. `answering`: it answers, with
+    `outcome`. `queues` holds what was acknowledged.
+    """
+
+    connecting: bool = True
+    taking: bool = True
+    answering: bool = True
+    outcome: Outcome = Outcome.ACK
+    outlets: list[MemoryOutlet] = field(default_factory=list)
+    queues: dict[str, list[AuditEvent]] = field(default_factory=dict)
+
+    def open(self, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> MemoryOutlet:
+        """A new outlet."""
+        outlet = MemoryOutlet(self, request, outbox, listener)
+        self.outlets.append(outlet)
+        if self.connecting:
+            asyncio.get_running_loop().call_soon(outlet.ready)
+        return outlet
+
+    def connections(self) -> dict[str, int]:
+        """Every open outlet is one connection."""
+        live = [outlet for outlet in self.outlets if outlet.closed_after is None]
+        connected = sum(outlet.health.connected for outlet in live)
+        return {"connecting": len(live) - connected, "connected": connected, "blocked": 0, "failing": 0}
+
+    def connect_results(self) -> dict[str, int]:
+        """There are no attempts that could fail."""
+        return {}
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
