@@ -1,0 +1,209 @@
+"""Why there is no connection, said by a real RabbitMQ, and how soon there is one when the cause is gone."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from audit_event_operator.brokers.hosts import HostPolicy
+from audit_event_operator.engine.ports import TargetUnavailable
+from audit_event_operator.resource.conditions import Reason
+from outlets import DEFAULT, QUICK, Exchange, events, target_of, tls_target
+from realparts.certificates import make_authority
+from realparts.processes import free_port
+from realparts.rabbitmq import Broker, RabbitMQ
+
+
+async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker, queue: str) -> None:
+    async with Exchange(target_of(rabbitmq, username="somebody", password="hush-hush")) as exchange:
+        station = exchange.station(queue)
+        message = await station.trouble(Reason.AUTHENTICATION_FAILED)
+        assert "somebody" not in message
+        assert "hush" not in message
+        assert exchange.brokers.connect_results()["authentication_failed"] >= 1
+        exchange.targets.answer = target_of(rabbitmq)
+        station.put(events(1))
+        await station.published(1)
+        assert station.health.trouble is None
+
+
+async def test_a_missing_virtual_host_is_named(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    async with Exchange(target_of(own_rabbitmq, virtual_host=f"vhost/{queue}")) as exchange:
+        station = exchange.station(queue)
+        await station.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
+        assert station.health.broker.endswith(f"/vhost%2F{queue}")
+        await asyncio.to_thread(own_rabbitmq.add_vhost, f"vhost/{queue}")
+        await station.ready()
+        await asyncio.to_thread(own_rabbitmq.delete_vhost, f"vhost/{queue}")
+        await station.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("rights", "says"),
+    [
+        ({"write": "nothing"}, "amq.default"),
+        ({"configure": "nothing"}, "configure"),
+        (None, "virtual host"),
+    ],
+)
+async def test_missing_permissions_are_named(
+    own_rabbitmq: RabbitMQ, queue: str, rights: dict[str, str] | None, says: str
+) -> None:
+    own_rabbitmq.add_user("limited", "pass", **(rights or {}))
+    if rights is None:
+        own_rabbitmq.rabbitmqctl("clear_permissions", "limited")
+    async with Exchange(target_of(own_rabbitmq, username="limited", password="pass")) as exchange:
+        station = exchange.station(queue)
+        station.put(events(1))
+        assert says in await station.trouble(Reason.ACCESS_REFUSED)
+        await asyncio.to_thread(own_rabbitmq.add_user, "limited", "pass")
+        await station.published(1)
+        assert station.health.trouble is None
+
+
+async def test_a_port_without_a_listener_is_unreachable(queue: str, rabbitmq: Broker) -> None:
+    async with Exchange(target_of(rabbitmq, port=free_port())) as exchange:
+        station = exchange.station(queue)
+        await station.trouble(Reason.BROKER_UNREACHABLE)
+        assert exchange.brokers.connections()["failing"] == 1
+
+
+async def test_a_name_that_does_not_resolve_is_unreachable(rabbitmq: Broker, queue: str) -> None:
+    async with Exchange(target_of(rabbitmq, host="no-such-host.invalid")) as exchange:
+        assert "resolved" in await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
+
+
+async def test_another_protocol_on_the_port_is_unreachable(rabbitmq: Broker, queue: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Exchange(target_of(rabbitmq, host="127.0.0.1", port=port)) as exchange:
+            await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
+
+
+async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, queue: str) -> None:
+    dialled = []
+
+    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dialled.append(1)
+        writer.close()
+
+    policy = HostPolicy.of(None, in_pod=True)
+    async with await asyncio.start_server(note, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Exchange(target_of(rabbitmq, host="localhost", port=port), allowed=policy) as exchange:
+            station = exchange.station(queue)
+            assert "localhost" in await station.trouble(Reason.HOST_NOT_ALLOWED)
+            await station.until(lambda: exchange.brokers.connect_results()["host_not_allowed"] >= 2)
+    assert dialled == []
+
+
+async def test_the_operators_own_broker_may_be_anywhere(rabbitmq: Broker, queue: str) -> None:
+    async with Exchange(target_of(rabbitmq), allowed=HostPolicy.of((), in_pod=True)) as exchange:
+        await exchange.station(queue, reference=DEFAULT).ready()
+
+
+async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabbitmq: Broker, queue: str) -> None:
+    async with Exchange(TargetUnavailable(Reason.SECRET_NOT_FOUND, "There is no Secret.")) as exchange:
+        station = exchange.station(queue)
+        assert await station.trouble(Reason.SECRET_NOT_FOUND) == "There is no Secret."
+        exchange.targets.answer = target_of(rabbitmq)
+        await station.ready()
+        assert station.health.trouble is None
+
+
+async def test_a_changed_spec_is_tried_at_once(rabbitmq: Broker, queue: str) -> None:
+    patient = replace(QUICK, slow_retry_min_seconds=60, slow_retry_max_seconds=60, secret_failing_seconds=60)
+    async with Exchange(TargetUnavailable(Reason.SECRET_NOT_FOUND, "None."), timing=patient) as exchange:
+        station = exchange.station(queue)
+        await station.trouble(Reason.SECRET_NOT_FOUND)
+        exchange.targets.answer = target_of(rabbitmq)
+        assert station.outlet is not None
+        await asyncio.sleep(0)
+        station.outlet.retry_now()
+        await station.ready(10)
+
+
+async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    own_rabbitmq.add_user("second", "other")
+    async with Exchange(target_of(own_rabbitmq)) as exchange:
+        station = exchange.station(queue)
+        station.put(events(1))
+        await station.published(1)
+        exchange.targets.answer = target_of(own_rabbitmq, username="second", password="other")
+        await station.until(lambda: exchange.brokers.connect_results()["connected"] >= 2)
+        station.put(events(1))
+        await station.published(2)
+        users = {row["user"] for row in await asyncio.to_thread(own_rabbitmq.list_connections)}
+        assert "second" in users
+        assert station.health.trouble is None
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_verified_connection_delivers(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    target = tls_target(
+        own_rabbitmq,
+        own_rabbitmq.tls_port,
+        own_rabbitmq.ca_file.read_text(),
+        certificate_pem=own_rabbitmq.client_certificate.read_text(),
+        key_pem=own_rabbitmq.client_key.read_text(),
+    )
+    async with Exchange(target) as exchange:
+        station = exchange.station(queue, window=200)
+        station.put(events(200))
+        await station.published(200)
+
+
+async def test_an_unknown_authority_is_never_trusted(own_rabbitmq: RabbitMQ, queue: str, tmp_path: Path) -> None:
+    stranger = make_authority(tmp_path).certificate.read_text()
+    async with Exchange(tls_target(own_rabbitmq, own_rabbitmq.tls_port, stranger)) as exchange:
+        station = exchange.station(queue)
+        assert "ca.crt" in await station.trouble(Reason.TLS_VERIFICATION_FAILED)
+        exchange.targets.answer = tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text())
+        await station.ready()
+
+
+async def test_a_certificate_for_another_host_is_refused(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    target = tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text())
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(own_rabbitmq.host, own_rabbitmq.tls_port)
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+
+    # Neither of the names in the certificate, which are 127.0.0.1 and localhost.
+    async with await asyncio.start_server(forward, "127.0.0.2", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Exchange(replace(target, host="127.0.0.2", port=port)) as exchange:
+            message = await exchange.station(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
+            assert "not for this host" in message
+
+
+async def test_tls_to_a_plain_port_fails_the_verification(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    target = tls_target(own_rabbitmq, own_rabbitmq.port, own_rabbitmq.ca_file.read_text())
+    async with Exchange(target) as exchange:
+        await exchange.station(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
+
+
+async def test_plain_amqp_to_a_tls_port_is_unreachable(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    async with Exchange(target_of(own_rabbitmq, port=own_rabbitmq.tls_port)) as exchange:
+        await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
+
+
+async def test_material_that_is_no_certificate_is_named(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    async with Exchange(tls_target(own_rabbitmq, own_rabbitmq.tls_port, "no certificate")) as exchange:
+        assert "ca.crt" in await exchange.station(queue).trouble(Reason.SECRET_INVALID)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+    writer.close()
