@@ -8,7 +8,6 @@ from typing import Any
 from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
 from audit_event_operator.resource.conditions import Reason
 
-
 DEMO = Ref("default", "demo")
 
 

@@ -25,7 +25,7 @@ def make_resource(name: str = "demo", namespace: str = "default", *, uid: str | 
 
 
 class FakeCluster:
-    """Has the methods of `cluster.client.Cluster`. `trouble[method]` holds what is raised first, `broken[method]` what always is."""
+    """Has the methods of `cluster.client.Cluster`; `trouble[method]` is raised first, `broken[method]` always."""
 
     def __init__(self) -> None:
         self.served = True

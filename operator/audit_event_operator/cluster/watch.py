@@ -32,6 +32,8 @@ PAGE_SIZE: Final = 500
 LONGEST_BACKOFF_SECONDS: Final = 5.0
 RELOGIN_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 2.0
+_CLOSING_SECONDS: Final = 0.1
+"""Closed TLS connections need a few turns of their loop to be gone."""
 USER_AGENT: Final = "audit-event-operator (kopf)"
 
 Deliver = Callable[[str | None, dict[str, Any]], None]
@@ -115,17 +117,25 @@ class Watch:
             _hand_over(home, self._receive, event["type"], event["object"])
 
         kopf.on.event(GROUP, VERSION, PLURAL, id="heard", registry=registry)(heard)
-        kopf.on.login(registry=registry, id="login")(self._login(home))
-        await kopf.operator(
-            registry=registry,
-            settings=_settings(),
-            standalone=True,
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            stop_flag=self._stop,
-        )
+        sessions: list[aiohttp.ClientSession] = []
+        kopf.on.login(registry=registry, id="login")(self._login(home, sessions))
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=_settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
+            )
+        finally:
+            for session in sessions:
+                await session.close()
+            await asyncio.sleep(_CLOSING_SECONDS)
 
-    def _login(self, home: asyncio.AbstractEventLoop) -> Callable[..., Awaitable[object]]:
+    def _login(
+        self, home: asyncio.AbstractEventLoop, sessions: list[aiohttp.ClientSession]
+    ) -> Callable[..., Awaitable[object]]:
         """Let kopf in the way we come in ourselves, with tokens that are fresh for each request."""
         earlier: list[float] = []
 
@@ -153,6 +163,7 @@ class Watch:
                 trust_env=True,
                 trace_configs=[self._observer(home)],
             )
+            sessions[:] = [*(each for each in sessions if not each.closed), session]
             return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
         return login

@@ -1,0 +1,448 @@
+"""The cluster package on a real API server, with the operator's own rights; only the fleet is a stand-in."""
+
+import asyncio
+import contextlib
+import copy
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_event_operator.cluster.access import Decision, KubernetesAuthorizer
+from audit_event_operator.cluster.client import Cluster
+from audit_event_operator.cluster.connection import Connection, connect
+from audit_event_operator.cluster.errors import Conflict, Forbidden, NotFound, Unprocessable, Unreachable
+from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.reporter import Pace
+from audit_event_operator.cluster.source import ClusterSource, Options
+from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.cluster.targets import ClusterTargets
+from audit_event_operator.cluster.term import Rhythm
+from audit_event_operator.engine.ports import TargetUnavailable
+from audit_event_operator.engine.snapshot import Verdict
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.names import CREDENTIALS_LABEL
+from audit_event_operator.resource.spec import parse_spec
+from doubles.fleet import FakeFleet
+from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
+
+CRD_NAME = GENERATORS.crd_name
+API_VERSION = f"{GENERATORS.group}/{GENERATORS.version}"
+FAST_LEASE = LeaseTiming(duration=3, renew=2, retry=0.5)
+
+
+async def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> float:
+    """Wait; returns how long it took."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > seconds:
+            raise AssertionError(f"not within {seconds:g} s: {what or condition}")
+        await asyncio.sleep(0.02)
+    return time.monotonic() - started
+
+
+class Follower:
+    """A source with a stand-in fleet, as one process would have it."""
+
+    def __init__(self, kubeconfig: Path, connection: Connection, lease: str, **options: Any) -> None:
+        self.fleet, self.tally, self.gate = FakeFleet(), Tally(), LeaseGate(FAST_LEASE)
+        self.connection = connection
+        self.cluster = Cluster(connection, succeeded=self.tally.succeeded, namespaces=options.get("namespaces", ()))
+        self.source = ClusterSource(
+            self.fleet,
+            self.cluster,
+            lambda: connect({"KUBECONFIG": str(kubeconfig)}),
+            self.gate,
+            own_namespace=OPERATOR,
+            options=Options(
+                identity=f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}",
+                lease_name=lease,
+                timing=FAST_LEASE,
+                rhythm=Rhythm(resync=options.pop("resync", 60.0), crd_poll=0.5, retry=0.5),
+                pace=Pace(counters_seconds=1.0),
+                **options,
+            ),
+            tally=self.tally,
+        )
+        self.task = asyncio.create_task(self.source.run())
+
+    async def ready(self, seconds: float = 15.0) -> None:
+        await until(lambda: self.source.leader and self.source.readiness() == [], seconds, "ready")
+
+    async def kill(self) -> None:
+        """End without a word, like SIGKILL."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def end(self) -> None:
+        await self.source.flush()
+        await self.kill()
+        await self.source.close()
+
+
+@pytest.fixture
+async def follow(cluster: ControlPlane, operator_kubeconfig: Path) -> AsyncIterator[Callable[..., Any]]:
+    """follow(lease=…, **options): a source that runs, with the operator's ServiceAccount."""
+    started: list[Follower] = []
+
+    async def start(lease: str = OPERATOR, *, ready: bool = True, **options: Any) -> Follower:
+        connection = await connect({"KUBECONFIG": str(operator_kubeconfig)})
+        follower = Follower(operator_kubeconfig, connection, lease, **options)
+        started.append(follower)
+        if ready:
+            await follower.ready()
+        return follower
+
+    yield start
+    for follower in started:
+        await follower.kill()
+        with contextlib.suppress(Exception):
+            await follower.source.close()
+        await follower.connection.close()
+    cluster.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}")
+
+
+def put(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
+    body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": {"name": name}, "spec": spec}
+    answer = cluster.request("POST", GENERATORS.path(namespace), body)
+    assert answer.status == 201, answer.body
+    return answer.body
+
+
+def patch(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
+    path = GENERATORS.path(namespace, name)
+    answer = cluster.request("PATCH", path, {"spec": spec}, content_type="application/merge-patch+json")
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+def get(cluster: ControlPlane, namespace: str, name: str) -> dict[str, Any]:
+    return cluster.request("GET", GENERATORS.path(namespace, name)).body
+
+
+def delete(cluster: ControlPlane, namespace: str, name: str) -> None:
+    assert cluster.request("DELETE", GENERATORS.path(namespace, name)).status == 200
+
+
+def ready_of(resource: dict[str, Any]) -> tuple[str, str]:
+    for condition in resource.get("status", {}).get("conditions") or []:
+        if condition["type"] == "Ready":
+            return condition["status"], condition["reason"]
+    return "", ""
+
+
+# --- following --------------------------------------------------------------------------------------------------------
+
+
+async def test_resources_are_followed_and_nothing_but_their_status_is_written(cluster, namespace, follow):
+    before = put(cluster, namespace, "old")
+    follower = await follow()
+    assert ("apply", "old", 1, True) in follower.fleet.told
+    put(cluster, namespace, "new", interval="7s")
+    assert await until(lambda: ("apply", "new", 1, False) in follower.fleet.told) < 1
+    patch(cluster, namespace, "new", interval="8s")
+    assert await until(lambda: ("apply", "new", 2, False) in follower.fleet.told) < 1
+    await until(lambda: get(cluster, namespace, "new").get("status", {}).get("observedGeneration") == 2)
+    await until(lambda: ready_of(get(cluster, namespace, "old")) == ("True", "Publishing"))
+    after = get(cluster, namespace, "old")
+    for part in ("annotations", "finalizers", "labels", "generation", "uid"):
+        assert after["metadata"].get(part) == before["metadata"].get(part), part
+    assert after["spec"] == before["spec"]
+    delete(cluster, namespace, "new")
+    assert await until(lambda: "new" not in follower.fleet.names()) < 1
+
+
+async def test_a_name_that_is_used_again_is_another_resource(cluster, namespace, follow):
+    follower = await follow()
+    for _ in range(20):
+        put(cluster, namespace, "blink")
+        delete(cluster, namespace, "blink")
+    last = put(cluster, namespace, "blink")
+    await until(lambda: last["metadata"]["uid"] in follower.fleet.uids())
+    assert follower.fleet.uids() == {last["metadata"]["uid"]}
+    await until(lambda: ready_of(get(cluster, namespace, "blink")) == ("True", "Publishing"))
+
+
+async def test_a_resource_that_waits_for_a_foreign_finalizer_has_stopped(cluster, namespace, follow):
+    follower = await follow()
+    put(cluster, namespace, "held")
+    cluster.request(
+        "PATCH", GENERATORS.path(namespace, "held"), {"metadata": {"finalizers": ["example.com/hold"]}},
+        content_type="application/merge-patch+json",
+    )  # fmt: skip
+    await until(lambda: follower.fleet.names() == {"held"})
+    delete(cluster, namespace, "held")
+    await until(lambda: follower.fleet.names() == set())
+    cluster.request(
+        "PATCH", GENERATORS.path(namespace, "held"), {"metadata": {"finalizers": None}},
+        content_type="application/merge-patch+json",
+    )  # fmt: skip
+
+
+async def test_only_the_named_namespaces_are_followed(cluster, namespace, follow):
+    other = cluster.create_namespace(f"other-{uuid.uuid4().hex[:8]}")
+    follower = await follow(namespaces=(namespace, "nowhere"))
+    put(cluster, namespace, "mine")
+    put(cluster, other, "theirs")
+    await until(lambda: "mine" in follower.fleet.names())
+    await asyncio.sleep(0.5)
+    assert follower.fleet.names() == {"mine"}
+    cluster.request("DELETE", GENERATORS.path(other))
+
+
+async def test_a_transition_becomes_a_kubernetes_event(cluster, namespace, follow):
+    follower = await follow()
+    uid = put(cluster, namespace, "demo")["metadata"]["uid"]
+    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
+    follower.fleet.become(uid, verdict=Verdict(Reason.QUEUE_NOT_FOUND, 'Queue "x" does not exist.'))
+    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("False", "QueueNotFound"))
+
+    def reasons() -> list[tuple[str, str, str]]:
+        events = cluster.request("GET", f"/api/v1/namespaces/{namespace}/events").body["items"]
+        return sorted((event["type"], event["reason"], event["involvedObject"]["name"]) for event in events)
+
+    await until(
+        lambda: reasons() == [("Normal", "Started", "demo"), ("Warning", "QueueNotFound", "demo")], what="events"
+    )
+    stalled = [c["type"] for c in get(cluster, namespace, "demo")["status"]["conditions"]]
+    assert "Stalled" in stalled
+
+
+async def test_a_wiped_status_is_restored_and_the_api_server_returns_it_as_we_wrote_it(cluster, namespace, follow):
+    follower = await follow(resync=2.0)
+    put(cluster, namespace, "demo")
+    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
+    writes = follower.tally.writes[Kind.STATUS, Result.OK]
+    await asyncio.sleep(6)
+    assert follower.tally.writes[Kind.STATUS, Result.OK] == writes, "nothing changed, so nothing is written"
+    cluster.request(
+        "PATCH", GENERATORS.path(namespace, "demo") + "/status", {"status": {"conditions": None}},
+        content_type="application/merge-patch+json",
+    )  # fmt: skip
+    assert await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"), 60) < 60
+
+
+# --- the CustomResourceDefinition comes and goes --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_crd(cluster: ControlPlane) -> Any:
+    def remove() -> None:
+        cluster.kubectl("delete", "crd", CRD_NAME)
+
+    yield remove
+    cluster.install_crd()
+
+
+async def test_an_operator_that_is_there_before_the_crd_takes_up_work_when_it_comes(
+    cluster, namespace, follow, without_crd
+):
+    await asyncio.to_thread(without_crd)
+    follower = await follow(ready=False)
+    await until(lambda: CRD_NAME in "".join(follower.source.readiness()), what="readiness names the CRD")
+    await asyncio.to_thread(cluster.install_crd)
+    put(cluster, namespace, "demo")
+    await follower.ready()
+    await until(lambda: "demo" in follower.fleet.names())
+
+
+async def test_when_the_crd_is_deleted_all_stops_and_starts_again_with_it(
+    cluster, namespace, follow, without_crd, caplog
+):
+    put(cluster, namespace, "demo")
+    follower = await follow()
+    await asyncio.to_thread(without_crd)
+    await until(lambda: follower.fleet.uids() == frozenset(), 10, "all stopped")
+    await until(lambda: CRD_NAME in "".join(follower.source.readiness()), 90, "readiness names the CRD")
+    await asyncio.to_thread(cluster.install_crd)
+    put(cluster, namespace, "demo")
+    await until(lambda: "demo" in follower.fleet.names(), 20)
+    await follower.ready()
+    patch(cluster, namespace, "demo", interval="9s")
+    await until(lambda: ("apply", "demo", 2, False) in follower.fleet.told)
+
+
+# --- the API server goes and comes back -------------------------------------------------------------------------------
+
+
+async def test_the_api_server_may_be_away(own_control_plane, cluster, namespace, follow):
+    for name in ("stays", "goes", "patched"):
+        put(cluster, namespace, name)
+    follower = await follow()
+    told = copy.copy(follower.fleet.told)
+    own_control_plane.kill_apiserver()
+    uid = next(uid for uid, each in follower.fleet.known.items() if each.ref.name == "stays")
+    follower.fleet.become(uid, verdict=Verdict(Reason.BROKER_UNREACHABLE, "The broker cannot be reached."))
+    await asyncio.sleep(10)
+    assert follower.fleet.told == told
+    assert follower.gate.is_open()
+    own_control_plane.start_apiserver()  # not in a thread: it would end with it
+    delete(cluster, namespace, "goes")
+    patch(cluster, namespace, "patched", interval="9s")
+    assert await until(lambda: ("apply", "patched", 2, False) in follower.fleet.told, 30) < 15
+    assert await until(lambda: follower.fleet.names() == {"stays", "patched"}, 30) < 15
+    await until(lambda: ready_of(get(cluster, namespace, "stays")) == ("False", "BrokerUnreachable"), 30)
+    assert follower.source.leader
+
+
+# --- leadership -------------------------------------------------------------------------------------------------------
+
+
+async def test_only_one_works_and_a_killed_one_is_followed_when_its_lease_has_run_out(cluster, namespace, follow):
+    put(cluster, namespace, "demo")
+    first = await follow()
+    second = await follow(ready=False)
+    await until(lambda: second.source.readiness() == [], what="the standby is ready")
+    await asyncio.sleep(2 * FAST_LEASE.duration)
+    assert (first.gate.is_open(), second.gate.is_open(), second.fleet.told) == (True, False, [])
+    await first.kill()
+    took = await until(lambda: "demo" in second.fleet.names())
+    assert FAST_LEASE.duration - FAST_LEASE.retry - 0.5 <= took < FAST_LEASE.duration + 4
+    assert ("apply", "demo", 1, True) in second.fleet.told
+
+
+async def test_one_that_leaves_orderly_is_followed_at_once(cluster, namespace, follow):
+    put(cluster, namespace, "demo")
+    first = await follow()
+    second = await follow(ready=False)
+    uid = next(iter(first.fleet.uids()))
+    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
+    first.fleet.become(uid, events_published=1234)
+    await first.end()
+    assert await until(lambda: "demo" in second.fleet.names()) < 3
+    assert second.fleet.known[uid].events_published == 1234
+
+
+async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_when_it_goes_on(
+    cluster, namespace, follow
+):
+    put(cluster, namespace, "demo")
+    first = await follow()
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
+    theirs = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 3}}
+    time.sleep(FAST_LEASE.duration + 3)  # the loop stands still, as by SIGSTOP; meanwhile another takes the Lease
+    assert cluster.request("PATCH", path, theirs, content_type="application/merge-patch+json").status == 200
+    assert not first.gate.is_open()
+    await until(lambda: not first.source.leader, 3)
+    assert first.fleet.told[-1] == ("stand_down",)
+    assert not first.gate.is_open()
+
+
+# --- one request at a time --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def api(operator_kubeconfig: Path) -> AsyncIterator[Cluster]:
+    connection = await connect({"KUBECONFIG": str(operator_kubeconfig)})
+    yield Cluster(connection)
+    await connection.close()
+
+
+async def test_answers_are_told_apart(cluster, namespace, api):
+    uid = put(cluster, namespace, "demo")["metadata"]["uid"]
+    status = {"observedGeneration": 1}
+    await api.patch_generator_status(namespace, "demo", uid, status)
+    with pytest.raises(Unprocessable):
+        await api.patch_generator_status(namespace, "demo", "another-uid", status)
+    with pytest.raises(Unprocessable):
+        await api.patch_generator_status(namespace, "demo", uid, {"observedGeneration": "x"})
+    with pytest.raises(NotFound):
+        await api.patch_generator_status(namespace, "absent", uid, status)
+    with pytest.raises(NotFound):
+        await api.get_secret(namespace, "absent")
+    with pytest.raises(Conflict):
+        await api.update_lease(OPERATOR, OPERATOR, await stale_lease(cluster, api))
+    with pytest.raises(Forbidden, match=r'get leases\.coordination\.k8s\.io in namespace "default"'):
+        await api.get_lease("default", OPERATOR)
+    with pytest.raises(Forbidden, match="create tokenreviews"):
+        await api.review_token("x")
+
+
+async def stale_lease(cluster: ControlPlane, api: Cluster) -> dict[str, Any]:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases"
+    cluster.request("POST", path, {"metadata": {"name": OPERATOR}, "spec": {"holderIdentity": "x"}})
+    lease = await api.get_lease(OPERATOR, OPERATOR)
+    newer = copy.deepcopy(lease)
+    newer["spec"]["holderIdentity"] = ""  # free for the next test
+    await api.update_lease(OPERATOR, OPERATOR, newer)
+    return lease
+
+
+async def test_an_api_server_that_is_not_there_is_unreachable(tmp_path, cluster):
+    text = cluster.kubeconfig.read_text().replace(f":{cluster.port}", ":1")
+    (tmp_path / "config").write_text(text)
+    connection = await connect({"KUBECONFIG": str(tmp_path / "config")})
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        await Cluster(connection).list_generators()
+    await connection.close()
+
+
+async def test_an_api_server_with_another_authority_is_not_trusted(tmp_path, cluster):
+    import json
+
+    config = json.loads(cluster.kubeconfig.read_text())
+    del config["clusters"][0]["cluster"]["certificate-authority-data"]
+    (tmp_path / "config").write_text(json.dumps(config))
+    connection = await connect({"KUBECONFIG": str(tmp_path / "config")})
+    with pytest.raises(Unreachable, match=r"(?i)certificate"):
+        await Cluster(connection).list_generators()
+    await connection.close()
+
+
+async def test_long_lists_come_in_pages_and_are_complete(cluster, namespace, api, monkeypatch):
+    monkeypatch.setattr("audit_event_operator.cluster.client.PAGE_SIZE", 3)
+    for number in range(10):
+        put(cluster, namespace, f"r{number}")
+    listed = await api.list_generators()
+    assert {each["metadata"]["name"] for each in listed if each["metadata"]["namespace"] == namespace} == {
+        f"r{number}" for number in range(10)
+    }
+
+
+async def test_a_secret_of_the_namespace_is_a_broker_once_it_is_labelled(cluster, namespace, api):
+    targets = ClusterTargets(api, None)
+    reference = targets.reference(namespace, parse_spec({"rabbitmq": {"secretRef": {"name": "broker"}}}).rabbitmq)
+    secret = {"metadata": {"name": "broker"}, "stringData": {"host": "rabbit.test", "username": "u", "password": "p"}}
+    cluster.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
+    with pytest.raises(TargetUnavailable) as caught:
+        await targets.resolve(reference)
+    assert caught.value.reason is Reason.SECRET_NOT_ALLOWED
+    label = {"metadata": {"labels": {CREDENTIALS_LABEL: "true"}}}
+    cluster.request(
+        "PATCH", f"/api/v1/namespaces/{namespace}/secrets/broker", label, content_type="application/merge-patch+json"
+    )
+    assert (await targets.resolve(reference)).host == "rabbit.test"
+
+
+async def test_who_may_post_is_what_the_roles_say(cluster, namespace):
+    connection = await connect({"KUBECONFIG": str(cluster.kubeconfig)})
+    authorizer = KubernetesAuthorizer(Cluster(connection), OPERATOR)
+    role = f"poster-{uuid.uuid4().hex[:6]}"
+    cluster.kubectl("create", "role", role, "-n", namespace, "--verb=create", f"--resource={CRD_NAME}/events")
+    cluster.kubectl("create", "rolebinding", role, "-n", namespace, f"--role={role}", "--user=alice")
+    assert await authorizer.may_post("token-of-alice", namespace) is Decision.ALLOWED
+    assert await authorizer.may_post("token-of-alice", None) is Decision.FORBIDDEN
+    assert await authorizer.may_post("token-of-bob", namespace) is Decision.FORBIDDEN
+    assert await authorizer.may_post("no-such-token", namespace) is Decision.UNAUTHENTICATED
+    await connection.close()
+
+
+# --- many -------------------------------------------------------------------------------------------------------------
+
+
+async def test_many_resources_are_taken_up_and_reported_without_haste(cluster, namespace, follow):
+    count = 300
+    for number in range(count):
+        put(cluster, namespace, f"r{number}")
+    follower = await follow()
+    assert len(follower.fleet.known) == count
+    took = await until(lambda: follower.tally.writes[Kind.STATUS, Result.OK] >= count, 30)
+    assert took < 15
+    listed = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
+    assert {ready_of(each) for each in listed} == {("True", "Publishing")}
+    cluster.request("DELETE", GENERATORS.path(namespace))
+    await until(lambda: follower.fleet.uids() == frozenset(), 20)
