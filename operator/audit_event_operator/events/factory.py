@@ -1,26 +1,31 @@
 """Makes events: the content is a function of (seed, sequence), the id and the time are new.
 
 Random access and no state: event number n is the same whoever makes it and whatever was made before, so a restart goes on
-where it was, and the same seed tells the same story again.
+where it was, and the same seed tells the same story again. Knows neither what an event is for nor where it goes.
 """
 
 from __future__ import annotations
 
 import os
+import struct
+from bisect import bisect_right
 from collections.abc import Callable
-from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Final
 
-from audit_event_operator.events.compiled import Template, Who, built_in, escaped, of_event_type
+from audit_event_operator.events.compiled import LOTS, Template, built_in, of_event_type
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.events.mix import Wheel, weights_of
-from audit_event_operator.events.words import CLIENT_ADDRESSES
+from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, timestamp_of, uuid4_texts
+from audit_event_operator.events.mix import weights_of
+from audit_event_operator.events.text import escaped
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
 
-_NS: Final = 1_000_000_000
 _SEED_BITS: Final = 53
+# One digest holds every random number of an event: for its template, its host and its user, then those of the template.
+# Each has 64 bits, so that the remainder of a division by the largest sum of weights (2^28) is even to one in 2^36.
+_RANDOMS: Final = struct.Struct(f">3Q{LOTS}Q")
 
 
 def derive_seed(uid: str) -> int:
@@ -28,29 +33,13 @@ def derive_seed(uid: str) -> int:
     return int.from_bytes(blake2b(uid.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> (64 - _SEED_BITS)
 
 
-def timestamp_of(unix_ns: int) -> str:
-    """UTC with six digits and a Z, always of the same length."""
-    moment = datetime.fromtimestamp(unix_ns // _NS, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{unix_ns % _NS // 1000:06d}Z"
-
-
-def uuid4_texts(entropy: bytes) -> list[str]:
-    """One random UUID (version 4, RFC 9562) for every 16 bytes."""
-    digits = entropy.hex()
-    return [
-        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}-"
-        f"{'89ab'[int(digits[at + 16], 16) & 3]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}"
-        for at in range(0, len(digits), 32)
-    ]
-
-
 class EventFactory:
     """Makes the events of one spec.
 
     Args:
         spec: mix, event types and entities.
-        seed: of the content, any integer of 64 bits.
-        entropy: random bytes for ids.
+        seed: of the content, an integer of 64 bits.
+        entropy: gives as many random bytes as asked for; ids are made of them.
     """
 
     def __init__(self, spec: GeneratorSpec, *, seed: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
@@ -59,33 +48,29 @@ class EventFactory:
         self._templates: list[Template] = [
             built_in(name) if name in BUILT_IN_TEMPLATES else of_event_type(own[name]) for name in weights
         ]
-        self._wheel = Wheel(list(weights.values()))
+        self._sums = list(accumulate(weights.values()))
         self._hosts = [(name, escaped(name)) for name in spec.entities.hosts.names]
         self._users = [escaped(name) for name in spec.entities.users.names]
-        self._addresses = [address.encode() for address in CLIENT_ADDRESSES]
-        self._hash = blake2b(seed.to_bytes(9, "big", signed=True), digest_size=48)
+        self._hash = blake2b(seed.to_bytes(8, "big", signed=True), digest_size=_RANDOMS.size)
         self._entropy = entropy
 
     def make(self, first_sequence: int, count: int, unix_ns: int) -> list[AuditEvent]:
         """Make `count` events, numbered from `first_sequence` (0 and up), all with the time `unix_ns`."""
-        stamp, unix_seconds = timestamp_of(unix_ns).encode(), unix_ns // _NS
-        templates, at, total = self._templates, self._wheel.at, self._wheel.total
-        hosts, users, addresses = self._hosts, self._users, self._addresses
-        host_count, user_count, address_count = len(hosts), len(users), len(addresses)
-        keyed, from_bytes = self._hash, int.from_bytes
+        # Everything the loop touches is local: it runs for every event of every generator.
+        templates, sums, hosts, users = self._templates, self._sums, self._hosts, self._users
+        weight_sum, host_count, user_count = sums[-1], len(hosts), len(users)
+        fresh_hash, randoms_in, build = self._hash.copy, _RANDOMS.unpack, tuple.__new__
+        stamp, unix_seconds = timestamp_of(unix_ns).encode(), unix_ns // NANOSECONDS_PER_SECOND
         events: list[AuditEvent] = []
-        append = events.append
-        for sequence, ident in enumerate(uuid4_texts(self._entropy(16 * count)), first_sequence):
-            digest = keyed.copy()
+        for sequence, event_id in enumerate(uuid4_texts(self._entropy(16 * count)), first_sequence):
+            digest = fresh_hash()
             digest.update(sequence.to_bytes(8, "big"))
-            draw, point = divmod(from_bytes(digest.digest(), "big"), total)
-            template = templates[at(point)]
-            draw, index = divmod(draw, host_count)
-            host, host_json = hosts[index]
-            draw, index = divmod(draw, user_count)
-            user = users[index]
-            draw, index = divmod(draw, address_count)
-            who = Who(user, host_json, addresses[index], sequence)
-            body = template.render(draw, ident.encode(), stamp, who)
-            append(AuditEvent(ident, template.event_type, host, template.action_result, unix_seconds, body))
+            template_random, host_random, user_random, *lots = randoms_in(digest.digest())
+            event_type, action_result, draws, form, pick = templates[bisect_right(sums, template_random % weight_sum)]
+            host, host_json = hosts[host_random % host_count]
+            values = [event_id, stamp, host_json, users[user_random % user_count], sequence]
+            for lot, choices, drawn in draws:
+                values.append(drawn[lots[lot] % choices])
+            fields = (event_id.decode(), event_type, host, action_result, unix_seconds, form % pick(values))
+            events.append(build(AuditEvent, fields))  # half the time of AuditEvent(*fields)
         return events

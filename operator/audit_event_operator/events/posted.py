@@ -1,7 +1,7 @@
 """Events posted by hand: completed like the seed service completes them, and kept free of poison.
 
-Poison is what makes the platform's consumers put a message back for ever: ids that are no UUID, addresses that are none,
-texts longer than 255 characters at top level, NUL, NaN. Knows nothing of HTTP.
+Poison is what makes the platform's consumers put a message back for ever: an id that is no UUID, an address that is
+none, a top-level text of more than 255 characters, a resource that is no text, NUL, NaN. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -9,24 +9,41 @@ from __future__ import annotations
 import ipaddress
 import math
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.events.factory import timestamp_of, uuid4_texts
+from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, timestamp_of, uuid4_texts
+from audit_event_operator.events.text import UNWRITABLE, writable
 
 SOURCE_SERVICE: Final = "audit-event-generator-api"
+
 _MAX_CHARACTERS: Final = 255
 _MAX_DEPTH: Final = 16
-_NS: Final = 1_000_000_000
-_SET_BY_US: Final = ("event_id", "timestamp", "source_service")
+_MAX_NAME: Final = 100
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _TEXTS: Final = ("server_hostname", "event_type", "severity", "user_id", "action_result")
+
+_KEYS_IN_ORDER: Final = (
+    "event_id",
+    "timestamp",
+    "source_service",
+    "server_hostname",
+    "event_type",
+    "severity",
+    "user_id",
+    "action_result",
+    "details",
+)
+
+_Path = tuple[str | int, ...]
 
 
 class PostedEventError(ValueError):
-    """A posted event cannot be published; a sentence that names the field."""
+    """A posted event cannot be published; the message is a sentence that names the field."""
 
 
 def posted_event(
@@ -46,102 +63,124 @@ def posted_event(
         users: from which the user_id is drawn when there is none.
         pick: the random source for both.
         unix_ns: the event's time.
-        entropy: random bytes for the id.
+        entropy: gives as many random bytes as asked for; the id is made of them.
 
     Raises:
         PostedEventError: a field is missing or would be poison.
     """
     if body.get("event_type") in (None, ""):
-        raise PostedEventError("Invalid event data. 'event_type' is required and must be a text.")
-    ident = uuid4_texts(entropy(16))[0]
-    event: dict[str, Any] = {
-        "event_id": ident,
+        raise PostedEventError("Invalid event data. 'event_type' is required and must not be empty.")
+    (event_id,) = uuid4_texts(entropy(16))
+    given = {
+        "server_hostname": writable(pick.choice(hosts)),
+        "severity": "INFO",
+        "user_id": writable(pick.choice(users)),
+        "action_result": "SUCCESS",
+        "details": {},
+        **body,
+        "event_id": event_id.decode(),
         "timestamp": timestamp_of(unix_ns),
         "source_service": SOURCE_SERVICE,
-        "server_hostname": body["server_hostname"] if "server_hostname" in body else pick.choice(hosts),
-        "event_type": body["event_type"],
-        "severity": body.get("severity", "INFO"),
-        "user_id": body["user_id"] if "user_id" in body else pick.choice(users),
-        "action_result": body.get("action_result", "SUCCESS"),
-        "details": body.get("details", {}),
     }
-    event |= {key: value for key, value in body.items() if key not in event and key not in _SET_BY_US}
+    event = {key: given[key] for key in _KEYS_IN_ORDER} | given
+    _check_object(event, ())
+    _check_known(event)
+    return AuditEvent(
+        event["event_id"],
+        event["event_type"],
+        event["server_hostname"],
+        event["action_result"],
+        unix_ns // NANOSECONDS_PER_SECOND,
+        orjson.dumps(event),
+    )
+
+
+def _check_known(event: dict[str, Any]) -> None:
+    """Judge the fields that consumers read, and repeat those details at top level that they read only there."""
     for key in _TEXTS:
         _check_text(key, event[key])
-    if not isinstance(event["details"], dict):
-        raise PostedEventError("'details' must be an object.")
-    for key, value in event.items():
-        _check(key, value, depth=1, top=True)
-    _promote(event)
-    try:
-        encoded = orjson.dumps(event)
-    except (TypeError, ValueError):
-        raise PostedEventError("The event holds a value that JSON cannot carry.") from None
-    seconds = unix_ns // _NS
-    return AuditEvent(ident, event["event_type"], event["server_hostname"], event["action_result"], seconds, encoded)
-
-
-def _promote(event: dict[str, Any]) -> None:
-    """Repeat details.resource and details.ip_address at top level, where the platform's consumers read them."""
+    if len(event["event_type"].encode()) > _MAX_CHARACTERS:
+        # It becomes a property of the message, whose texts AMQP bounds in bytes.
+        raise PostedEventError(f"'event_type' must be at most {_MAX_CHARACTERS} bytes long in UTF-8.")
     details = event["details"]
-    if "resource" not in event and "resource" in details:
-        event["resource"] = details["resource"]
-        _check_text("details.resource", details["resource"])
-    elif "resource" in event:
-        _check_text("resource", event["resource"])
-    if "client_ip" not in event and "ip_address" in details:
-        event["client_ip"] = details["ip_address"]
-    if "client_ip" in event:
-        _check_address(
-            "client_ip" if "ip_address" not in details else "client_ip (or details.ip_address)", event["client_ip"]
-        )
+    if not isinstance(details, dict):
+        raise PostedEventError("'details' must be an object.")
+    for key, detail, check in (("resource", "resource", _check_text), ("client_ip", "ip_address", _check_address)):
+        if key in event:
+            check(key, event[key])
+        elif detail in details:
+            check(f"details.{detail}", details[detail])
+            event[key] = details[detail]
 
 
-def _check_text(key: str, value: Any) -> None:
-    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_CHARACTERS:
-        raise PostedEventError(f"'{key}' must be a text of 1 to {_MAX_CHARACTERS} characters.")
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise PostedEventError(f"'{key}' must not hold control characters.")
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
+        raise PostedEventError(f"'{name}' must be a text of at most {_MAX_CHARACTERS} characters.")
+    if _CONTROL.search(value) is not None:
+        raise PostedEventError(f"'{name}' must not hold control characters.")
 
 
-def _check_address(key: str, value: Any) -> None:
+def _check_address(name: str, value: Any) -> None:
+    if not _is_address(value):
+        raise PostedEventError(f"'{name}' must be an IPv4 or IPv6 address.")
+
+
+def _is_address(value: Any) -> bool:
+    if not isinstance(value, str) or "%" in value:  # databases take no zone
+        return False
     try:
-        address = ipaddress.ip_address(value) if isinstance(value, str) else None
+        ipaddress.ip_address(value)
     except ValueError:
-        address = None
-    if address is None or "%" in str(value):
-        raise PostedEventError(f"'{key}' must be an IPv4 or IPv6 address.")
+        return False
+    return True
 
 
-def _check(place: str, value: Any, *, depth: int, top: bool = False) -> None:
+def _check(value: Any, path: _Path) -> None:
     """Refuse what no consumer survives, wherever it stands."""
-    name = _printable(place)
-    if depth > _MAX_DEPTH:
-        raise PostedEventError(f"'{name}' is nested more than {_MAX_DEPTH} levels deep.")
-    if isinstance(value, str):
-        if top and len(value) > _MAX_CHARACTERS:
-            raise PostedEventError(f"'{name}' must be at most {_MAX_CHARACTERS} characters.")
-        if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
-            raise PostedEventError(f"'{name}' must not hold NUL or half surrogates.")
-    elif isinstance(value, bool) or (value is None):
-        return
-    elif isinstance(value, int):
-        if not -(1 << 63) <= value < 1 << 63:
-            raise PostedEventError(f"'{name}' must be a number of at most 64 bits.")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise PostedEventError(f"'{name}' must be a finite number.")
-    elif isinstance(value, Mapping):
-        for key, member in value.items():
-            _check(f"{place}.{key}", key, depth=depth)
-            _check(f"{place}.{key}", member, depth=depth + 1)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check(f"{place}[{index}]", item, depth=depth + 1)
-    else:
-        raise PostedEventError(f"'{name}' must be a JSON value.")
+    match value:
+        case None | bool():
+            pass
+        case str():
+            _check_writable(value, path)
+            if len(path) == 1 and len(value) > _MAX_CHARACTERS:
+                raise PostedEventError(f"'{_name(path)}' must be at most {_MAX_CHARACTERS} characters long.")
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise PostedEventError(f"'{_name(path)}' must be a whole number of at most 64 bits.")
+        case float():
+            if not math.isfinite(value):
+                raise PostedEventError(f"'{_name(path)}' must be a finite number.")
+        case dict():
+            _check_object(value, path)
+        case list():
+            _check_depth(path)
+            for index, item in enumerate(value):
+                _check(item, (*path, index))
+        case _:
+            raise PostedEventError(f"'{_name(path)}' must be a JSON value.")
 
 
-def _printable(place: str) -> str:
-    text = place.encode("utf-8", "replace").decode()
-    return text if len(text) <= 100 else f"{text[:97]}..."
+def _check_object(members: Mapping[Any, Any], path: _Path) -> None:
+    _check_depth(path)
+    for key, member in members.items():
+        if not isinstance(key, str):
+            raise PostedEventError(f"'{_name((*path, repr(key)))}' must have a text as its name.")
+        _check_writable(key, (*path, key))
+        _check(member, (*path, key))
+
+
+def _check_depth(path: _Path) -> None:
+    if len(path) >= _MAX_DEPTH:
+        raise PostedEventError(f"'{_name(path)}' is nested more than {_MAX_DEPTH} levels deep.")
+
+
+def _check_writable(text: str, path: _Path) -> None:
+    if UNWRITABLE.search(text) is not None:
+        raise PostedEventError(f"'{_name(path)}' must not hold NUL or half surrogates.")
+
+
+def _name(path: _Path) -> str:
+    """A readable place such as details.items[3].name, cut when long."""
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
+    shown = "".join(char if char.isprintable() else "?" for char in place[: _MAX_NAME + 1])
+    return shown if len(shown) <= _MAX_NAME else f"{shown[: _MAX_NAME - 3]}..."

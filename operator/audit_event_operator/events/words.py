@@ -1,15 +1,17 @@
-"""The values that the seed service draws from, and the shape of its seven templates.
+"""The seven templates of the seed service and the values they draw from.
 
-Consumers and dashboards of the platform know these words, so they are data of the contract, not taste.
+Consumers and dashboards of the platform know these words, so they are data of the contract, not taste. How a shape
+becomes bytes is none of this module's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+CLIENT_ADDRESSES: Final = tuple(f"192.168.1.{last}" for last in range(100, 201))
 COMMANDS: Final = (
     "/usr/bin/sudo apt update",
     "/usr/bin/useradd newuser",
@@ -24,94 +26,106 @@ FILES: Final = (
     "/var/www/html/index.php",
 )
 SERVICES: Final = ("nginx.service", "mysql.service", "apache2.service")
+STATES_BEFORE_START: Final = ("STOPPED", "FAILED")
 GROUPS: Final = ("users", "devops", "sudo")
 PROTOCOLS: Final = ("ssh", "console")
-CLIENT_ADDRESSES: Final = tuple(f"192.168.1.{last}" for last in range(100, 201))
+SIZE_CHANGES: Final = range(-1000, 1001)
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A detail that is drawn: one of `choices`, or `hex_digits` random hexadecimal digits after `prefix`.
+class Hex:
+    """A random number, written with this many hexadecimal digits."""
 
-    `again` names a detail drawn before whose value is repeated after `prefix`. `number` writes the value without quotes.
-    """
-
-    choices: tuple[str, ...] = ()
-    hex_digits: int = 0
-    prefix: str = ""
-    again: str = ""
-    number: bool = False
+    digits: int
 
 
-USER: Final = "${user}"
-"""Stands for the user of the event within a fixed detail."""
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A detail that is a JSON number: the variable of this name."""
+
+    variable: str
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One template: the three fixed words of its events, and their details in order (fixed texts or drawn)."""
+    """One template.
+
+    Attributes:
+        event_type: a fixed word of its events, like the two after it.
+        severity: see above.
+        action_result: see above.
+        details: in order; in texts, `${name}` stands for one of `variables` or for the event's own `user`, `host`,
+            `client_ip` and `sequence`.
+        variables: what is drawn anew for every event, evenly: one of these texts or numbers. Once per event, so that a
+            variable that is used twice has the same value in both places.
+    """
 
     event_type: str
     severity: str
     action_result: str
-    details: Mapping[str, str | Drawn]
+    details: Mapping[str, str | Number]
+    variables: Mapping[str, Sequence[str] | range | Hex] = field(default_factory=dict)
 
 
-_ADDRESS: Final = Drawn(CLIENT_ADDRESSES)
-_PROTOCOL: Final = Drawn(PROTOCOLS)
-_SERVICE: Final = Drawn(SERVICES)
-
-SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
+BUILT_IN: Final[Mapping[str, Shape]] = MappingProxyType(
     {
         "user_login_failure": Shape(
             "user_login",
             "WARNING",
             "FAILURE",
-            {"reason": "Incorrect password", "ip_address": _ADDRESS, "protocol": _PROTOCOL},
+            {"reason": "Incorrect password", "ip_address": "${client_ip}", "protocol": "${protocol}"},
+            {"protocol": PROTOCOLS},
         ),
-        "user_login_success": Shape("user_login", "INFO", "SUCCESS", {"ip_address": _ADDRESS, "protocol": _PROTOCOL}),
+        "user_login_success": Shape(
+            "user_login",
+            "INFO",
+            "SUCCESS",
+            {"ip_address": "${client_ip}", "protocol": "${protocol}"},
+            {"protocol": PROTOCOLS},
+        ),
         "sudo_command": Shape(
             "sudo_command",
             "INFO",
             "SUCCESS",
-            {"command": Drawn(COMMANDS), "tty": "/dev/pts/0", "cwd": f"/home/{USER}"},
+            {"command": "${command}", "tty": "/dev/pts/0", "cwd": "/home/${user}"},
+            {"command": COMMANDS},
         ),
         "file_modified": Shape(
             "file_modified",
             "CRITICAL",
             "MODIFIED",
             {
-                "resource": Drawn(FILES),
-                "old_checksum": Drawn(hex_digits=8),
-                "new_checksum": Drawn(hex_digits=8),
-                "size_change_bytes": Drawn(tuple(str(size) for size in range(-1000, 1001)), number=True),
+                "resource": "${file}",
+                "old_checksum": "${old}",
+                "new_checksum": "${new}",
+                "size_change_bytes": Number("size_change"),
             },
+            {"file": FILES, "old": Hex(8), "new": Hex(8), "size_change": SIZE_CHANGES},
         ),
         "service_started": Shape(
             "service_status_change",
             "INFO",
             "STARTED",
-            {
-                "resource": _SERVICE,
-                "previous_state": Drawn(("STOPPED", "FAILED")),
-                "message": "Service successfully started.",
-            },
+            {"resource": "${service}", "previous_state": "${before}", "message": "Service successfully started."},
+            {"service": SERVICES, "before": STATES_BEFORE_START},
         ),
         "service_stopped": Shape(
             "service_status_change",
             "WARNING",
             "STOPPED",
-            {"resource": _SERVICE, "previous_state": "RUNNING", "message": "Service unexpectedly stopped."},
+            {"resource": "${service}", "previous_state": "RUNNING", "message": "Service unexpectedly stopped."},
+            {"service": SERVICES},
         ),
         "user_account_created": Shape(
             "user_account_management",
             "INFO",
             "CREATED",
             {
-                "resource": Drawn(hex_digits=6, prefix="new_user_"),
-                "group": Drawn(GROUPS),
-                "home_directory": Drawn(again="resource", prefix="/home/"),
+                "resource": "new_user_${suffix}",
+                "group": "${group}",
+                "home_directory": "/home/new_user_${suffix}",
             },
+            {"suffix": Hex(6), "group": GROUPS},
         ),
     }
 )

@@ -1,0 +1,28 @@
+"""What makes an event new each time: its id and its time. Randomness and clock come from the caller."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime
+from typing import Final
+
+NANOSECONDS_PER_SECOND: Final = 1_000_000_000
+
+_BYTES_PER_ID: Final = 16
+_VERSION_4: Final = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT: Final = bytes(byte & 0x3F | 0x80 for byte in range(256))
+_GROUPS: Final = struct.Struct("8s4s4s4s12s")
+
+
+def uuid4_texts(entropy: bytes) -> list[bytes]:
+    """One random UUID (version 4 of RFC 9562), in ASCII, for every 16 bytes of entropy."""
+    raw = bytearray(entropy)
+    raw[6::_BYTES_PER_ID] = raw[6::_BYTES_PER_ID].translate(_VERSION_4)
+    raw[8::_BYTES_PER_ID] = raw[8::_BYTES_PER_ID].translate(_VARIANT)
+    return [b"-".join(groups) for groups in _GROUPS.iter_unpack(raw.hex().encode())]
+
+
+def timestamp_of(unix_ns: int) -> str:
+    """The UTC time with six digits and a Z, always of the same length. Digits below a microsecond are cut."""
+    seconds, nanoseconds = divmod(unix_ns, NANOSECONDS_PER_SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds // 1000:06d}Z"
