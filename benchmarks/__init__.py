@@ -1,0 +1,1 @@
+"""Ratios and throughput on a real RabbitMQ: too noisy to be asserted in tests."""

@@ -1,0 +1,44 @@
+"""One generator of ours, from spec to confirm, as the operator runs it; only the cap is raised."""
+
+import asyncio
+import os
+import random
+import sys
+from fractions import Fraction
+
+from audit_event_operator.brokers.hosts import HostPolicy
+from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.ports import AlwaysOpen, Target, TargetKind, TargetReference
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.engine.tools import Tools
+from audit_event_operator.resource.spec import RabbitMQ
+from audit_event_operator.resource.status import Progress
+from benchmarks.common import measure, spec, target
+
+
+class OneTarget:
+    def reference(self, _namespace: str, _rabbitmq: RabbitMQ | None) -> TargetReference:
+        return TargetReference(TargetKind.DEFAULT)
+
+    async def resolve(self, _reference: TargetReference) -> Target:
+        return target()
+
+
+async def main(queue: str, seconds: float) -> None:
+    totals, targets = Totals(), OneTarget()
+    policy = HostPolicy.of(None, in_pod=False)
+    brokers = RabbitMQBrokers(
+        targets, gate=AlwaysOpen(), totals=totals, timing=Timing(), allowed=policy, pick=random.Random()
+    )
+    fleet = Fleet(Tools(brokers, targets, totals=totals, cap=Fraction(1_000_000)))
+    fleet.start()
+    fleet.apply(Ref("bench", "bench"), "bench", 1, spec(queue), Progress(), joining=False)
+    await measure(lambda: totals.published, seconds)
+    sys.stdout.flush()
+    os._exit(0)  # there is nothing to take leave of
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], float(sys.argv[2])))
