@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.engine import run
+from audit_event_operator.engine.chatter import EVENT_BY_EVENT_RATE, Chatter
 from audit_event_operator.engine.ledger import DropReason, Ledger, SkipReason
 from audit_event_operator.engine.nap import Nap
 from audit_event_operator.engine.outbox import Outbox
@@ -88,7 +89,12 @@ class Generator:
         self._skipping_since: float | None = None
         self._last_skip = 0.0
         self._observed = ObservedRate()
+        self._chatter = Chatter(ref)
         self._verdict: Verdict | None = None
+        self._judged: Verdict | None = None
+        self._judged_at: float | None = None
+        self._many = False
+        self._rates: tuple[Fraction, str | None] | None = None
 
     # -- what others ask of it -----------------------------------------------------------------------------------------
 
@@ -106,11 +112,12 @@ class Generator:
         self._desired = None
         self._invalid = message
         self._pending = 0
-        self._changed()
+        self._tell()
 
     def set_cap(self, cap: Fraction) -> None:
         """Take this resource's share of its namespace's cap, in events per second."""
         self._cap = min(cap, self._tools.cap)
+        self._rates = None
         if self.spec is not None and self._pacer is not None:
             self._pacer.change(self.spec.interval_ns, self.spec.events_per_interval, self._cap, self._now_ns())
         self._resize()
@@ -119,13 +126,13 @@ class Generator:
     def outlet_changed(self) -> None:
         """The outlet's health changed."""
         self._nap.wake()
-        self._changed()
+        self._tell()
 
     def crashed(self, message: str) -> None:
         """The task ended by an error and will be started again."""
         self.restarts += 1
         self._crashed = message
-        self._changed()
+        self._tell()
 
     def wake(self) -> None:
         """Look at the clock and the gate again."""
@@ -242,7 +249,7 @@ class Generator:
             return
         if not self._confirmed_seen and self._confirmed:
             self._confirmed_seen = True
-            self._changed()
+            self._tell()
         room_wanted = min(self._pending, BATCH)
         over = spec.max_events is not None and self.ledger.run_published >= spec.max_events
         if over or (self._draining and outbox.idle) or (self._hungry and outbox.room >= room_wanted):
@@ -299,7 +306,7 @@ class Generator:
             self._pending = 0
         self._resize()
         self._complete_run(spec)
-        self._changed()
+        self._tell()
 
     def _connect(self, spec: GeneratorSpec) -> None:
         """Have an outlet as the spec asks: keep it, open it anew for the same target, or open one for another target."""
@@ -355,6 +362,8 @@ class Generator:
     def _resize(self) -> None:
         if self.outbox is not None:
             self.outbox.window = window_for(self._rate)
+            self._many = self._rate > EVENT_BY_EVENT_RATE
+            self.outbox.on_published = None if self._many else self._chatter.event
         if self.outlet is not None:
             self.outlet.resize()
 
@@ -367,13 +376,13 @@ class Generator:
             if self._complete is not None:
                 self._complete = self._completion_time = None
                 self._restart_ticks()
-                self._changed()
+                self._tell()
             return False
         if self._complete is None:
             self._pending = 0
             self._complete = complete
             self._completion_time = self._completion_time or self._wall()
-            self._changed()
+            self._tell()
         return True
 
     def _note_first_tick(self) -> None:
@@ -388,8 +397,21 @@ class Generator:
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
+    def _tell(self) -> None:
+        """Something that readers may see has changed: judge anew, log a turn, tell whoever listens."""
+        self._judged_at = self._rates = None
+        self._verdict = self.judge()
+        self._chatter.turn(self._verdict)
+        self._changed()
+
     def judge(self) -> Verdict:
-        """The verdict of this moment."""
+        """The verdict of this moment; judged anew after each change, else once a second (damping is no finer)."""
+        now = self._loop_time()
+        if self._judged is None or self._judged_at is None or now - self._judged_at >= 1.0:
+            self._judged, self._judged_at = self._judge(), now
+        return self._judged
+
+    def _judge(self) -> Verdict:
         now, spec, outbox = self._loop_time(), self.spec, self.outbox
         streak = max(_SKIP_STREAK_SECONDS, 2 * spec.interval_ns / _NS) if spec is not None else _SKIP_STREAK_SECONDS
         if self._skipping_since is not None and now - self._last_skip > streak:
@@ -412,8 +434,13 @@ class Generator:
 
     def sweep(self) -> bool:
         """Once a second: sample the rate; True when damping made the verdict another one."""
-        self._observed.sample(self._loop_time(), self.ledger.published)
+        now, published = self._loop_time(), self.ledger.published
+        self._observed.sample(now, published)
+        if self.spec is not None:
+            self._chatter.summary(now, published, self.spec.queue, wanted=self._many)
+        self._judged_at = None
         verdict = self.judge()
+        self._chatter.turn(verdict)
         if verdict == self._verdict:
             return False
         self._verdict = verdict
@@ -430,13 +457,9 @@ class Generator:
     def snapshot(self) -> Snapshot:
         """Everything that readers may know, as of now."""
         spec, outbox, ledger = self.spec, self.outbox, self.ledger
-        verdict = self._verdict = self.judge()
+        verdict = self.judge()
         health = self.outlet.health if self.outlet is not None else None
-        asked = self.asked_rate
-        rate = min(asked, self._cap) if self._cap is not None else asked
-        limited = None
-        if rate < asked:
-            limited = f"spec asks for {float(asked):g} events/s; this operator allows {float(rate):g} events/s here."
+        rate, limited = self._rates or self._set_rates()
         last_ns = ledger.last_publish_unix_ns
         last = datetime.fromtimestamp(last_ns / _NS, UTC) if last_ns is not None else self._progress.last_publish_time
         return Snapshot(
@@ -469,6 +492,16 @@ class Generator:
             last_publish_time=last,
             restarts=self.restarts,
         )
+
+    def _set_rates(self) -> tuple[Fraction, str | None]:
+        """The rate aimed at now, and what to say when a cap cuts it. Kept, because comparing fractions is slow."""
+        asked = self.asked_rate
+        rate = asked if self._cap is None else min(asked, self._cap)
+        limited = None
+        if rate < asked:
+            limited = f"spec asks for {float(asked):g} events/s; this operator allows {float(rate):g} events/s here."
+        self._rates = rate, limited
+        return self._rates
 
     def _state(self, verdict: Verdict) -> GeneratorState:
         if readiness(verdict.reason).stalled:

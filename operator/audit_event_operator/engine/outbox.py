@@ -88,6 +88,8 @@ class Outbox:
         """Set by the outlet: there is something to write."""
         self.on_settled: Callable[[], None] | None = None
         """Set by the generator: room appeared, or the run came closer to its end. Called once per broker answer."""
+        self.on_published: Callable[[AuditEvent], None] | None = None
+        """Set where each published event is told of one by one (few of them)."""
         self._budget = budget
         self._wall_ns = wall_ns
         self._fresh: deque[Parcel] = deque()
@@ -229,6 +231,8 @@ class Outbox:
         if parcel.run == ledger.run:
             ledger.run_published += 1
         ledger.last_publish_unix_ns = self._wall_ns()
+        if self.on_published is not None:
+            self.on_published(parcel.event)
         self._settle(parcel, published=True)
 
     def fail(self, parcel: Parcel, outcome: Outcome) -> None:
