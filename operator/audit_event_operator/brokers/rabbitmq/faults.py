@@ -5,6 +5,7 @@ The sentences are fixed; what the broker itself says goes to the log only, clean
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from audit_event_operator.engine.ports import Target, TargetUnavailable
 from audit_event_operator.resource.conditions import READINESS, Reason
 
 LOG_TEXT_LIMIT: Final = 256
+
+# RabbitMQ names the user at the end of its sentences: "… in vhost '/' refused for user 'name'".
+_USER_IN_TEXT: Final = re.compile(r"user '.*'")
 
 CONNECTION_FORCED: Final = 320
 ACCESS_REFUSED: Final = 403
@@ -90,6 +94,7 @@ def label(target: Target) -> str:
 
 def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Foreign text for the log: printable, one line, at most 256 characters, without what must not be shown."""
+    text = _USER_IN_TEXT.sub("user …", text)
     for secret in secrets:
         if secret:
             text = text.replace(secret, "…")
@@ -218,8 +223,8 @@ def lost_fault(error: BaseException, broker: str, queue: str) -> BrokerFault:
         if code not in {CONNECTION_FORCED, NOT_ALLOWED}:
             return BrokerFault(
                 Reason.REJECTED_BY_BROKER,
-                f'The broker {broker} ends the connection because of an event for queue "{queue}". It is sent again, alone, '
-                "and dropped if that happens once more; see the broker's log and its max_message_size.",
+                f'The broker {broker} ends the connection because of an event for queue "{queue}". It is sent again, in the '
+                "end alone, and dropped if that goes on; see the broker's log and its max_message_size.",
                 hard=True,
                 until_confirm=True,
                 detail=detail,
