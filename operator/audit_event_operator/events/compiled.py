@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -48,8 +49,9 @@ class Template(NamedTuple):
     pick: Callable[[list[bytes | int]], tuple[Any, ...]]
 
 
+@cache
 def built_in(name: str) -> Template:
-    """One of the seven."""
+    """One of the seven, compiled once and shared by all generators."""
     return compile_shape(BUILT_IN[name])
 
 
