@@ -1,0 +1,87 @@
+"""The connection's own reading of confirms and gathering of writes, without a network."""
+
+import struct
+from typing import Any
+
+import pytest
+from pika import spec
+from pika.frame import Heartbeat, Method
+
+from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+@pytest.fixture
+async def connection() -> Any:
+    made = GatheringConnection(None, internal_connection_workflow=False)
+    made._transport = Wire()
+    return made
+
+
+def ack(tag: int, *, multiple: bool = False, channel: int = 1) -> bytes:
+    return bytes(Method(channel, spec.Basic.Ack(tag, multiple)).marshal())
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 20, 21, 22, 1_000])
+async def test_acks_are_read_however_the_input_is_cut(connection: Any, size: int) -> None:
+    seen: list[tuple[int, bool]] = []
+    connection.watch(1, lambda tag, multiple: seen.append((tag, multiple)), lambda: None)
+    data = ack(1) + ack(2**40, multiple=True) + Heartbeat().marshal() + ack(3)
+    for start in range(0, len(data), size):
+        connection._on_data_available(data[start : start + size])
+    assert seen == [(1, False), (2**40, True), (3, False)]
+    assert connection.bytes_received == len(data)
+    assert connection._frame_buffer == b""
+
+
+async def test_a_piece_of_input_is_reported_once(connection: Any) -> None:
+    reads: list[int] = []
+    connection.watch(1, lambda _tag, _multiple: None, lambda: reads.append(1))
+    connection._on_data_available(ack(1) + ack(2) + ack(3))
+    assert reads == [1]
+
+
+async def test_after_the_end_of_watching_acks_are_nothing(connection: Any) -> None:
+    seen: list[int] = []
+    connection.watch(1, lambda tag, _multiple: seen.append(tag), lambda: None)
+    connection.unwatch()
+    connection._on_data_available(ack(1))
+    assert seen == []
+
+
+async def test_broken_input_raises_as_pika_does(connection: Any) -> None:
+    from pika.exceptions import InvalidFrameError
+
+    with pytest.raises(InvalidFrameError):
+        connection._on_data_available(struct.pack(">BHI", 1, 1, 1) + b"xx")
+
+
+async def test_writes_of_one_turn_are_one_write_in_order(connection: Any) -> None:
+    import asyncio
+
+    connection._adapter_emit_data(b"first")
+    connection.write([b"second", b"third"])
+    assert connection._transport.written == []
+    await asyncio.sleep(0)
+    assert connection._transport.written == [b"firstsecondthird"]
+    connection.write([b"more"])
+    await asyncio.sleep(0)
+    assert connection._transport.written[1:] == [b"more"]
+
+
+async def test_what_was_not_sent_is_forgotten_with_the_line(connection: Any) -> None:
+    import asyncio
+
+    connection.write([b"data"])
+    connection._transport = None
+    connection.abort()
+    await asyncio.sleep(0)
+    connection.write([b"late"])
+    await asyncio.sleep(0)

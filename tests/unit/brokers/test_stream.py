@@ -1,0 +1,155 @@
+"""Events on a stream: lines, order, slow readers, readers that leave, and ends."""
+
+import asyncio
+import io
+import os
+import threading
+import time
+
+import pytest
+
+from audit_event_operator.brokers.stream import StreamBrokers
+from audit_event_operator.engine.ledger import DropReason, Ledger, Totals
+from audit_event_operator.engine.outbox import Budget, Outbox
+from audit_event_operator.engine.ports import OutletRequest, TargetKind, TargetReference
+from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
+
+REQUEST = OutletRequest(
+    TargetReference(TargetKind.DEFAULT),
+    "audit_events",
+    DeclarationMode.CREATE_IF_MISSING,
+    QueueType.CLASSIC,
+    Delivery.AT_LEAST_ONCE,
+)
+
+
+def event(text: str) -> AuditEvent:
+    return AuditEvent(text, "user_login", "prod-web-01", "SUCCESS", 0, text.encode())
+
+
+class Sender:
+    """A generator as its outlet sees it."""
+
+    def __init__(self, brokers: StreamBrokers, *, window: int = 64) -> None:
+        self.ledger = Ledger(Totals())
+        self.outbox = Outbox(self.ledger, Budget(), window=window, wall_ns=time.time_ns)
+        self.stir = asyncio.Event()
+        self.outbox.on_settled = self.stir.set
+        self.outlet = brokers.open(REQUEST, self.outbox, self)
+
+    def outlet_changed(self) -> None:
+        self.stir.set()
+
+    async def until(self, condition) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                self.stir.clear()
+                await self.stir.wait()
+
+    async def published(self, count: int) -> None:
+        await self.until(lambda: self.ledger.published >= count)
+
+
+class Reluctant(io.RawIOBase):
+    """Takes three bytes at a time, and only when it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+        self.taken = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.may.wait(5)
+        self.taken += bytes(data[:3])
+        return min(3, len(data))
+
+
+async def test_each_event_is_one_line_in_order():
+    stream, totals = io.BytesIO(), Totals()
+    brokers = StreamBrokers(stream, totals=totals)
+    sender = Sender(brokers)
+    await sender.until(lambda: sender.outlet.health.ready_since is not None)
+    sender.outbox.put([event("one"), event("two")])
+    sender.outbox.put([event("three")])
+    await sender.published(3)
+    assert stream.getvalue() == b"one\ntwo\nthree\n"
+    assert sender.outlet.health.broker == "stdout"
+    assert sum(totals.confirm_seconds.counts) == 3
+    assert brokers.connections() == {"connected": 1}
+    await brokers.aclose()
+
+
+async def test_more_than_a_window_goes_out_as_room_appears():
+    stream = io.BytesIO()
+    brokers = StreamBrokers(stream, totals=Totals())
+    sender = Sender(brokers, window=500)
+    other = Sender(brokers)
+    sender.outbox.put([event(f"a{number}") for number in range(500)])
+    other.outbox.put([event(f"b{number}") for number in range(64)])
+    await sender.published(500)
+    await other.published(64)
+    lines = stream.getvalue().decode().splitlines()
+    assert [line for line in lines if line[0] == "a"] == [f"a{number}" for number in range(500)]
+    assert lines.index("b0") < lines.index("a499"), "nobody waits until another has finished"
+    await brokers.aclose()
+
+
+async def test_a_reader_that_does_not_read_holds_up_events_but_not_the_loop():
+    stream = Reluctant()
+    brokers = StreamBrokers(stream, totals=Totals())
+    sender = Sender(brokers)
+    sender.outbox.put([event("slow")])
+    await sender.until(lambda: sender.outbox.in_flight == 1 or sender.outlet.health.connected)
+    while sender.outbox.in_flight == 0:
+        await asyncio.sleep(0)
+    assert sender.ledger.published == 0
+    stream.may.set()
+    await sender.published(1)
+    assert bytes(stream.taken) == b"slow\n"
+    await brokers.aclose()
+
+
+async def test_a_reader_that_leaves_is_said_once_and_nothing_counts_as_published():
+    read, write = os.pipe()
+    os.close(read)
+    left = []
+    with os.fdopen(write, "wb") as stream:
+        brokers = StreamBrokers(stream, totals=Totals(), closed=lambda: left.append(1))
+        sender = Sender(brokers)
+        sender.outbox.put([event("lost")])
+        await sender.until(lambda: sender.outlet.health.trouble is not None)
+        sender.outbox.put([event("more")])
+        late = Sender(brokers)
+        await late.until(lambda: late.outlet.health.trouble is not None)
+        await brokers.aclose()
+    assert left == [1]
+    assert sender.outlet.health.trouble.reason is Reason.BROKER_UNREACHABLE
+    assert sender.outlet.health.ready_since is None
+    assert sender.ledger.published == 0
+    assert sender.outbox.buffered == 2
+    assert brokers.connections() == {"failing": 1}
+
+
+@pytest.mark.parametrize("grace_seconds", [0.0, 5.0])
+async def test_a_closed_outlet_writes_nothing_more_and_what_was_handed_over_settles(grace_seconds: float):
+    stream = Reluctant()
+    brokers = StreamBrokers(stream, totals=Totals())
+    sender = Sender(brokers)
+    sender.outbox.put([event("under way")])
+    while sender.outbox.in_flight == 0:
+        await asyncio.sleep(0)
+    sender.outbox.put([event("waiting")])
+    sender.outbox.close(DropReason.RESOURCE_DELETED)
+    sender.outlet.close(grace_seconds)
+    sender.outlet.close(grace_seconds)
+    assert sender.outbox.in_flight == (0 if grace_seconds == 0 else 1)
+    stream.may.set()
+    await sender.until(lambda: sender.outbox.in_flight == 0)
+    await brokers.aclose()
+    assert bytes(stream.taken) == b"under way\n"
+    assert sender.ledger.generated == sender.ledger.published + sender.ledger.dropped_total == 2
+    assert sender.ledger.published == (0 if grace_seconds == 0 else 1)
