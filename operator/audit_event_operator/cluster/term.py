@@ -47,8 +47,8 @@ class WatchRun(Protocol):
     """One run of the watch."""
 
     @property
-    def streaming(self) -> bool:
-        """Whether lists and streams are complete."""
+    def trouble(self) -> str | None:
+        """Why it does not hear everything yet, a sentence; None once it does."""
 
     async def run(self) -> str:
         """Watch until it ends by itself; says why."""
@@ -98,13 +98,14 @@ class Term:
         self._nap = Nap()
         self._strays: frozenset[str] = frozenset()
         self._was_watching = False
+        self._watch: WatchRun | None = None
         self._trouble: str | None = "The resources have not been listed yet."
 
     @property
     def trouble(self) -> str | None:
         """Why this process does not follow the resources yet, a sentence; None once it does."""
         if self._trouble is None and not self._was_watching:
-            return f"The watch of {PLURAL}.{GROUP} is not open yet."
+            return self._watch.trouble if self._watch is not None else "The watch is about to begin."
         return self._trouble
 
     async def run(self) -> None:
@@ -154,8 +155,8 @@ class Term:
 
     async def _follow(self) -> str | None:
         """Watch and resync until the watch ends (returns why) or the CustomResourceDefinition is gone (None)."""
-        watch = self._make_watch(self._intake.take, self._opened)
-        watching = _task(watch.run(), "watch")
+        self._watch = self._make_watch(self._intake.take, self._opened)
+        watching = _task(self._watch.run(), "watch")
         resyncing = _task(self._resync_until_gone(), "resync")
         try:
             await asyncio.wait((watching, resyncing), return_when=asyncio.FIRST_COMPLETED)

@@ -12,10 +12,10 @@ import itertools
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from audit_event_operator.cluster.connection import Connection
-from audit_event_operator.resource.names import GROUP, PLURAL, VERSION
+from audit_event_operator.resource.names import GROUP, OPERATOR_NAME, PLURAL, VERSION
 
 if TYPE_CHECKING:
     import aiohttp
@@ -66,12 +66,12 @@ class Watch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopping = False
-        self._streaming = False
+        self._trouble: str | None = f"The watch of {PLURAL}.{GROUP} is not open yet."
 
     @property
-    def streaming(self) -> bool:
-        """Whether every list was read and every stream has been opened."""
-        return self._streaming
+    def trouble(self) -> str | None:
+        """Why it does not hear everything yet, a sentence; None once every list was read and every stream has been opened."""
+        return self._trouble
 
     async def run(self) -> str:
         """Watch until kopf ends by itself; returns a few words on why. When cancelled, nothing is delivered any more."""
@@ -96,7 +96,6 @@ class Watch:
             return await asyncio.shield(ended)
         finally:
             self._stopping = True
-            self._streaming = False
             if self._loop is not None and self._stop is not None and not ended.done():
                 _hand_over(self._loop, self._stop.set)
                 await asyncio.wait([ended], timeout=STOP_SECONDS)
@@ -127,6 +126,8 @@ class Watch:
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
                 stop_flag=self._stop,
+                # kopf would else ask for the name of the user, and a bare user id in a container has none
+                identity=cast("Any", OPERATOR_NAME),
             )
         finally:
             for session in sessions:
@@ -175,7 +176,14 @@ class Watch:
         async def answered(
             _session: aiohttp.ClientSession, _context: object, asked: aiohttp.TraceRequestEndParams
         ) -> None:
-            if asked.url.name != PLURAL or asked.response.status != 200:
+            if asked.url.name != PLURAL:
+                return
+            if asked.response.status == 403:
+                verb = "watch" if "watch" in asked.url.query else "list"
+                _hand_over(
+                    home, self._note, f"The operator's account may not {verb} {PLURAL}.{GROUP}; grant it in its role."
+                )
+            if asked.response.status != 200:
                 return
             if "watch" not in asked.url.query:
                 self._open_streams.discard(asked.url.path)
@@ -196,8 +204,13 @@ class Watch:
 
     def _complete(self) -> None:
         if not self._stopping:
-            self._streaming = True
+            self._trouble = None
             self._opened()
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            logger.warning("%s", trouble)
+        self._trouble = trouble
 
 
 class EndlessBackoff:

@@ -20,11 +20,11 @@ class FakeWatch:
     def __init__(self, deliver, opened) -> None:
         self.deliver, self.opened = deliver, opened
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.streaming = False
+        self.trouble = "not open yet"
 
     async def run(self) -> str:
         await asyncio.sleep(0.1)
-        self.streaming = True
+        self.trouble = None
         self.opened()
         return await self.ended
 

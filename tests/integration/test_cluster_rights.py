@@ -1,0 +1,129 @@
+"""The operator has no right too many: take each one away, and what is missed says so in a sentence."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.rabbitmq import Broker
+
+ROLES = {
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/audit-event-operator",
+    "Role": f"/apis/rbac.authorization.k8s.io/v1/namespaces/{OPERATOR}/roles/audit-event-operator-lease",
+}
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
+
+
+@pytest.fixture
+def without(cluster: ControlPlane) -> Iterator[Callable[[str, str, str], None]]:
+    """without(kind, resource, verb): take that right away until the test is over."""
+    before = {kind: cluster.request("GET", path).body["rules"] for kind, path in ROLES.items()}
+
+    def take_away(kind: str, resource: str, verb: str) -> None:
+        rules = copy.deepcopy(before[kind])
+        for rule in rules:
+            if resource in rule["resources"] and verb in rule["verbs"]:
+                rule["verbs"].remove(verb)
+        put(kind, [rule for rule in rules if rule["verbs"]])
+
+    def put(kind: str, rules: list[dict[str, Any]]) -> None:
+        patch = [{"op": "replace", "path": "/rules", "value": rules}]
+        answer = cluster.request("PATCH", ROLES[kind], patch, content_type="application/json-patch+json")
+        assert answer.status == 200, answer.body
+
+    yield take_away
+    for kind, rules in before.items():
+        put(kind, rules)
+
+
+def put(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> None:
+    body = {
+        "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
+        "kind": "AuditEventGenerator",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+    assert cluster.request("POST", GENERATORS.path(namespace), body).status == 201
+
+
+def readiness(operator: OperatorProcess) -> str:
+    try:
+        return operator.get("/readyz").body.decode()
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource", "verb", "named"),
+    [
+        ("ClusterRole", "auditeventgenerators", "list", "list auditeventgenerators.auditflow.jojees.net"),
+        ("ClusterRole", "auditeventgenerators", "watch", "watch auditeventgenerators.auditflow.jojees.net"),
+        ("Role", "leases", "get", "get leases.coordination.k8s.io"),
+        ("Role", "leases", "create", "create leases.coordination.k8s.io"),
+        ("Role", "leases", "update", "update leases.coordination.k8s.io"),
+    ],
+)
+def test_without_this_right_it_is_not_ready_and_names_it(
+    cluster: ControlPlane, start_operator: Callable[..., OperatorProcess], without: Callable[..., None],
+    kind: str, resource: str, verb: str, named: str,
+) -> None:  # fmt: skip
+    without(kind, resource, verb)
+    operator = start_operator(ready=False)
+    if verb == "update":
+        cluster.request("POST", LEASE.removesuffix(f"/{OPERATOR}"), {"metadata": {"name": OPERATOR}, "spec": {}})
+    operator.wait_until(lambda: f"may not {named}" in readiness(operator), what=f"{named} in /readyz")
+    assert operator.status_of("/readyz") == 503
+    assert operator.status_of("/livez") == 200
+    operator.wait_for_log(f"may not {named}")
+    assert operator.running
+
+
+@pytest.mark.parametrize(
+    ("resource", "verb", "named"),
+    [
+        ("auditeventgenerators/status", "patch", "patch auditeventgenerators.auditflow.jojees.net/status"),
+        ("events", "create", "create events"),
+    ],
+)
+def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
+    cluster: ControlPlane, namespace: str, queue: str, start_operator: Callable[..., OperatorProcess],
+    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str,
+) -> None:  # fmt: skip
+    without("ClusterRole", resource, verb)
+    operator = start_operator()
+    put(cluster, namespace, "demo", queue=queue, interval="100ms")
+    operator.wait_for_log(f"may not {named}")
+    assert rabbitmq.take(queue, 3)
+
+
+def test_without_the_right_to_read_secrets_the_resource_says_so(
+    cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess], without: Callable[..., None]
+) -> None:
+    without("ClusterRole", "secrets", "get")
+    operator = start_operator()
+    put(cluster, namespace, "demo", rabbitmq={"secretRef": {"name": "broker"}})
+
+    def condition() -> dict[str, str]:
+        resource = cluster.request("GET", GENERATORS.path(namespace, "demo")).body
+        found = [each for each in resource["status"].get("conditions") or [] if each["type"] == "Ready"]
+        return found[0] if found else {}
+
+    operator.wait_until(lambda: condition().get("reason") == "SecretNotAllowed", what="the reason")
+    assert "get secrets" in condition()["message"]
+
+
+def test_the_right_to_get_one_resource_tells_a_stranger_of_the_same_name(
+    cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess], without: Callable[..., None]
+) -> None:
+    without("ClusterRole", "auditeventgenerators", "get")
+    operator = start_operator()
+    # Created and deleted so fast that some status is written to a name that is already another resource's.
+    for _ in range(300):
+        put(cluster, namespace, "blink", suspend=True)
+        cluster.request("DELETE", GENERATORS.path(namespace, "blink"))
+        if "may not get auditeventgenerators" in operator.log:
+            break
+    operator.wait_for_log("may not get auditeventgenerators.auditflow.jojees.net")
