@@ -145,6 +145,44 @@ async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ,
         assert station.health.trouble is None
 
 
+async def test_closing_while_connecting_ends_the_attempt(rabbitmq: Broker, queue: str) -> None:
+    came, gone = asyncio.Event(), asyncio.Event()
+
+    async def stay_mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        while await reader.read(100):
+            pass
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(stay_mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        exchange = Exchange(target_of(rabbitmq, host="127.0.0.1", port=port))
+        station = exchange.station(queue)
+        async with asyncio.timeout(5):
+            await came.wait()
+            assert exchange.brokers.connections()["connecting"] == 1
+            assert station.outlet is not None
+            station.outlet.close(0)
+            await exchange.brokers.aclose()
+            await gone.wait()
+    assert not sum(exchange.brokers.connections().values())
+
+
+async def test_above_the_limit_queues_share_connections(
+    rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.brokers.LINKS_PER_REFERENCE", 2)
+    async with Exchange(target_of(rabbitmq)) as exchange:
+        stations = [exchange.station(f"{queue}{number}") for number in range(5)]
+        for number, station in enumerate(stations):
+            station.put(events(3))
+            await station.published(3)
+            assert rabbitmq.queue_depth(f"{queue}{number}") == 3
+            rabbitmq.delete(f"{queue}{number}")
+        assert exchange.brokers.connections()["connected"] == 2
+
+
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ Every failure leaves here as a BrokerFault. Does not retry, and knows no queue.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import os
 import socket
 import ssl
@@ -23,6 +23,8 @@ from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ports import Target, TLSMaterial
+
+logger = logging.getLogger(__name__)
 
 CONNECTS_AT_ONCE: Final = 20
 _ADDRESSES_TRIED: Final = 4
@@ -125,11 +127,19 @@ class Dialer:
         try:
             await opened
         except BaseException:
-            if not (connection.is_closed or connection.is_closing):
-                with contextlib.suppress(pika.exceptions.AMQPError):
-                    connection.close()
+            _give_up(connection)
             raise
         return connection
+
+
+def _give_up(connection: GatheringConnection) -> None:
+    """End an attempt that nobody waits for any more."""
+    if connection.is_closed or connection.is_closing:
+        return
+    try:
+        connection.close()
+    except Exception as error:  # noqa: BLE001 - pika's workflow has several ways to say that it is over already
+        logger.debug("An attempt could not be ended: %r", error)
 
 
 def tls_context(material: TLSMaterial) -> ssl.SSLContext:

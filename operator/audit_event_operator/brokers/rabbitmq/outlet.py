@@ -6,6 +6,7 @@ Its link gives it a session and takes it away again; the session writes for it. 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -237,8 +238,9 @@ class RabbitMQOutlet:
                 logger.warning("%s [%s]", fault.message, fault.detail)
                 self.trouble(fault)
                 self._retry.clear()
-                pause = (self._slow if fault.slow else self._fast).next_seconds()
-                await asyncio.wait({spawn(self._tasks, self._retried())}, timeout=pause)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout((self._slow if fault.slow else self._fast).next_seconds()):
+                        await self._retry.wait()
             except Mute:
                 session.end(faults.mute(session.broker))
                 return
@@ -247,9 +249,6 @@ class RabbitMQOutlet:
             else:
                 self._is_declared(session)
                 return
-
-    async def _retried(self) -> None:
-        await self._retry.wait()
 
     def _is_declared(self, session: Session) -> None:
         if session is not self._session:
@@ -265,4 +264,7 @@ class RabbitMQOutlet:
         if health != self._health:
             self._health = health
             if self._closing is None:
-                self._listener.outlet_changed()
+                try:
+                    self._listener.outlet_changed()
+                except Exception:  # it may be pika that called us, and pika would drop the line
+                    logger.exception("A generator failed on hearing of its outlet.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ class Session:
             parcel = take()
             try:
                 encode(parcel.event, parcel.attempt, pieces)
-            except ValueError:
+            except (ValueError, struct.error):
                 logger.exception("An event for queue %s cannot be encoded.", outlet.request.queue)
                 outlet.outbox.drop(parcel, DropReason.ENCODE_ERROR)
                 self._touch_later(outlet)
@@ -243,14 +244,16 @@ class Session:
         if not self._touched:
             return
         touched, self._touched = self._touched, {}
-        try:
-            for outlet in touched:
+        for outlet in touched:
+            try:
                 outlet.outbox.notify_settled()
                 outlet.after_answers()
-            if self._ready:
-                self._schedule()
-        except Exception:
-            logger.exception("What follows from the broker's answers could not be done.")
+            except Exception:
+                logger.exception("What follows from the broker's answers could not be done.")
+        if self._returned and self._in_flight.empty:
+            self._returned.clear()  # of outlets that have gone meanwhile
+        if self._ready:
+            self._schedule()
 
     def _block(self) -> None:
         if self.blocked_since is None and not self._over:
