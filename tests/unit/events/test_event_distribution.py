@@ -1,0 +1,179 @@
+"""Fair shares: what is drawn is even, weights are exact, and one draw says nothing about another."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from audit_event_operator.events.factory import EventFactory
+from audit_event_operator.events.mix import weights_of
+from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
+
+EVENTS = 5_000
+SEEDS = (1, 2, -3)
+LEAST_P = 0.001
+
+Bodies = list[dict[str, Any]]
+
+
+def p_value(chi_square: float, degrees: int) -> float:
+    """The chance of a chi-square at least this large; exact for whole degrees of freedom."""
+    half = chi_square / 2
+    at = 2 if degrees % 2 == 0 else 1
+    chance = math.exp(-half) if at == 2 else math.erfc(math.sqrt(half))
+    while at < degrees:
+        if half > 0:
+            chance += math.exp(at / 2 * math.log(half) - half - math.lgamma(at / 2 + 1))
+        at += 2
+    return chance
+
+
+def fairness(seen: Counter[Any], weights: Mapping[Any, float]) -> float:
+    assert set(seen) <= set(weights), set(seen) - set(weights)
+    scale = seen.total() / sum(weights.values())
+    chi_square = sum((seen[key] - weight * scale) ** 2 / (weight * scale) for key, weight in weights.items())
+    return p_value(chi_square, len(weights) - 1)
+
+
+@cache
+def bodies_of(seed: int, template: str | None = None) -> Bodies:
+    spec = parse_spec({} if template is None else {"eventMix": {template: 1}})
+    return [json.loads(event.body) for event in EventFactory(spec, seed=seed).make(0, EVENTS, 0)]
+
+
+def detail(name: str) -> Callable[[dict[str, Any]], Hashable]:
+    def read(body: dict[str, Any]) -> Hashable:
+        value: Hashable = body["details"][name]
+        return value
+
+    return read
+
+
+def test_the_p_value_agrees_with_the_tables() -> None:
+    for chi_square, degrees in ((3.841, 1), (5.991, 2), (12.592, 6), (124.342, 100)):
+        assert p_value(chi_square, degrees) == pytest.approx(0.05, rel=2e-3)
+    assert p_value(0, 5) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_seven_templates_are_equally_likely(seed: int) -> None:
+    # Two templates share an event type, so the kind is told by the result as well.
+    kinds = Counter((body["event_type"], body["action_result"]) for body in bodies_of(seed))
+    assert len(kinds) == len(BUILT_IN_TEMPLATES)
+    assert fairness(kinds, dict.fromkeys(kinds, 1)) >= LEAST_P
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("key, names", [("server_hostname", 4), ("user_id", 5)])
+def test_hosts_and_users_are_equally_likely(key: str, names: int, seed: int) -> None:
+    seen = Counter(body[key] for body in bodies_of(seed))
+    assert len(seen) == names
+    assert fairness(seen, dict.fromkeys(seen, 1)) >= LEAST_P
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kind_host_and_user_say_nothing_about_each_other(seed: int) -> None:
+    seen = Counter(
+        (body["event_type"], body["action_result"], body["server_hostname"], body["user_id"])
+        for body in bodies_of(seed)
+    )
+    assert len(seen) == 7 * 4 * 5
+    assert fairness(seen, dict.fromkeys(seen, 1)) >= LEAST_P
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_event_says_nothing_about_the_next_one(seed: int) -> None:
+    hosts = [(body["server_hostname"], body["user_id"]) for body in bodies_of(seed)]
+    seen = Counter(pairwise(hosts))
+    assert fairness(seen, {(one, two): 1 for one in set(hosts) for two in set(hosts)}) >= LEAST_P
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "template, read, values",
+    [
+        ("user_login_failure", detail("ip_address"), 101),
+        ("user_login_success", detail("ip_address"), 101),
+        ("user_login_success", detail("protocol"), 2),
+        ("sudo_command", detail("command"), 4),
+        ("file_modified", detail("resource"), 5),
+        ("file_modified", lambda body: body["details"]["old_checksum"][0], 16),
+        ("file_modified", lambda body: body["details"]["new_checksum"][-1], 16),
+        ("file_modified", lambda body: (body["details"]["old_checksum"][-1], body["details"]["new_checksum"][0]), 256),
+        ("service_started", detail("resource"), 3),
+        ("service_started", lambda body: (body["details"]["resource"], body["details"]["previous_state"]), 6),
+        ("service_stopped", detail("resource"), 3),
+        ("user_account_created", detail("group"), 3),
+        ("user_account_created", lambda body: body["details"]["resource"][-1], 16),
+        ("user_login_failure", lambda body: (body["details"]["protocol"], body["user_id"]), 10),
+    ],
+)
+def test_what_a_template_draws_is_even(
+    template: str, read: Callable[[dict[str, Any]], Hashable], values: int, seed: int
+) -> None:
+    seen = Counter(map(read, bodies_of(seed, template)))
+    assert len(seen) == values
+    assert fairness(seen, dict.fromkeys(seen, 1)) >= LEAST_P
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_changes_of_size_are_even_over_their_whole_range(seed: int) -> None:
+    tenths = Counter(
+        (body["details"]["size_change_bytes"] + 1000) * 10 // 2001 for body in bodies_of(seed, "file_modified")
+    )
+    sizes = Counter((number * 10) // 2001 for number in range(2001))
+    assert fairness(tenths, sizes) >= LEAST_P
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weights_are_the_shares_of_events(seed: int) -> None:
+    mix = {"sudo_command": 1, "mine": 9, "file_modified": 0, "user_login": 30}
+    spec = parse_spec({"eventMix": mix, "eventTypes": [{"name": "mine"}]})
+    events = EventFactory(spec, seed=seed).make(0, EVENTS, 0)
+    seen = Counter((event.event_type, event.action_result) for event in events)
+    shares = {
+        ("sudo_command", "SUCCESS"): 1,
+        ("mine", "SUCCESS"): 9,
+        ("user_login", "FAILURE"): 15,
+        ("user_login", "SUCCESS"): 15,
+    }
+    assert fairness(seen, shares) >= LEAST_P
+
+
+def test_without_a_mix_all_seven_weigh_the_same() -> None:
+    assert weights_of(None) == dict.fromkeys(BUILT_IN_TEMPLATES, 1)
+
+
+@pytest.mark.parametrize(
+    "mix, weights",
+    [
+        ({"user_login": 2}, {"user_login_failure": 1, "user_login_success": 1}),
+        ({"user_account_management": 5}, {"user_account_created": 5}),
+        ({"user_login": 1, "sudo_command": 1}, {"user_login_failure": 1, "user_login_success": 1, "sudo_command": 2}),
+        ({"user_login": 1, "user_login_failure": 1}, {"user_login_failure": 3, "user_login_success": 1}),
+        ({"service_status_change": 3, "service_started": 0}, {"service_started": 3, "service_stopped": 3}),
+        ({"sudo_command": 4, "file_modified": 0}, {"sudo_command": 4}),
+        ({"mine": 1_000_000, "user_login": 1}, {"user_login_failure": 1, "user_login_success": 1, "mine": 2_000_000}),
+    ],
+)
+def test_an_alias_shares_its_weight_evenly_and_exactly(mix: dict[str, int], weights: dict[str, int]) -> None:
+    found = weights_of(mix)
+    ratio = sum(weights.values()) / sum(found.values())
+    assert {name: weight * ratio for name, weight in found.items()} == weights
+
+
+def test_the_order_of_the_mix_changes_nothing() -> None:
+    # JSON objects have no order: the API server sorts them, a file does not, and both tell the same story.
+    names = ["sudo_command", "mine", "user_login", "a_type", "file_modified"]
+    event_types = [{"name": "mine"}, {"name": "a_type"}]
+    stories = []
+    for ordered in (names, sorted(names), sorted(names, reverse=True)):
+        spec = parse_spec({"eventMix": dict.fromkeys(ordered, 3), "eventTypes": event_types})
+        stories.append([event.event_type for event in EventFactory(spec, seed=4).make(0, 200, 0)])
+    assert stories[0] == stories[1] == stories[2]
