@@ -53,9 +53,7 @@ def test_the_log_is_made_of_readable_lines(installation: Installation) -> None:
     assert lines
     assert "Traceback" not in log
     for line in lines:
-        assert re.match(
-            r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] [\w.]+\s+\[(DEBUG|INFO|WARNING|ERROR)\s*\] \S", line
-        ), line
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) +\S", line), line
 
 
 def test_health_and_metrics_answer_through_the_service(installation: Installation) -> None:
@@ -67,7 +65,7 @@ def test_health_and_metrics_answer_through_the_service(installation: Installatio
     assert code == 200
     assert families["audit_event_generator_rabbitmq_connection_status"].samples[0].value == 1
     published = families["audit_event_operator_generator_events_published"].samples
-    assert [sample.labels for sample in published] == [{"generator_namespace": NAMESPACE, "generator": "demo"}]
+    assert {"generator_namespace": NAMESPACE, "generator": "demo"} in [sample.labels for sample in published]
 
 
 def test_the_process_is_confined(installation: Installation) -> None:
