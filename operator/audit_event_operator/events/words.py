@@ -48,16 +48,16 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One template.
+    """One template: three fixed words, and details that are drawn.
 
     Attributes:
-        event_type: a fixed word of its events, like the two after it.
-        severity: see above.
-        action_result: see above.
+        event_type: the same in all its events, like the next two.
+        severity: how bad an event is.
+        action_result: how the action ended.
         details: in order; in texts, `${name}` stands for one of `variables` or for the event's own `user`, `host`,
             `client_ip` and `sequence`.
-        variables: what is drawn anew for every event, evenly: one of these texts or numbers. Once per event, so that a
-            variable that is used twice has the same value in both places.
+        variables: what is drawn evenly, once for an event: one of these texts or numbers. A variable that is used twice
+            has the same value in both places.
     """
 
     event_type: str
