@@ -245,3 +245,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65_536):
             writer.write(data)
     writer.close()
+
+
+async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: Broker, queue: str) -> None:
+    calm = replace(QUICK, backoff_min_seconds=1, slow_retry_min_seconds=60, slow_retry_max_seconds=60)
+    async with Exchange(target_of(rabbitmq, password="wrong"), timing=calm) as exchange:
+        station = exchange.station(queue)
+        await station.trouble(Reason.AUTHENTICATION_FAILED)
+        assert station.outlet is not None
+        for _ in range(110):
+            station.outlet.retry_now()
+            await asyncio.sleep(0.02)
+        assert 2 <= exchange.brokers.connect_results()["authentication_failed"] <= 4

@@ -68,6 +68,7 @@ class Link:
         self._session: Session | None = None
         self._fault: BrokerFault | None = None
         self._wake = asyncio.Event()
+        self._attempted = 0.0
         self._suspicion = Suspicion()
         timing, pick = tools.timing, tools.pick
         self._backoff = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
@@ -140,6 +141,7 @@ class Link:
     async def _serve(self) -> BrokerFault | None:
         """Connect, and stay connected as long as it lasts; why it ended, None when it shall be made anew at once."""
         tools = self.tools
+        self._attempted = asyncio.get_running_loop().time()
         target = self.target = await tools.resolver.resolve(self.reference)
         broker = label(target)
         for outlet in tuple(self.outlets):
@@ -195,6 +197,8 @@ class Link:
                 if await self._another_target():
                     return
             else:
+                # A spec that is patched many times a second must not become as many logins.
+                await asyncio.sleep(self._attempted + timing.backoff_min_seconds - loop.time())
                 return
 
     async def _another_target(self) -> bool:

@@ -60,6 +60,7 @@ class RabbitMQOutlet:
         self._closed = False
         self._until_confirm = False
         self._retry = asyncio.Event()
+        self._retry_apart_seconds = timing.backoff_min_seconds
         self._returns = 0
         self._nack_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
         self._return_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
@@ -232,6 +233,7 @@ class RabbitMQOutlet:
             await asyncio.sleep(self._return_pauses.next_seconds())
         while session is self._session:
             await session.flowing.wait()
+            asked = self._loop.time()
             try:
                 await session.asking.declare(self.request, session.broker)
             except BrokerFault as fault:
@@ -241,6 +243,7 @@ class RabbitMQOutlet:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout((self._slow if fault.slow else self._fast).next_seconds()):
                         await self._retry.wait()
+                await asyncio.sleep(asked + self._retry_apart_seconds - self._loop.time())
             except Mute:
                 session.end(faults.mute(session.broker))
                 return
