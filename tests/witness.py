@@ -3,6 +3,7 @@
 Knows the operator from outside only: the API server's JSON, HTTP answers, metric names.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -187,7 +188,7 @@ def scrape(operator: OperatorProcess) -> Scrape:
 def falls(scrapes: list[Scrape]) -> list[str]:
     """The totals of the process that fell or vanished from one scrape to the next."""
     found = []
-    for before, after in zip(scrapes, scrapes[1:], strict=False):
+    for before, after in itertools.pairwise(scrapes):
         later = after.totals()
         found += [
             f"{name}{dict(labels)}: {value} -> {later.get((name, labels))}"
