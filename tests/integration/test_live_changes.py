@@ -1,0 +1,266 @@
+"""What a patch, a deletion or a bound does to a running stream, seen in the queue; nothing restarts and nothing is lost."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realparts.controlplane import GENERATORS, ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.processes import wait_until
+from realparts.rabbitmq import Broker, RabbitMQ
+from streams import (
+    LEASE,
+    SERIES,
+    Arrival,
+    Generators,
+    Tap,
+    chi_square_p,
+    must_be_free_of_bugs,
+    running_operator,
+)
+
+# Events that say in which place of the run they were made.
+NUMBERED: dict[str, Any] = {
+    "eventMix": {"numbered": 1},
+    "eventTypes": [{"name": "numbered", "eventType": "numbered", "details": {"sequence": "${sequence}"}}],
+}
+FAST: dict[str, Any] = {"interval": "50ms", "eventsPerInterval": 100}
+
+
+@pytest.fixture(scope="module")
+def operator(
+    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """One for all: its counters are written often, and a changed queue has time to drain."""
+    often = {"AEG_STATUS_COUNTER_SECONDS": "1", "AEG_TARGET_DRAIN_SECONDS": "30"}
+    folder = tmp_path_factory.mktemp("operator")
+    with running_operator(cluster, operator_kubeconfig, rabbitmq, folder, **often) as running:
+        yield running
+        must_be_free_of_bugs(running)
+
+
+@pytest.fixture
+def generators(operator: OperatorProcess, cluster: ControlPlane, namespace: str) -> Generators:
+    if not operator.running:
+        operator.start()
+    return Generators(cluster, namespace)
+
+
+@pytest.fixture
+def tap(rabbitmq: Broker, queue: str) -> Iterator[Tap]:
+    with Tap(rabbitmq, [queue]) as running:
+        yield running
+
+
+def sequences(arrivals: list[Arrival]) -> list[int]:
+    return [int(arrival.json()["details"]["sequence"]) for arrival in arrivals]
+
+
+def shown(operator: OperatorProcess, generators: Generators, name: str) -> dict[str, Any]:
+    """The row of GET /generators/ns/name."""
+    row: dict[str, Any] = operator.get_json(f"/generators/{generators.namespace}/{name}")
+    return row
+
+
+# --- patches ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_shorter_interval_is_in_the_queue_within_a_second_and_counting_goes_on(
+    generators: Generators, operator: OperatorProcess, tap: Tap, queue: str
+) -> None:
+    generators.create("stream", queue=queue, interval="5s", **NUMBERED)
+    tap.wait_for(1)
+    generators.wait_for("stream", "Publishing")
+    transition = generators.condition("stream")["lastTransitionTime"]
+
+    patched = time.monotonic()
+    generators.patch("stream", interval="100ms")
+    tap.wait_for_more(20)
+    after = [arrival.at for arrival in tap.arrivals if arrival.at > patched]
+    assert after[0] - patched <= 1
+    pauses = sorted(later - earlier for earlier, later in pairwise(after))
+    assert 0.09 <= pauses[len(pauses) // 2] <= 0.11
+
+    assert sequences(tap.arrivals) == list(range(len(tap.arrivals))), "the sequence goes on where it was"
+    labels = {"generator_namespace": generators.namespace, "generator": "stream"}
+    assert (operator.metric(f"{SERIES}events_published_total", **labels) or 0) >= 21
+    wait_until(lambda: generators.status("stream")["eventsPublished"] >= 21, what="the counters in the status")
+    ready = generators.condition("stream")
+    assert (ready["status"], ready["reason"]) == ("True", "Publishing")
+    assert ready["lastTransitionTime"] == transition, "a change in place leaves Ready alone"
+
+
+def test_the_observed_generation_is_the_new_one_within_a_second_but_never_before_it_is_in_effect(
+    generators: Generators, operator: OperatorProcess, queue: str
+) -> None:
+    generators.create("stream", queue=queue, interval="5s")
+    generators.wait_for("stream", "Publishing")
+    for milliseconds in (900, 800, 700, 600):
+        generation = generators.patch("stream", interval=f"{milliseconds}ms")["metadata"]["generation"]
+        patched = time.monotonic()
+        generators.wait_observed("stream", generation)
+        row = shown(operator, generators, "stream")
+        assert time.monotonic() - patched <= 1
+        assert row["interval_seconds"] == milliseconds / 1000
+
+
+def test_a_changed_weight_changes_the_mix(generators: Generators, tap: Tap, queue: str) -> None:
+    generators.create(
+        "stream", queue=queue, randomSeed=11, maxEvents=20_000, interval="50ms", eventsPerInterval=100,
+        eventMix={"user_login_failure": 60, "sudo_command": 20, "user_account_created": 10, "service_stopped": 10},
+    )  # fmt: skip
+    tap.wait_for(1000)
+    generators.patch("stream", eventMix={"sudo_command": 70})
+    generators.wait_observed("stream", 2)
+    changed = len(tap)
+    assert changed < 10_000, "the second half was to be made by the new mix alone"
+    arrivals = tap.wait_for(20_000, timeout_seconds=30)
+    # In the order of their making: with the fixed seed the second half is the same in every run of this test.
+    second = Counter(arrival.message.properties.type for arrival in arrivals[10_000:])
+    weights = {"user_login": 60, "sudo_command": 70, "user_account_management": 10, "service_status_change": 10}
+    assert chi_square_p(second, weights) >= 0.001
+    assert chi_square_p(second, weights | {"sudo_command": 20}) < 1e-9, "and it would be seen"
+
+
+def test_suspend_stops_within_a_second_and_resume_goes_on(generators: Generators, tap: Tap, queue: str) -> None:
+    generators.create("stream", queue=queue, interval="20ms", **NUMBERED)
+    tap.wait_for(20)
+    suspended = time.monotonic()
+    generators.patch("stream", suspend=True)
+    ready = generators.wait_for("stream", "Suspended")
+    assert ready["status"] == "True"
+    assert tap.wait_for_silence(1.5) - suspended <= 1
+    assert generators.status("stream")["targetRate"] == "0/s"
+
+    resumed = time.monotonic()
+    generators.patch("stream", suspend=False)
+    assert tap.wait_for_more(10)[0].at - resumed <= 1
+    assert sequences(tap.arrivals) == list(range(len(tap.arrivals)))
+
+
+def test_a_changed_queue_first_gets_what_was_made_for_the_old_one(
+    generators: Generators, operator: OperatorProcess, own_rabbitmq: RabbitMQ, queue: str
+) -> None:
+    other = f"{queue}-other"
+    with Tap(own_rabbitmq, [queue, other]) as tap:
+        generators.create("stream", queue=queue, interval="50ms", **NUMBERED)
+        tap.wait_for(5)
+        own_rabbitmq.raise_memory_alarm()  # takes nothing any more: events wait in the operator
+        operator.wait_until(lambda: shown(operator, generators, "stream")["events_buffered"] >= 5, what="a full buffer")
+        generators.patch("stream", queue=other)
+        # Both wait for the old queue to take what it is owed, and then the latest counts.
+        generators.patch("stream", interval="40ms")
+        tap.wait_for_silence(1.5)
+        assert generators.status("stream")["observedGeneration"] == 1
+        assert shown(operator, generators, "stream")["queue"] == queue
+
+        own_rabbitmq.clear_memory_alarm()
+        generators.wait_observed("stream", 3)
+        wait_until(lambda: [a for a in tap.arrivals if a.queue == other][10:], what="events in the other queue")
+    old = [arrival for arrival in tap.arrivals if arrival.queue == queue]
+    new = [arrival for arrival in tap.arrivals if arrival.queue == other]
+    assert sequences(old + new) == list(range(len(old) + len(new))), "none is missing, none came twice, none too late"
+    row = shown(operator, generators, "stream")
+    assert row["events_dropped"] == 0
+    generators.delete("stream")
+    own_rabbitmq.delete(other)
+
+
+# --- bounded runs -----------------------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_events_are_exactly_ten_thousand_and_a_new_run_id_runs_it_again(
+    generators: Generators, operator: OperatorProcess, tap: Tap, queue: str
+) -> None:
+    kubectl = generators.cluster.kubectl
+    wait = ["wait", "-n", generators.namespace, "aeg/run", "--for=condition=Complete", "--timeout=30s"]
+    generators.create("run", queue=queue, maxEvents=10_000, runId="first", randomSeed=42, **FAST)
+    kubectl(*wait)
+    status = generators.status("run")
+    assert status["eventsPublished"] == 10_000
+    assert (generators.condition("run")["status"], generators.condition("run")["reason"]) == ("True", "Completed")
+    assert generators.condition("run", "Complete")["reason"] == "MaxEventsReached"
+    assert status["completionTime"] >= status["startTime"]
+    tap.wait_for(10_000)
+    tap.wait_for_silence(0.5)
+    first = tap.arrivals
+    assert len(first) == len({arrival.message.properties.message_id for arrival in first}) == 10_000
+
+    generation = generators.patch("run", runId="second")["metadata"]["generation"]
+    generators.wait_observed("run", generation)
+    assert generators.condition("run", "Complete").get("status") != "True", "observed means that the old end is gone"
+    kubectl(*wait)
+    assert generators.status("run")["eventsPublished"] == 10_000
+    assert generators.status("run")["runId"] == "second"
+    tap.wait_for(20_000)
+    tap.wait_for_silence(0.5)
+    assert len(tap) == len({arrival.message.properties.message_id for arrival in tap.arrivals}) == 20_000
+    assert [story(arrival) for arrival in tap.arrivals[10_000:]] == [story(arrival) for arrival in first]
+    labels = {"generator_namespace": generators.namespace, "generator": "run"}
+    assert operator.metric(f"{SERIES}events_generated_total", **labels) == 20_000
+
+
+def story(arrival: Arrival) -> str:
+    """What an event tells, without that which is new each time."""
+    body = arrival.json()
+    return json.dumps({key: value for key, value in body.items() if key not in ("event_id", "timestamp")})
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def test_deleting_stops_at_once(generators: Generators, operator: OperatorProcess, tap: Tap, queue: str) -> None:
+    generators.create("stream", queue=queue, interval="10ms", eventsPerInterval=5)
+    tap.wait_for(50)
+    generators.delete("stream")
+    deleted = time.monotonic()
+    assert tap.wait_for_silence(1.5) - deleted <= 1
+    assert operator.status_of(f"/generators/{generators.namespace}/stream") == 404
+
+
+def test_what_was_deleted_while_the_operator_was_away_stays_silent_and_the_others_go_on(
+    generators: Generators, operator: OperatorProcess, rabbitmq: Broker, queue: str
+) -> None:
+    gone = f"{queue}-gone"
+    with Tap(rabbitmq, [queue, gone]) as tap:
+        generators.create("stays", queue=queue, interval="50ms", **NUMBERED)
+        generators.create("goes", queue=gone, interval="50ms")
+        wait_until(lambda: {arrival.queue for arrival in tap.arrivals} == {queue, gone}, what="both streams")
+        assert operator.stop().exit_code == 0
+        last = tap.wait_for_silence(0.5)
+        generators.delete("goes")
+        operator.start()
+        wait_until(lambda: len([a for a in tap.arrivals if a.at > last]) >= 40, what="the other stream again")
+    assert {arrival.queue for arrival in tap.arrivals if arrival.at > last} == {queue}
+    stays = [arrival for arrival in tap.arrivals if arrival.queue == queue]
+    assert sequences(stays) == list(range(len(stays))), "the sequence goes on over a restart"
+    rabbitmq.delete(gone)
+
+
+@pytest.mark.parametrize("operator_runs", [True, False], ids=["with the operator", "without an operator"])
+def test_a_namespace_with_a_running_stream_can_be_deleted(
+    generators: Generators,
+    operator: OperatorProcess,
+    controller_manager: ControlPlane,
+    tap: Tap,
+    queue: str,
+    operator_runs: bool,
+) -> None:
+    kubectl = controller_manager.kubectl
+    kubectl("create", "namespace", f"{generators.namespace}-doomed")
+    doomed = Generators(generators.cluster, f"{generators.namespace}-doomed")
+    doomed.create("stream", queue=queue, interval="50ms")
+    tap.wait_for(5)
+    if not operator_runs:
+        operator.kill()
+        controller_manager.request("DELETE", LEASE)
+    kubectl("delete", "namespace", doomed.namespace, "--timeout=45s", timeout_seconds=50)
+    deleted = time.monotonic()
+    assert controller_manager.request("GET", GENERATORS.path(doomed.namespace)).body["items"] == []
+    assert tap.wait_for_silence(1) - deleted <= 1
