@@ -94,6 +94,7 @@ class Generator:
         self._judged: Verdict | None = None
         self._judged_at: float | None = None
         self._many = False
+        self._broker = ""
         self._rates: tuple[Fraction, str | None] | None = None
 
     # -- what others ask of it -----------------------------------------------------------------------------------------
@@ -278,6 +279,7 @@ class Generator:
             self.outbox.close(DropReason.TARGET_CHANGED)
             self.outlet.close(0.0)
         self.outlet = self.outbox = self._request = None
+        self._broker = ""
 
     def _adopt_desired(self) -> None:
         """Put the wanted spec in effect now; whatever had to drain has drained."""
@@ -459,6 +461,8 @@ class Generator:
         spec, outbox, ledger = self.spec, self.outbox, self.ledger
         verdict = self.judge()
         health = self.outlet.health if self.outlet is not None else None
+        if health is not None and health.broker:
+            self._broker = health.broker  # kept for the last status, when the outlet has been closed
         rate, limited = self._rates or self._set_rates()
         last_ns = ledger.last_publish_unix_ns
         last = datetime.fromtimestamp(last_ns / _NS, UTC) if last_ns is not None else self._progress.last_publish_time
@@ -471,7 +475,7 @@ class Generator:
             complete=self._complete if self._invalid is None else None,
             rate_limited=limited,
             queue=spec.queue if spec is not None else "",
-            broker=health.broker if health is not None else "",
+            broker=self._broker,
             connected=health.connected if health is not None else False,
             interval_seconds=spec.interval_ns / _NS if spec is not None else 0.0,
             target_rate=rate,
