@@ -1,0 +1,76 @@
+"""The commands that need nothing: exit codes, and who gets stdout."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from audit_event_operator import __version__
+from audit_event_operator.cli import main
+
+
+def run(*arguments: str, **options):
+    return CliRunner().invoke(main, arguments, **options)
+
+
+def test_every_command_has_help():
+    listing = run("--help").output
+    for name in ("run", "standalone", "demo", "validate", "crd", "sample", "version"):
+        assert name in listing
+        assert run(name, "--help").exit_code == 0
+
+
+def test_version_tells_version_and_commit():
+    assert run("version", env={"AEG_COMMIT": "abc123"}).output.startswith(
+        f"audit-event-operator {__version__} (commit abc123,"
+    )
+
+
+def test_samples_are_listed_and_printed():
+    assert "01-minimal" in run("sample", "--list").output.splitlines()
+    assert "kind: AuditEventGenerator" in run("sample", "minimal").output
+    wrong = run("sample", "nonsense")
+    assert wrong.exit_code == 2
+    assert "01-minimal" in wrong.output
+
+
+def test_validate_exits_with_what_it_found(tmp_path):
+    good = tmp_path / "good.yaml"
+    good.write_text(run("sample", "01").output)
+    assert run("validate", "-f", str(good)).exit_code == 0
+    assert run("validate", "-f", "-", input=good.read_text()).exit_code == 0
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(good.read_text().replace("spec: {}", "spec: {interval: 25h}"))
+    found = run("validate", "-f", str(tmp_path))
+    assert found.exit_code == 1
+    assert "bad.yaml:" in found.stderr
+    assert "interval" in found.stderr
+    assert "good.yaml" in found.stdout
+    assert run("validate").exit_code == 2
+
+
+def test_a_wrong_setting_is_wrong_use():
+    answer = run("demo", "--for", "1s", env={"APP_PORT": "many"})
+    assert answer.exit_code == 2
+    assert "APP_PORT" in answer.output
+
+
+@pytest.mark.parametrize("duration", ["0s", "soon", "-1s"])
+def test_a_duration_that_is_none_is_wrong_use(duration):
+    assert run("demo", "--for", duration).exit_code == 2
+
+
+def test_help_and_demo_start_without_kubernetes_and_kopf():
+    code = (
+        "import sys, audit_event_operator.serve; print([m for m in ('kopf', 'kubernetes', 'pika') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_help_is_quick():
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "audit_event_operator", "--help"], capture_output=True, check=True)
+    assert time.monotonic() - began < 5

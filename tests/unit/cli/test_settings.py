@@ -1,0 +1,80 @@
+"""What the environment may say."""
+
+from fractions import Fraction
+
+import pytest
+
+from audit_event_operator.logs import visible
+from audit_event_operator.settings import SettingsError, load_settings
+
+
+def test_nothing_set_gives_the_seeds_defaults():
+    settings, warnings = load_settings({})
+    assert (settings.rabbitmq_host, settings.rabbitmq_port, settings.rabbitmq_queue) == (None, 5672, "audit_events")
+    assert (settings.app_port, settings.prometheus_port, settings.event_interval) == (5000, 8000, 5)
+    assert warnings == []
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("RABBITMQ_HOST=from-file\nRABBITMQ_QUEUE=from-file\n")
+    settings, _ = load_settings({"RABBITMQ_HOST": "from-env"}, dotenv=file)
+    assert (settings.rabbitmq_host, settings.rabbitmq_queue) == ("from-env", "from-file")
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"), [("0.5", Fraction(1, 2)), ("10", Fraction(10)), ("1e-1", Fraction(1, 10))]
+)
+def test_the_seeds_interval_accepts_fractions(text, interval):
+    assert load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": text})[0].event_interval == interval
+
+
+def test_an_interval_of_zero_is_a_millisecond_with_a_warning():
+    _, warnings = load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": "0"})
+    assert "1 ms" in warnings[0]
+
+
+def test_the_port_of_a_service_link_is_ignored_with_a_warning():
+    settings, warnings = load_settings({"RABBITMQ_PORT": "tcp://10.0.0.1:5672"})
+    assert settings.rabbitmq_port == 5672
+    assert "enableServiceLinks" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EVENT_GENERATION_INTERVAL_SECONDS", "-1"),
+        ("EVENT_GENERATION_INTERVAL_SECONDS", "often"),
+        ("APP_PORT", "70000"),
+        ("AEG_API_AUTH", "maybe"),
+        ("AEG_LOG_LEVEL", "LOUD"),
+        ("AEG_MAX_EVENTS_PER_SECOND", "0"),
+        ("AEG_CONFIRM_SECONDS", "inf"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(variable, value):
+    with pytest.raises(SettingsError, match=variable):
+        load_settings({variable: value})
+
+
+def test_the_token_mode_needs_its_file():
+    with pytest.raises(SettingsError, match="AEG_API_TOKEN_FILE"):
+        load_settings({"AEG_API_AUTH": "token"})
+
+
+def test_a_password_shows_nowhere():
+    settings, _ = load_settings({"RABBITMQ_PASS": "canary-7"})
+    assert "canary-7" not in repr(settings) + str(settings)
+    with pytest.raises(SettingsError) as error:
+        load_settings({"RABBITMQ_PASS": "canary-7", "APP_PORT": "canary-8"})
+    assert "canary" not in str(error.value)
+
+
+def test_lists_are_separated_by_commas():
+    settings, _ = load_settings({"AEG_NAMESPACES": "a, b,", "AEG_ALLOWED_BROKER_HOSTS": ".svc"})
+    assert (settings.namespaces, settings.allowed_broker_hosts) == (("a", "b"), (".svc",))
+
+
+def test_a_log_line_cannot_be_forged():
+    assert visible("a\nb\r\x1b[31m\u202e\u2028") == "a\\nb\\r\\x1b[31m\\u202e\\u2028"
+    assert visible("naïve 🙂") == "naïve 🙂"

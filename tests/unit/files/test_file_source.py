@@ -1,0 +1,165 @@
+"""Watched files act like kubectl apply and kubectl delete."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from audit_event_operator.brokers.memory import MemoryBrokers
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.engine.tools import Tools
+from audit_event_operator.files.environment import spec_from_environment
+from audit_event_operator.files.source import FileSource, uid_of
+from audit_event_operator.files.targets import FileTargets, SecretShelf
+from audit_event_operator.files.validation import validate_files
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.spec import parse_spec
+
+DEFAULT = Target("rabbit.test", 5672, "/", "user", "password")
+
+STREAM = """\
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata: {name: NAME}
+spec: {interval: INTERVAL}
+---
+"""
+
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: broker
+  labels: {auditflow.jojees.net/broker-credentials: "true"}
+stringData: {host: other.test, username: me, password: canary}
+"""
+
+
+def stream(name: str, interval: str = "1s") -> str:
+    return STREAM.replace("NAME", name).replace("INTERVAL", interval)
+
+
+@pytest.fixture
+async def watched(tmp_path):
+    shelf = SecretShelf()
+    fleet = Fleet(Tools(brokers=MemoryBrokers(), targets=FileTargets(DEFAULT, shelf)))
+    fleet.start()
+    source = FileSource([tmp_path], fleet, shelf)
+    yield source, fleet, tmp_path
+    await fleet.shutdown(0)
+
+
+def save(file: Path, text: str) -> None:
+    """Save with a time stamp of its own, as an editor would do some seconds later."""
+    file.write_text(text, encoding="utf-8")
+    save.clock += 1_000_000_000
+    os.utime(file, ns=(save.clock, save.clock))
+
+
+save.clock = 1_700_000_000_000_000_000
+
+
+async def test_saving_changes_one_and_leaves_the_others_alone(watched):
+    source, fleet, folder = watched
+    save(folder / "a.yaml", stream("one") + stream("two"))
+    source.take_up(source.read())
+    assert fleet.uids() == {uid_of(Ref("default", "one")), uid_of(Ref("default", "two"))}
+    save(folder / "a.yaml", stream("one", "5s") + stream("two"))
+    source.take_up(source.read())
+    assert (fleet.find(Ref("default", "one")).generation, fleet.find(Ref("default", "two")).generation) == (2, 1)
+
+
+async def test_what_leaves_the_files_is_deleted(watched):
+    source, fleet, folder = watched
+    save(folder / "a.yaml", stream("one") + stream("two"))
+    source.take_up(source.read())
+    save(folder / "a.yaml", stream("two"))
+    source.take_up(source.read())
+    assert fleet.uids() == {uid_of(Ref("default", "two"))}
+
+
+async def test_a_save_that_is_not_valid_is_refused_and_disturbs_nothing(watched, caplog):
+    source, fleet, folder = watched
+    save(folder / "a.yaml", stream("one"))
+    source.take_up(source.read())
+    save(folder / "a.yaml", stream("one", "25h"))
+    source.take_up(source.read())
+    assert "interval" in caplog.text
+    assert "a.yaml:1" in caplog.text
+    assert fleet.find(Ref("default", "one")).interval_seconds == 1.0
+    save(folder / "a.yaml", "{ this is: [not yaml")
+    source.take_up(source.read())
+    assert fleet.uids() == {uid_of(Ref("default", "one"))}, "a file that cannot be read takes nothing away"
+
+
+async def test_the_watch_notices_a_save_within_a_second(watched):
+    source, fleet, folder = watched
+    save(folder / "a.yaml", stream("one"))
+    source.take_up(source.read())
+    watch = asyncio.create_task(source.run())
+    changed = asyncio.Event()
+    fleet.on_change(lambda _: changed.set())
+    changed.clear()
+    save(folder / "b.yaml", stream("late"))
+    async with asyncio.timeout(5):
+        while fleet.find(Ref("default", "late")) is None:
+            changed.clear()
+            await changed.wait()
+    watch.cancel()
+
+
+async def test_two_documents_of_one_name_are_said(watched):
+    source, _, folder = watched
+    save(folder / "a.yaml", stream("one"))
+    save(folder / "b.yaml", stream("one"))
+    (problem,) = source.read().problems
+    assert "default/one stands in" in problem
+
+
+async def test_a_path_that_leads_nowhere_is_an_error(tmp_path):
+    source = FileSource([tmp_path / "missing"], None, SecretShelf())
+    with pytest.raises(FileNotFoundError, match="missing"):
+        source.read()
+
+
+async def test_secret_documents_serve_secret_references(watched):
+    source, _, folder = watched
+    save(folder / "secret.yaml", SECRET)
+    source.take_up(source.read())
+    shelf = source._secrets
+    targets = FileTargets(DEFAULT, shelf)
+    target = await targets.resolve(TargetReference(TargetKind.SECRET, "default", "broker"))
+    assert (target.host, target.port, target.username) == ("other.test", 5672, "me")
+    assert "canary" not in repr(target)
+    with pytest.raises(TargetUnavailable) as answer:
+        await targets.resolve(TargetReference(TargetKind.SECRET, "elsewhere", "broker"))
+    assert answer.value.reason is Reason.SECRET_NOT_FOUND
+
+
+def test_a_cluster_reference_is_invalid_without_a_cluster():
+    spec = parse_spec({"rabbitmq": {"clusterRef": {"name": "my-cluster"}}})
+    with pytest.raises(TargetUnavailable) as answer:
+        FileTargets(DEFAULT, SecretShelf()).reference("default", spec.rabbitmq)
+    assert answer.value.reason is Reason.INVALID_SPEC
+
+
+def test_the_environments_stream_is_the_seeds():
+    from fractions import Fraction
+
+    assert spec_from_environment("q", Fraction("0.25")).interval_ns == 250_000_000
+    assert spec_from_environment("q", Fraction(0)).interval_ns == 1_000_000
+    assert spec_from_environment("q", Fraction(86_400)).interval == "24h"
+
+
+def test_validate_tells_good_from_bad_by_file_and_line(tmp_path):
+    save(tmp_path / "a.yaml", stream("good") + stream("bad", "0s"))
+    good, problems = validate_files([str(tmp_path)], bytes)
+    assert good == [f"{tmp_path}/a.yaml:1: AuditEventGenerator default/good is valid"]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{tmp_path}/a.yaml:6: ")
+    assert "interval" in problems[0]
+    assert validate_files(["-"], lambda: stream("piped").encode())[1] == []
+    assert validate_files([str(tmp_path / "none")], bytes)[1][0].endswith("no such file or folder")
