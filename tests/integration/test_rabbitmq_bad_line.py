@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -36,7 +37,6 @@ class Line:
             self._pass(far_reader, writer, "to_client"),
             return_exceptions=True,
         )
-        self._open -= {writer, far_writer}
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
         try:
@@ -47,8 +47,10 @@ class Line:
                     writer.write(data)
                     await writer.drain()
         finally:
-            with contextlib.suppress(OSError):
-                writer.close()
+            # Who swallows bytes swallows the end of the connection as well.
+            if getattr(self, direction):
+                with contextlib.suppress(OSError):
+                    writer.close()
 
     def cut(self) -> None:
         """Break every open connection."""
@@ -124,7 +126,7 @@ async def test_a_line_that_swallows_everything_is_noticed_by_the_heartbeat(
         await station.ready()
         line.to_client = line.to_broker = False
         station.put(events(5))
-        await station.trouble(Reason.BROKER_UNREACHABLE, seconds=2 * (1 + 5) + 3)
+        await station.trouble(Reason.BROKER_UNREACHABLE, seconds=2 * (1 + 5) + 8)
         line.to_client = line.to_broker = True
         await station.published(5)
         assert station.health.trouble is None
@@ -179,6 +181,32 @@ async def test_a_mute_port_costs_its_deadline_and_holds_nobody_up(rabbitmq: Brok
             await lost.until(lambda: deaf.brokers.connect_results()["unreachable"] >= 2)
         for writer in held:
             writer.close()
+
+
+async def test_a_mute_address_leaves_time_for_the_next_one_of_the_name(
+    line: Line, rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[asyncio.StreamWriter] = []
+
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    loop = asyncio.get_running_loop()
+    look_up = loop.getaddrinfo
+
+    async def two_addresses(host, port, **options):
+        if host != "broker.test":
+            return await look_up(host, port, **options)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(loop, "getaddrinfo", two_addresses)
+    async with await asyncio.start_server(say_nothing, "127.0.0.2", line.port):
+        target = target_of(rabbitmq, host="broker.test", port=line.port)
+        async with Exchange(target, timing=replace(QUICK, connect_seconds=4)) as exchange:
+            await exchange.station(queue).ready(seconds=10)
+            assert exchange.brokers.connect_results()["unreachable"] == 0
+        assert len(held) == 1
+        held[0].close()
 
 
 @pytest.mark.parametrize("rights", [{"write": "^none$"}, {"configure": "^none$"}, {}])

@@ -87,13 +87,18 @@ class Dialer:
         if target.tls is not None:
             options = pika.SSLOptions(tls_context(target.tls), target.host)
         last = faults.unreachable(faults.label(target))
-        for address in addresses[:_ADDRESSES_TRIED]:
+        tried = addresses[:_ADDRESSES_TRIED]
+        for address in tried:
             try:
-                return await self._open(target, address, options)
+                # Its share of the deadline, so that a node that swallows everything leaves time for the next.
+                async with asyncio.timeout(self._timing.connect_seconds / len(tried)):
+                    return await self._open(target, address, options)
             except BrokerFault as fault:
                 if fault.slow:
                     raise
                 last = fault
+            except TimeoutError:
+                last = faults.mute(faults.label(target))
         raise last
 
     async def _open(self, target: Target, address: str, options: pika.SSLOptions | None) -> GatheringConnection:
