@@ -66,7 +66,7 @@ def target_of(broker: Broker, **changed: Any) -> Target:
 class Targets:
     """Says what a test wants it to say, and counts how often it was asked."""
 
-    def __init__(self, answer: Target | TargetUnavailable) -> None:
+    def __init__(self, answer: Target | Exception) -> None:
         self.answer = answer
         self.asked = 0
 
@@ -77,6 +77,8 @@ class Targets:
         self.asked += 1
         if isinstance(self.answer, TargetUnavailable):
             raise TargetUnavailable(self.answer.reason, self.answer.message)
+        if isinstance(self.answer, Exception):
+            raise self.answer
         return self.answer
 
 
@@ -162,7 +164,7 @@ class Exchange:
 
     def __init__(
         self,
-        answer: Target | TargetUnavailable,
+        answer: Target | Exception,
         *,
         timing: Timing = QUICK,
         allowed: HostPolicy | None = None,

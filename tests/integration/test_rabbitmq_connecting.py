@@ -257,3 +257,14 @@ async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: 
             station.outlet.retry_now()
             await asyncio.sleep(0.02)
         assert 2 <= exchange.brokers.connect_results()["authentication_failed"] <= 4
+
+
+async def test_a_look_up_that_fails_unexpectedly_does_not_end_the_link(rabbitmq: Broker, queue: str) -> None:
+    async with Exchange(TargetUnavailable(Reason.SECRET_NOT_FOUND, "None.")) as exchange:
+        station = exchange.station(queue)
+        await station.trouble(Reason.SECRET_NOT_FOUND)
+        exchange.targets.answer = RuntimeError("a bug, or an API server in trouble")
+        asked = exchange.targets.asked
+        await station.until(lambda: exchange.targets.asked >= asked + 2)
+        exchange.targets.answer = target_of(rabbitmq)
+        await station.ready()

@@ -209,6 +209,9 @@ class Link:
             if self._fault is None or self._fault.message != answer.message:
                 self._tell(faults.target_fault(answer))
             return False
+        except Exception:  # the next attempt says it to the user
+            logger.exception("Looking up the broker of queue %s failed unexpectedly.", self._queue)
+            return False
         return target != self.target
 
     def _flow_changed(self) -> None:
