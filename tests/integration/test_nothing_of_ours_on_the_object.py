@@ -1,0 +1,118 @@
+"""Whatever happens to a resource, the operator writes its status and nothing else: all its versions are looked at."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realparts.controlplane import GENERATORS, REPOSITORY, ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.rabbitmq import Broker
+from streams import Generators, every_version, must_be_free_of_bugs, running_operator
+
+OURS_TO_CHANGE = {"resourceVersion", "managedFields"}
+
+
+@pytest.fixture(scope="module")
+def operator(
+    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    often = {"AEG_STATUS_COUNTER_SECONDS": "0.5"}
+    folder = tmp_path_factory.mktemp("operator")
+    with running_operator(cluster, operator_kubeconfig, rabbitmq, folder, **often) as running:
+        yield running
+        must_be_free_of_bugs(running)
+
+
+@pytest.fixture
+def apply(operator: OperatorProcess, cluster: ControlPlane, namespace: str) -> Callable[..., dict[str, Any]]:
+    """kubectl apply, as a GitOps tool would; returns the object right after it."""
+
+    def apply(name: str, **spec: Any) -> dict[str, Any]:
+        body = {
+            "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
+            "kind": "AuditEventGenerator",
+            "metadata": {"name": name, "labels": {"team": "shop"}, "annotations": {"note": "by a person"}},
+            "spec": spec,
+        }
+        command = ["apply", "--server-side", "--field-manager=git", "-n", namespace, "-f", "-"]
+        command += ["-o", "json", "--show-managed-fields"]
+        answer: dict[str, Any] = json.loads(cluster.kubectl(*command, input=json.dumps(body)).stdout)
+        return answer
+
+    return apply
+
+
+def what_belongs_to_others(thing: dict[str, Any]) -> dict[str, Any]:
+    """The object without its status and without the API server's own bookkeeping."""
+    metadata = {key: value for key, value in thing["metadata"].items() if key not in OURS_TO_CHANGE}
+    managers = [entry for entry in thing["metadata"]["managedFields"] if entry.get("subresource") != "status"]
+    return {"metadata": metadata, "managers": managers, "spec": thing["spec"]}
+
+
+def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
+    apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str
+) -> None:
+    generators = Generators(cluster, namespace)
+    run = {"queue": queue, "interval": "20ms", "maxEvents": 20}
+    steps: list[tuple[dict[str, Any], str]] = [
+        ({"queue": queue}, "Publishing"),
+        ({"queue": queue, "interval": "100ms", "eventMix": {"sudo_command": 1}}, "Publishing"),
+        ({"queue": queue, "suspend": True}, "Suspended"),
+        ({"queue": queue, "rabbitmq": {"secretRef": {"name": "nowhere"}}}, "SecretNotFound"),
+        ({"queue": f"{queue}-missing", "queueDeclaration": {"mode": "MustExist"}}, "QueueNotFound"),
+        (run, "Completed"),
+        (run | {"runId": "again"}, "Completed"),
+        ({"queue": queue, "interval": "100ms"}, "Publishing"),
+    ]
+    wanted = [apply("stream", **steps[0][0])]
+    for spec, reason in steps:
+        if spec is not steps[0][0]:
+            wanted.append(apply("stream", **spec))
+        generators.wait_observed("stream", wanted[-1]["metadata"]["generation"])
+        generators.wait_for("stream", reason)
+    owner = generators.status("stream")["owner"]
+    operator.stop()
+    operator.start()
+    operator.wait_until(lambda: generators.status("stream")["owner"] != owner, what="the next process")
+
+    expected = {each["metadata"]["generation"]: what_belongs_to_others(each) for each in wanted}
+    first = wanted[0]["metadata"]["resourceVersion"]
+    versions = every_version(cluster, GENERATORS.path(namespace), first)
+    assert len(versions) > 2 * len(steps), "there were many writes of the status"
+    for version in versions:
+        assert what_belongs_to_others(version) == expected[version["metadata"]["generation"]]
+        assert set(version["metadata"]) <= {
+            "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+            "labels", "annotations", "managedFields",
+        }  # fmt: skip
+    last = versions[-1]
+    assert last["metadata"]["annotations"] == {"note": "by a person"}
+    assert [entry["manager"] for entry in last["metadata"]["managedFields"] if "subresource" not in entry] == ["git"]
+    assert {entry["manager"] for entry in last["metadata"]["managedFields"]} == {"git", "audit-event-operator"}
+
+
+@pytest.mark.parametrize(
+    "sample", sorted((REPOSITORY / "manifests" / "samples").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_a_sample_can_be_applied_again_without_a_change_or_a_conflict(
+    operator: OperatorProcess, cluster: ControlPlane, rabbitmq: Broker, namespace: str, sample: Path
+) -> None:
+    cluster.kubectl("apply", "--server-side", "-n", namespace, "-f", sample)
+
+    def observed() -> bool:
+        items = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
+        return all(each["status"]["observedGeneration"] == 1 for each in items)
+
+    operator.wait_until(observed, what="the status")
+    again = cluster.kubectl("diff", "--server-side", "-n", namespace, "-f", sample, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+    items = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
+    assert [each["metadata"]["generation"] for each in items] == [1]
+    for each in items:
+        cluster.request("DELETE", GENERATORS.path(namespace, each["metadata"]["name"]))
+        gone = f"/generators/{namespace}/{each['metadata']['name']}"
+        operator.wait_until(lambda path=gone: operator.status_of(path) == 404, what="its end")
+        rabbitmq.delete(each["spec"]["queue"])
