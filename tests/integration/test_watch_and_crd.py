@@ -1,0 +1,173 @@
+"""What keeps the operator informed may break or be missing: the work ends in the right state, in the same process.
+
+The watch is broken on its way, between the real operator and the real API server.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from realparts.api_proxy import ApiProxy
+from realparts.controlplane import GENERATORS, ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.processes import wait_until
+from realparts.rabbitmq import Broker
+from witness import EACH, Resources, Witness, scrape
+
+QUICK = {"AEG_CRD_POLL_SECONDS": "1", "AEG_RESYNC_SECONDS": "3"}
+SELDOM = {"AEG_RESYNC_SECONDS": "3600"}  # so that nobody but the watch can have told
+
+
+@pytest.fixture
+def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
+    with ApiProxy(cluster, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def resources(cluster: ControlPlane, namespace: str) -> Resources:
+    return Resources(cluster, namespace)
+
+
+@pytest.fixture
+def without_crd(cluster: ControlPlane) -> Iterator[Callable[[], None]]:
+    """Takes the CustomResourceDefinition, and all resources with it, away; in the end it is there again."""
+
+    def remove() -> None:
+        cluster.kubectl("delete", "crd", GENERATORS.crd_name)
+        wait_until(lambda: cluster.request("GET", GENERATORS.path()).status == 404, what="the kind to be gone")
+
+    yield remove
+    cluster.install_crd()
+
+
+def publishes(operator: OperatorProcess, name: str) -> bool:
+    """Whether the generator has published anything up to now."""
+    return scrape(operator).each("events_published_total", name) > 0
+
+
+def interval(operator: OperatorProcess, name: str) -> float | None:
+    return operator.metric(f"{EACH}interval_seconds", generator=name)
+
+
+# --- the CustomResourceDefinition -------------------------------------------------------------------------------------
+
+
+def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
+    cluster: ControlPlane,
+    resources: Resources,
+    queue: str,
+    rabbitmq: Broker,
+    without_crd: Callable[[], None],
+    start_operator: Callable[..., OperatorProcess],
+) -> None:
+    without_crd()
+    operator = start_operator(ready=False, **QUICK)
+    operator.wait_until(
+        lambda: operator.status_of("/readyz") == 503 and GENERATORS.crd_name in operator.get("/readyz").body.decode(),
+        what="/readyz to name the CRD",
+    )
+    assert operator.status_of("/livez") == 200
+    pid = operator.pid
+    cluster.install_crd()
+    operator.wait_ready()
+    resources.create("late", queue=queue, interval="100ms")
+    assert rabbitmq.take(queue, 3)
+    resources.wait_ready("late", "True", "Publishing")
+    assert (operator.running, operator.pid) == (True, pid)
+
+
+def test_a_deleted_crd_stops_everything_until_it_is_back(
+    cluster: ControlPlane,
+    resources: Resources,
+    queue: str,
+    rabbitmq: Broker,
+    without_crd: Callable[[], None],
+    start_operator: Callable[..., OperatorProcess],
+) -> None:
+    operator = start_operator(**QUICK, AEG_DEPARTED_SERIES_SECONDS="2")
+    resources.create("demo", queue=queue, interval="50ms")
+    rabbitmq.take(queue, 3)
+    with Witness(operator).watching() as witness:
+        without_crd()
+        operator.wait_until(lambda: operator.get_json("/healthz")["generators"]["total"] == 0, what="all to stop")
+        stopped_at = operator.metric("audit_event_generator_published_success_total")
+        operator.wait_until(
+            lambda: GENERATORS.crd_name in operator.get("/readyz").body.decode(), what="/readyz to name the CRD"
+        )
+        operator.wait_until(
+            lambda: "demo" not in scrape(operator).generators(), what="the series of the resource to be gone"
+        )
+        assert operator.metric("audit_event_generator_published_success_total") == stopped_at
+        cluster.install_crd()
+        operator.wait_ready()
+        resources.create("demo", queue=queue, interval="50ms")
+        operator.wait_until(lambda: publishes(operator, "demo"), what="the new resource's events")
+        resources.wait_ready("demo", "True", "Publishing")
+        resources.patch("demo", interval="70ms")
+        operator.wait_until(lambda: interval(operator, "demo") == 0.07, what="a patch to be heard of")
+    # The witness has seen that no total fell when the series went, and that the process was the same.
+    assert witness.scrapes[-1].totals()
+
+
+# --- the watch --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mischief", ["cut_watches", "say_nonsense"])
+def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
+    mischief: str,
+    proxy: ApiProxy,
+    resources: Resources,
+    queue: str,
+    operator_kubeconfig: Path,
+    start_operator: Callable[..., OperatorProcess],
+) -> None:
+    operator = start_operator(**SELDOM, KUBECONFIG=str(proxy.kubeconfig(operator_kubeconfig)))
+    for name in ("stays", "patched", "deleted"):
+        resources.create(name, queue=queue, interval="50ms")
+    for name in ("stays", "patched", "deleted"):
+        operator.wait_until(lambda name=name: publishes(operator, name), what=f"events of {name}")
+    assert (proxy.watches, proxy.watches_opened) == (1, 1)
+    with Witness(operator).watching() as witness:
+        assert getattr(proxy, mischief)() == 1
+        resources.delete("deleted")
+        resources.patch("patched", interval="70ms")
+        operator.wait_until(lambda: interval(operator, "patched") == 0.07, what="the patch")
+        operator.wait_until(lambda: operator.get_json("/healthz")["generators"]["total"] == 2, what="the deletion")
+        resources.create("new", queue=queue, interval="50ms")
+        operator.wait_until(lambda: publishes(operator, "new"), what="events of a new resource")
+        operator.wait_until(lambda: operator.status_of("/readyz") == 200, what="readiness")
+        operator.wait_until(lambda: len(witness.scrapes) >= 4, what="two seconds of scrapes")
+    assert proxy.watches_opened >= 2, "it was really broken"
+    assert operator.get_json("/healthz")["leader"] is True
+    if mischief == "say_nonsense":
+        operator.wait_for_log("The watch ended and starts again")
+    counts = [each.each("events_published_total", "stays") for each in witness.scrapes]
+    pairs = zip(counts, counts[2:], strict=False)
+    assert all(later > earlier for earlier, later in pairs), "it published in every second"
+    assert set(witness.health_seen()) == {200}
+
+
+def test_what_a_silent_watch_does_not_tell_is_found_by_the_resync(
+    proxy: ApiProxy,
+    resources: Resources,
+    queue: str,
+    operator_kubeconfig: Path,
+    start_operator: Callable[..., OperatorProcess],
+) -> None:
+    operator = start_operator(**QUICK, KUBECONFIG=str(proxy.kubeconfig(operator_kubeconfig)))
+    for name in ("patched", "deleted"):
+        resources.create(name, queue=queue, interval="50ms")
+        operator.wait_until(lambda name=name: publishes(operator, name), what=f"events of {name}")
+    proxy.hold_watches()
+    resources.patch("patched", interval="70ms")
+    resources.delete("deleted")
+    resources.create("new", queue=queue, interval="50ms")
+    operator.wait_until(lambda: interval(operator, "patched") == 0.07, what="the patch")
+    operator.wait_until(lambda: publishes(operator, "new"), what="events of the new resource")
+    assert {row["name"] for row in operator.get_json("/healthz?verbose=1")["rows"]} == {"patched", "new"}
+    proxy.release_watches()  # late news of what was done already must undo nothing
+    resources.patch("new", interval="80ms")
+    operator.wait_until(lambda: interval(operator, "new") == 0.08, what="the watch to tell again")
+    assert {row["name"] for row in operator.get_json("/healthz?verbose=1")["rows"]} == {"patched", "new"}
