@@ -206,6 +206,35 @@ def test_ten_thousand_events_are_exactly_ten_thousand_and_a_new_run_id_runs_it_a
     assert operator.metric(f"{SERIES}events_generated_total", **labels) == 20_000
 
 
+def test_a_bounded_run_is_exact_over_a_restart_and_goes_on_when_its_bound_is_raised(
+    generators: Generators, operator: OperatorProcess, tap: Tap, queue: str
+) -> None:
+    generators.create("run", queue=queue, maxEvents=4000, interval="50ms", eventsPerInterval=50, **NUMBERED)
+    tap.wait_for(1000)
+    assert operator.stop().exit_code == 0
+    before = generators.status("run")["eventsPublished"]
+    tap.wait_for_silence(0.5)
+    assert before == len(tap) < 4000, "what is published when it ends is in the status"
+    operator.start()
+    generators.wait_for("run", "Completed")
+    generators.patch("run", maxEvents=4500)
+    wait_until(lambda: generators.status("run")["eventsPublished"] == 4500, what="the raised bound")
+    assert generators.wait_for("run", "Completed")["status"] == "True"
+    tap.wait_for_silence(0.5)
+    assert sequences(tap.arrivals) == list(range(4500))
+
+
+def test_a_run_ends_when_its_time_is_over(generators: Generators, tap: Tap, queue: str) -> None:
+    generators.create("run", queue=queue, runDuration="2s", interval="100ms")
+    tap.wait_for(1)
+    first = tap.arrivals[0].at
+    command = ["wait", "-n", generators.namespace, "aeg/run", "--for=condition=Complete", "--timeout=10s"]
+    generators.cluster.kubectl(*command)
+    assert generators.condition("run", "Complete")["reason"] == "DurationElapsed"
+    assert 1.5 <= tap.wait_for_silence(0.5) - first <= 2.3
+    assert 10 <= len(tap) <= 21
+
+
 def story(arrival: Arrival) -> str:
     """What an event tells, without that which is new each time."""
     body = arrival.json()
@@ -241,6 +270,42 @@ def test_what_was_deleted_while_the_operator_was_away_stays_silent_and_the_other
     stays = [arrival for arrival in tap.arrivals if arrival.queue == queue]
     assert sequences(stays) == list(range(len(stays))), "the sequence goes on over a restart"
     rabbitmq.delete(gone)
+
+
+def test_a_resource_that_others_keep_from_going_is_silent_all_the_same(
+    generators: Generators, operator: OperatorProcess, tap: Tap, queue: str
+) -> None:
+    cluster, path = generators.cluster, GENERATORS.path(generators.namespace, "stream")
+    generators.create("stream", queue=queue, interval="20ms")
+    finalizers = {"metadata": {"finalizers": ["example.com/somebody-elses"]}}
+    cluster.request("PATCH", path, finalizers, content_type="application/merge-patch+json")
+    tap.wait_for(20)
+    generators.delete("stream")
+    deleted = time.monotonic()
+    assert tap.wait_for_silence(1.2) - deleted <= 1
+    assert generators.get("stream")["metadata"]["deletionTimestamp"]
+    operator.stop()
+    operator.start()
+    generators.create("other", queue=queue, interval="20ms", entities={"hosts": {"names": ["other"]}})
+    assert {arrival.json()["server_hostname"] for arrival in tap.wait_for_more(50)} == {"other"}
+    free: dict[str, Any] = {"metadata": {"finalizers": None}}
+    cluster.request("PATCH", path, free, content_type="application/merge-patch+json")
+    wait_until(lambda: cluster.request("GET", path).status == 404, what="the end of the object")
+
+
+def test_a_name_that_is_created_again_is_another_stream(
+    generators: Generators, operator: OperatorProcess, tap: Tap, queue: str
+) -> None:
+    labels = {"generator_namespace": generators.namespace, "generator": "stream"}
+    generators.create("stream", queue=queue, interval="10ms", **NUMBERED)
+    tap.wait_for(100)
+    generators.delete("stream")
+    again = generators.create("stream", queue=queue, interval="1h", **NUMBERED)
+    wait_until(lambda: generators.status("stream").get("eventsPublished") == 1, what="the first event of the new one")
+    assert generators.get("stream")["metadata"]["uid"] == again["metadata"]["uid"]
+    tap.wait_for_silence(0.5)
+    assert sequences(tap.arrivals)[-1] == 0
+    assert operator.metric(f"{SERIES}events_published_total", **labels) == 1, "the series of the old one are replaced"
 
 
 @pytest.mark.parametrize("operator_runs", [True, False], ids=["with the operator", "without an operator"])
