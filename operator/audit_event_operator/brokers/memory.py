@@ -27,6 +27,7 @@ class MemoryOutlet:
         self.outbox = outbox
         self.health = OutletHealth()
         self.in_flight: list[Parcel] = []
+        self.written: list[Parcel] = []
         self.retries = 0
         self.closed_after: float | None = None
         self._brokers = brokers
@@ -74,11 +75,12 @@ class MemoryOutlet:
             return
         while self.outbox.writable > 0:
             self.in_flight.append(self.outbox.take())
+            self.written.append(self.in_flight[-1])
         if self.in_flight and self._brokers.answering and not self._answer_due:
             self._answer_due = True
             asyncio.get_running_loop().call_soon(self._answer_as_asked)
 
-    def answer(self, outcome: Outcome) -> None:
+    def answer(self, outcome: Outcome = Outcome.ACK) -> None:
         """Answer everything in flight."""
         parcels, self.in_flight = self.in_flight, []
         for parcel in parcels:

@@ -1,6 +1,6 @@
-"""A bounded run: what was done of it before this process, and whether it is over.
+"""A run: what was done of it before this process, when it began, and whether it is over.
 
-Pure decisions about maxEvents, runDuration and runId; times are wall-clock datetimes in UTC, since a run outlives processes.
+Decisions about maxEvents, runDuration and runId; times are wall-clock datetimes in UTC, since a run outlives processes.
 """
 
 from __future__ import annotations
@@ -49,3 +49,43 @@ def end_time(spec: GeneratorSpec, start_time: datetime | None) -> datetime | Non
     if spec.run_duration_ns is None or start_time is None:
         return None
     return start_time + timedelta(microseconds=spec.run_duration_ns // 1_000)
+
+
+class Run:
+    """The current run of one generator; `complete` is None while it goes on."""
+
+    def __init__(self) -> None:
+        self.start_time: datetime | None = None
+        self.completion_time: datetime | None = None
+        self.complete: Completion | None = None
+
+    def take_up(self, spec: GeneratorSpec, progress: Progress) -> int:
+        """Go on where the status left off; the events that were published in this run before."""
+        start = take_up(spec, progress)
+        self.start_time, self.completion_time = start.start_time, start.completion_time
+        return start.events_published
+
+    def begin(self) -> None:
+        """A new runId: nothing has happened yet."""
+        self.start_time = self.completion_time = self.complete = None
+
+    def ticked(self, now: datetime) -> None:
+        """A tick: the first one is when the run began."""
+        if self.start_time is None:
+            self.start_time = now
+
+    def check(self, spec: GeneratorSpec, published: int, now: datetime) -> bool:
+        """See whether it is over, or goes on because its bounds were raised; True when that is news."""
+        complete = completion(spec, published, self.start_time, now)
+        if (complete is None) == (self.complete is None):
+            return False
+        self.complete = complete
+        self.completion_time = None if complete is None else self.completion_time or now
+        return True
+
+    def seconds_left(self, spec: GeneratorSpec, now: datetime) -> float | None:
+        """Until runDuration is over; None when it does not matter."""
+        end = end_time(spec, self.start_time)
+        if end is None or self.complete is not None:
+            return None
+        return max(0.001, (end - now) / timedelta(seconds=1))

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from audit_event_operator.brokers.memory import MemoryBrokers
 from audit_event_operator.engine.desk import Desk, PostOutcome
 from audit_event_operator.engine.fleet import Fleet

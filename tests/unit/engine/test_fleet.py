@@ -287,7 +287,7 @@ async def test_a_lost_broker_is_unknown_for_thirty_seconds_and_then_false(fleet,
     apply(fleet, interval="1s")
     await asyncio.sleep(1.5)
     now = asyncio.get_running_loop().time()
-    brokers.outlets[0].set(trouble=Trouble(Reason.BROKER_UNREACHABLE, "gone", now))
+    brokers.outlets[0].trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", now))
     assert fleet.find(REF).verdict.early
     changes = []
     fleet.on_change(changes.append)

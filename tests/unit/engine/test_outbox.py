@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from audit_event_operator.events.event import AuditEvent
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
+from audit_event_operator.events.event import AuditEvent
 
 
 def an_event(number: int = 0, size: int = 100) -> AuditEvent:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from audit_event_operator.engine.ports import OutletHealth, Trouble
 from audit_event_operator.engine.readiness import Circumstances, Damping, judge
 from audit_event_operator.engine.snapshot import Completion, Verdict

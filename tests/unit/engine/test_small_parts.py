@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
+
 from audit_event_operator.engine import run
 from audit_event_operator.engine.chatter import Chatter
 from audit_event_operator.engine.ledger import OTHER, Histogram, Totals
@@ -77,7 +78,9 @@ def test_first_ticks_keep_the_rhythm_and_are_spread():
     assert len(firsts) > 90
     assert all(40 * SECOND <= first < 45 * SECOND for first in firsts)
     assert first_tick_ns("uid", SECOND, 3600 * SECOND, 7, 1) == 7, "long overdue is due now"
-    assert first_tick_ns("uid", SECOND, -3600 * SECOND, 0, 1) == SECOND, "a clock that was set back delays by one interval"
+    assert first_tick_ns("uid", SECOND, -3600 * SECOND, 0, 1) == SECOND, (
+        "a clock that was set back delays by one interval"
+    )
     assert first_tick_ns("uid", SECOND, None, 0, 1) == 0
 
 
