@@ -23,6 +23,7 @@ from audit_event_operator.engine.nap import Nap
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS: Final = 5.0
+_RELEASE_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 1.0
 _SHORTEST_NAP_SECONDS: Final = 0.02
 _WATCHED_TURNS: Final = 3
@@ -185,14 +186,15 @@ class LeaseKeeper:
         self.leading = False
         self._gate.close()
         try:
-            async with asyncio.timeout(_REQUEST_SECONDS):
+            async with asyncio.timeout(_RELEASE_SECONDS):
                 lease = await self._store.get_lease(self._namespace, self._name)
                 if read_lease(lease).holder == self._identity:
                     spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                     await self._store.update_lease(self._namespace, self._name, {**lease, "spec": spec})
                     self._tally.wrote(Kind.LEASE)
         except (ClusterError, TimeoutError) as error:
-            logger.warning("The Lease %s could not be given back; it expires by itself: %s", self.place, error)
+            why = str(error) or "the API server did not answer"
+            logger.warning("The Lease %s could not be given back; it expires by itself: %s", self.place, why)
         else:
             logger.info("Gave back the Lease %s", self.place)
 

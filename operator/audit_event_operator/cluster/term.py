@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from audit_event_operator.cluster.errors import ClusterError, NotFound
+from audit_event_operator.cluster.errors import ClusterError, NotFound, Throttled
 from audit_event_operator.cluster.intake import FleetPort, Intake
 from audit_event_operator.cluster.resync import compare
 from audit_event_operator.engine.nap import Nap
@@ -19,6 +19,10 @@ from audit_event_operator.resource.names import GROUP, PLURAL
 
 logger = logging.getLogger(__name__)
 
+_NO_CRD: Final = (
+    f"The CustomResourceDefinition {PLURAL}.{GROUP} is not installed. "
+    "Apply crds/ or an overlay; it is noticed within seconds."
+)
 _SECOND_LOOK_SECONDS: Final = 1.0
 _BACKOFF_SECONDS: Final = (1.0, 30.0)
 _LIVED_LONG_SECONDS: Final = 60.0
@@ -134,14 +138,12 @@ class Term:
             except NotFound:
                 if running:
                     await self._all_gone()
-                self._tell(
-                    f"The CustomResourceDefinition {PLURAL}.{GROUP} is not installed; "
-                    "apply crds/ or the overlay, it is noticed within seconds."
-                )
+                self._tell(_NO_CRD)
                 await asyncio.sleep(self._rhythm.crd_poll)
             except ClusterError as error:
                 self._tell(str(error))
-                await asyncio.sleep(self._rhythm.retry)
+                rest = error.retry_after_seconds if isinstance(error, Throttled) else 0.0
+                await asyncio.sleep(max(rest, self._rhythm.retry))
             else:
                 for number, resource in enumerate(listed, start=1):
                     self._intake.take(None, resource, joining=joining)
@@ -186,16 +188,18 @@ class Term:
                 logger.warning("The resync is put off: %s", error)
                 seconds = min(seconds, self._rhythm.crd_poll)
             else:
-                self._mend(running, listed)
+                await self._mend(running, listed)
 
-    def _mend(self, running: frozenset[str], listed: list[Json]) -> None:
+    async def _mend(self, running: frozenset[str], listed: list[Json]) -> None:
         found = compare(running, listed, self._strays)
         self._strays = found.strays
         for uid in found.gone:
             logger.info("The resource with UID %s went unnoticed; stopping its generator", uid)
             self._intake.discard(uid)
-        for resource in found.living:
+        for number, resource in enumerate(found.living, start=1):
             self._intake.take(None, resource)
+            if number % _CHUNK == 0:
+                await asyncio.sleep(0)
         for resource in found.revived:
             logger.info("The resource with UID %s was not running; starting it", resource["metadata"]["uid"])
             self._intake.retake(resource)
@@ -211,6 +215,7 @@ class Term:
     async def _all_gone(self) -> None:
         logger.warning("The CustomResourceDefinition %s.%s is gone: all generators stop", PLURAL, GROUP)
         self._was_watching = False
+        self._trouble = _NO_CRD
         await self._fleet.stop_all()
         self._intake.reset()
         self._forget_all()

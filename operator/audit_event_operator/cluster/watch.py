@@ -31,7 +31,7 @@ CONNECT_SECONDS: Final = 5.0
 PAGE_SIZE: Final = 500
 LONGEST_BACKOFF_SECONDS: Final = 5.0
 RELOGIN_SECONDS: Final = 5.0
-STOP_SECONDS: Final = 2.0
+STOP_SECONDS: Final = 1.0
 _CLOSING_SECONDS: Final = 0.1
 """Closed TLS connections need a few turns of their loop to be gone."""
 USER_AGENT: Final = "audit-event-operator (kopf)"

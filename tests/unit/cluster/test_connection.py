@@ -1,0 +1,214 @@
+"""What becomes of the API server's answers, over a real line to a server that says what a test wants."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from audit_event_operator.cluster import connection as module
+from audit_event_operator.cluster.client import Cluster
+from audit_event_operator.cluster.connection import Connection, connect
+from audit_event_operator.cluster.errors import (
+    ClusterError,
+    Conflict,
+    Forbidden,
+    NoCluster,
+    NotFound,
+    Refused,
+    Throttled,
+    Unprocessable,
+    Unreachable,
+)  # fmt: skip
+
+
+class Server:
+    """Answers with what stands in `answers`, then with {}."""
+
+    def __init__(self) -> None:
+        self.answers: list[web.Response] = []
+        self.asked: list[web.Request] = []
+        self.bodies: list[bytes] = []
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request)
+        self.bodies.append(await request.read())
+        return self.answers.pop(0) if self.answers else web.json_response({})
+
+    def say(self, status: int, body: object = None, **headers: str) -> None:
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.append(web.json_response(body or {}, status=status, headers=headers))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+    yield server
+    await runner.cleanup()
+
+
+def write_kubeconfig(path: Path, url: str, token: str = "first", **context: str) -> dict[str, str]:
+    config: dict[str, Any] = {
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", **context}}],
+        "current-context": "x",
+    }
+    path.write_text(json.dumps(config))
+    return {"KUBECONFIG": str(path)}
+
+
+@pytest.fixture
+async def connection(server: Server, tmp_path: Path) -> AsyncIterator[Connection]:
+    opened = await connect(write_kubeconfig(tmp_path / "config", server.url))
+    yield opened
+    await opened.close()
+
+
+async def ask(connection: Connection) -> dict[str, Any]:
+    return await connection.request("GET", "/api/thing", right="get things")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Refused),
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (422, Unprocessable),
+        (429, Throttled),
+        (500, Unreachable),
+        (503, Unreachable),
+    ],
+)
+async def test_each_refusal_is_an_error_of_its_own_that_names_the_right(server, connection, status, kind):
+    server.say(status, {"kind": "Status", "message": "because"})
+    with pytest.raises(kind, match="get things") as caught:
+        await ask(connection)
+    assert type(caught.value) is kind
+    assert "because" in str(caught.value)
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("9999999", 120.0), ("soon", 1.0), ("-3", 0.0)])
+async def test_retry_after_is_taken_within_reason(server, connection, header, seconds):
+    server.say(429, Retry_After=header)
+    with pytest.raises(Throttled) as caught:
+        await ask(connection)
+    assert caught.value.retry_after_seconds in (seconds, 1.0 if seconds == 0 else seconds)
+
+
+async def test_a_busy_api_server_that_says_when_to_come_back_is_a_throttling_one(server, connection):
+    server.say(503, Retry_After="3")
+    with pytest.raises(Throttled):
+        await ask(connection)
+
+
+async def test_a_namespace_that_goes_away_is_no_missing_right(server, connection):
+    details = {"causes": [{"reason": "NamespaceTerminating"}]}
+    server.say(403, {"kind": "Status", "message": "is being terminated", "details": details})
+    with pytest.raises(NotFound, match="being deleted"):
+        await ask(connection)
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "[]"])
+async def test_an_answer_that_is_no_object_is_an_error(server, connection, text):
+    server.answers.append(web.Response(text=text))
+    with pytest.raises(ClusterError):
+        await ask(connection)
+
+
+async def test_silence_is_an_error_after_a_while(server, connection, monkeypatch):
+    import asyncio
+
+    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.1)
+    never = asyncio.Event()
+
+    async def wait(_: web.Request) -> web.Response:
+        await asyncio.wait_for(never.wait(), 0.5)
+        raise AssertionError
+
+    server.answer = wait
+    application = web.Application()
+    application.router.add_get("/{path:.*}", wait)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    connection._client.configuration.host = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+    with pytest.raises(Unreachable, match=r"0\.1 s"):
+        await ask(connection)
+    never.set()
+    await runner.cleanup()
+
+
+async def test_a_token_that_ran_out_is_read_again_and_the_question_repeated(server, connection, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOGIN_AGAIN_SECONDS", 0.0)
+    write_kubeconfig(tmp_path / "config", server.url, token="second")
+    server.say(401)
+    assert await ask(connection) == {}
+    assert [request.headers["Authorization"] for request in server.asked] == ["Bearer first", "Bearer second"]
+
+
+async def test_a_token_that_is_not_accepted_at_all_is_not_tried_for_ever(server, connection):
+    server.say(401, {"message": "Unauthorized"})
+    with pytest.raises(Refused, match="Unauthorized"):
+        await ask(connection)
+    assert len(server.asked) == 1
+
+
+async def test_a_status_is_replaced_only_on_the_resource_it_is_about(server, connection):
+    await Cluster(connection).patch_generator_status("team", "demo", "uid-1", {"observedGeneration": 3})
+    (request,) = server.asked
+    path = "/apis/auditflow.jojees.net/v1alpha1/namespaces/team/auditeventgenerators/demo/status"
+    assert (request.method, request.path) == ("PATCH", path)
+    assert request.headers["Content-Type"] == "application/json-patch+json"
+    assert request.headers["User-Agent"] == "audit-event-operator"
+    assert json.loads(server.bodies[0]) == [
+        {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
+        {"op": "add", "path": "/status", "value": {"observedGeneration": 3}},
+    ]
+
+
+async def test_a_list_is_asked_for_page_by_page(server, connection):
+    server.say(200, {"items": [1, 2], "metadata": {"continue": "a&b"}})
+    server.say(200, {"items": [3], "metadata": {}})
+    assert await Cluster(connection).list_generators() == [1, 2, 3]
+    assert [request.query.get("continue") for request in server.asked] == [None, "a&b"]
+
+
+async def test_each_namespace_is_listed_by_itself(server, connection):
+    server.say(200, {"items": [1]})
+    server.say(200, {"items": [2]})
+    assert await Cluster(connection, namespaces=("a", "b")).list_generators() == [1, 2]
+    assert [request.path.split("/")[5] for request in server.asked] == ["a", "b"]
+
+
+async def test_the_namespace_is_the_contexts(server, tmp_path):
+    opened = await connect(write_kubeconfig(tmp_path / "config", server.url, namespace="team"))
+    assert opened.namespace == "team"
+    await opened.close()
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "clusters: [", "current-context: nowhere"])
+async def test_without_a_way_to_an_api_server_there_is_a_sentence(tmp_path, text):
+    path = tmp_path / "config"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(NoCluster, match="There is no way to a Kubernetes API server"):
+        await connect({"KUBECONFIG": str(path)})
+
+
+async def test_a_pod_without_a_service_account_is_told_so():
+    with pytest.raises(NoCluster):
+        await connect({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"})
