@@ -1,4 +1,4 @@
-"""The command line: what a person types. Parses, calls `serve` or a pure function, and turns errors into sentences.
+"""The command line: what a person types. Parses, calls a mode or a pure function, and turns errors into sentences.
 
 stdout is data, stderr is for people. Exit codes: 0 done, 1 failed, 2 wrong use. Heavy imports wait until they are needed.
 """
@@ -56,7 +56,7 @@ def run() -> None:
 
     Everything is set by environment variables; docs/settings.md lists them.
     """
-    from audit_event_operator.serve import run_in_cluster
+    from audit_event_operator.modes.in_cluster import run_in_cluster
 
     _serve(run_in_cluster)
 
@@ -70,7 +70,7 @@ def standalone(files: tuple[Path, ...]) -> None:
     RABBITMQ_HOST, RABBITMQ_QUEUE, EVENT_GENERATION_INTERVAL_SECONDS and so on. With -f the files are watched:
     saving one acts like kubectl apply.
     """
-    from audit_event_operator.serve import run_standalone
+    from audit_event_operator.modes.standalone import run_standalone
 
     _serve(lambda settings: run_standalone(settings, files), dotenv=DOTENV)
 
@@ -83,7 +83,7 @@ def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
 
     All HTTP routes answer meanwhile, on loopback only.
     """
-    from audit_event_operator.serve import run_demo
+    from audit_event_operator.modes.demo import run_demo
 
     _serve(lambda settings: run_demo(settings, files, seconds), dotenv=DOTENV, quiet=True)
 

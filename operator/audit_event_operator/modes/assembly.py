@@ -1,0 +1,147 @@
+"""Puts fleet, desk, pulse and brokers together from the settings. Decides nothing that one of the packages could decide."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from audit_event_operator.engine.desk import Desk
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.lane import Lane
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.ports import (
+    Brokers,
+    BrokerTargets,
+    Gate,
+    OutletRequest,
+    Target,
+    TargetKind,
+    TargetReference,
+    TLSMaterial,
+)
+from audit_event_operator.engine.pulse import Pulse
+from audit_event_operator.engine.readiness import Damping
+from audit_event_operator.engine.tools import Tools
+from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode
+from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings
+from audit_event_operator.web.auth import Everybody, TokenFile
+from audit_event_operator.web.ports import Authorizer
+
+
+@dataclass(slots=True)
+class Operator:
+    """Everything that all modes have."""
+
+    settings: Settings
+    tools: Tools
+    fleet: Fleet
+    desk: Desk
+    pulse: Pulse
+    draining: bool = False
+    background: list[asyncio.Task[object]] = field(default_factory=list)
+
+    def failing_livez(self) -> list[str]:
+        """Liveness: the loop and the supervisor, never a broker."""
+        failing = [] if self.pulse.alive else ["the event loop has not turned for ten seconds"]
+        if self.fleet.running and not self.fleet.sweeping:
+            failing.append("the supervisor of the generators has ended")
+        return failing
+
+    def failing_readyz(self) -> list[str]:
+        """Readiness of a mode without a cluster."""
+        return ["shutting down"] if self.draining else []
+
+    def spawn(self, work: Awaitable[object], name: str) -> asyncio.Task[object]:
+        """Run something beside; if it ends by an error, the operator ends too, for that is a bug."""
+        task = asyncio.create_task(_awaited(work), name=name)
+        self.background.append(task)
+        return task
+
+
+async def _awaited(work: Awaitable[object]) -> object:
+    return await work
+
+
+def assemble(
+    settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, lane: bool
+) -> Operator:
+    """Put fleet, desk and pulse together around brokers and targets."""
+    cap = settings.max_events_per_second_per_namespace
+    tools = Tools(
+        brokers=brokers,
+        targets=targets,
+        totals=totals,
+        gate=gate,
+        damping=Damping(settings.unreachable_seconds, settings.blocked_seconds, settings.backpressure_seconds),
+        cap=Fraction(settings.max_events_per_second),
+        namespace_cap=None if cap is None else Fraction(cap),
+        target_drain_seconds=settings.target_drain_seconds,
+        deletion_grace_seconds=settings.deletion_grace_seconds,
+        spread_seconds=settings.start_spread_seconds,
+        departed_seconds=settings.departed_series_seconds,
+    )
+    request = OutletRequest(
+        TargetReference(TargetKind.DEFAULT),
+        settings.rabbitmq_queue,
+        DeclarationMode.CREATE_IF_MISSING,
+        QueueType.CLASSIC,
+        Delivery.AT_LEAST_ONCE,
+    )
+    fleet = Fleet(tools, Lane(tools, request) if lane else None)
+    return Operator(settings, tools, fleet, Desk(fleet, seconds=settings.post_seconds), Pulse(totals))
+
+
+def default_target(settings: Settings) -> Target:
+    """The broker that the environment describes; its file of authorities is read now.
+
+    Raises:
+        FileNotFoundError: RABBITMQ_CA_FILE leads nowhere.
+    """
+    mode, ca_file = settings.rabbitmq_tls_mode, settings.rabbitmq_ca_file
+    encrypted = mode is TLSMode.VERIFY or (
+        mode is TLSMode.AUTO and (settings.rabbitmq_port == 5671 or ca_file is not None)
+    )
+    try:
+        ca_pem = ca_file.read_text(encoding="ascii") if ca_file is not None else None
+    except OSError as error:
+        raise FileNotFoundError(f"RABBITMQ_CA_FILE {ca_file} cannot be read: {error.strerror}") from None
+    return Target(
+        host=settings.rabbitmq_host or DEFAULT_RABBITMQ_HOST,
+        port=settings.rabbitmq_port,
+        virtual_host=settings.rabbitmq_vhost,
+        username=settings.rabbitmq_user,
+        password=settings.rabbitmq_pass.get_secret_value(),
+        tls=TLSMaterial(ca_pem=ca_pem) if encrypted else None,
+    )
+
+
+def rabbitmq_brokers(settings: Settings, targets: BrokerTargets, totals: Totals, gate: Gate) -> Brokers:
+    """The real brokers."""
+    from audit_event_operator.brokers.hosts import HostPolicy
+    from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
+
+    timing = Timing(
+        connect_seconds=settings.connect_seconds,
+        rpc_seconds=settings.rpc_seconds,
+        confirm_seconds=settings.confirm_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        backoff_min_seconds=settings.backoff_min_seconds,
+        backoff_max_seconds=settings.backoff_max_seconds,
+        slow_retry_min_seconds=settings.slow_retry_min_seconds,
+        slow_retry_max_seconds=settings.slow_retry_max_seconds,
+        secret_failing_seconds=settings.secret_failing_seconds,
+        secret_connected_seconds=settings.secret_connected_seconds,
+    )
+    policy = HostPolicy.of(settings.allowed_broker_hosts, in_pod="KUBERNETES_SERVICE_HOST" in os.environ)
+    return RabbitMQBrokers(targets, gate=gate, totals=totals, timing=timing, allowed=policy, pick=random.Random())
+
+
+def authorizer(settings: Settings) -> Authorizer:
+    """Who may post, for the modes that need no cluster."""
+    if settings.api_auth == "token" and settings.api_token_file is not None:
+        return TokenFile(settings.api_token_file)
+    return Everybody()

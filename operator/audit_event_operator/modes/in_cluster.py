@@ -1,0 +1,108 @@
+"""The operator proper: resources of a cluster, and one working process by Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import sys
+
+from audit_event_operator.cluster.access import KubernetesAuthorizer
+from audit_event_operator.cluster.client import Cluster
+from audit_event_operator.cluster.connection import connect
+from audit_event_operator.cluster.errors import ClusterError
+from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.reporter import Pace
+from audit_event_operator.cluster.source import ClusterSource, Options
+from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.cluster.targets import ClusterTargets
+from audit_event_operator.cluster.term import Rhythm
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
+from audit_event_operator.modes.lifecycle import listening, prepare_loop, stop_event, until_stopped, wind_down
+from audit_event_operator.settings import Settings
+from audit_event_operator.web.errors import ListenError
+from audit_event_operator.web.ports import SourceCounts, Vital
+
+logger = logging.getLogger(__name__)
+
+
+async def run_in_cluster(settings: Settings) -> int:
+    """The operator proper: resources of a cluster, one working process by Lease."""
+    prepare_loop()
+    stop, totals, tally = stop_event(), Totals(), Tally()
+    timing = LeaseTiming(settings.lease_duration_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
+    gate = LeaseGate(timing)
+    has_default = settings.rabbitmq_host is not None
+    if has_default:
+        default_target(settings)  # a file of authorities that cannot be read is said now, not at the first connection
+    try:
+        connection = await connect(os.environ)
+    except ClusterError as error:
+        print(f"audit-event-operator: {error}", file=sys.stderr)
+        return 1
+    cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=tally.succeeded)
+    targets = ClusterTargets(
+        cluster,
+        (lambda: default_target(settings)) if has_default else None,
+        default_namespaces=settings.default_broker_namespaces,
+    )
+    brokers = rabbitmq_brokers(settings, targets, totals, gate)
+    operator = assemble(settings, brokers, targets, totals, gate, lane=has_default)
+    options = Options(
+        identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        namespaces=settings.namespaces,
+        lease_name=settings.lease_name,
+        lease_namespace=settings.lease_namespace,
+        lease_strict=settings.lease_strict,
+        timing=timing,
+        rhythm=Rhythm(resync=settings.resync_seconds, crd_poll=settings.crd_poll_seconds),
+        pace=Pace(counters_seconds=settings.status_counter_seconds),
+        event_repeat_seconds=settings.event_repeat_seconds,
+    )
+    own_namespace = settings.lease_namespace or connection.namespace
+    source = ClusterSource(
+        operator.fleet,
+        cluster,
+        lambda: connect(os.environ),
+        gate,
+        own_namespace=own_namespace,
+        options=options,
+        tally=tally,
+    )
+    vital = Vital(
+        livez=operator.failing_livez,
+        readyz=lambda: operator.failing_readyz() or source.readiness(),
+        leader=lambda: source.leader,
+    )
+    counts = SourceCounts(
+        reconciles=source.reconciles,
+        api_writes=lambda: {(kind, result): tally.writes[kind, result] for kind in Kind for result in Result},
+        apiserver_last_success_unix_seconds=lambda: tally.last_success_unix_seconds,
+    )
+    who = KubernetesAuthorizer(cluster, own_namespace) if settings.api_auth == "kubernetes" else authorizer(settings)
+    try:
+        async with listening(operator, vital, who, source=counts, host=settings.bind_address) as servers:
+            logger.info(
+                "Operator %s listens on ports %d (all routes) and %d (/metrics)",
+                options.identity, servers.app_port, servers.metrics_port,
+            )  # fmt: skip
+            operator.spawn(operator.pulse.run(), "the pulse")
+            leading = operator.spawn(source.run(), "the cluster source")
+            code = await until_stopped(operator, stop)
+
+            async def farewell() -> None:
+                await source.flush()
+                leading.cancel()
+                await asyncio.gather(leading, return_exceptions=True)
+                await source.close()
+
+            await wind_down(operator, farewell)
+    except ListenError as error:
+        print(f"audit-event-operator: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await connection.close()
+    return code
