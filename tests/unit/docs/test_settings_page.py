@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from audit_event_operator.settings import Settings
 from pydantic import SecretStr
+
+from audit_event_operator.settings import Settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
