@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _STALL_SECONDS: Final = 5.0
-"""A gap that is longer than what a busy loop explains."""
+"""A gap that is longer than what a busy loop explains; a third of the Lease when that is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class LeaseGate:
         clock: Callable[[], float] = time_of_boot,
     ) -> None:
         self._timing = timing
+        self._stall_seconds = min(_STALL_SECONDS, timing.duration / 3)
         self._clock = clock
         self.on_doubt: Callable[[], None] = lambda: None
         """Called when the gate closes because the process was stopped."""
@@ -84,7 +85,7 @@ class LeaseGate:
         now = self._clock()
         asleep = now - self._awake_at
         self._awake_at = now
-        if self._held and asleep > _STALL_SECONDS and self._could_be_lost(asleep, now):
+        if self._held and asleep > self._stall_seconds and self._could_be_lost(asleep, now):
             if self._doubt_since is None:
                 self.on_doubt()
             self._doubt_since = now

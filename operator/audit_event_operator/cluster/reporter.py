@@ -152,6 +152,8 @@ class Reporter:
         self._running = False
         self._backoff = _BACKOFF_SECONDS[0]
         self._paused_until = 0.0
+        self._forbidden: dict[str, set[str]] = {}
+        """Namespaces in which we may not write for now, with the resources that wait for it."""
         self._reset()
 
     # -- what others tell us -------------------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ class Reporter:
         self._agenda = Agenda(self._pace.counters_seconds)
         self._transitions = Limiter(self._pace.transitions_per_second, self._pace.parallel)
         self._counters = Limiter(self._pace.counters_per_second)
+        self._forbidden.clear()
 
     def _turn(self) -> float | None:
         """Start what may be started now; returns when to come back, in seconds from now, None for when something changes."""
@@ -277,6 +280,9 @@ class Reporter:
         snapshot = self._fleet.snapshot(uid)
         if snapshot is None:
             self._agenda.forget(uid)
+            return
+        if snapshot.ref.namespace in self._forbidden:
+            self._forbidden[snapshot.ref.namespace].add(uid)
             return
         previous = self._written.get(uid, {})
         status = status_of(snapshot, previous, self._owner, self._wall())
@@ -365,12 +371,13 @@ class Reporter:
 
     def _cope(self, snapshot: Snapshot, error: ClusterError) -> None:
         """Come back to it later, and let the API server rest as long as it asks for, or for ever longer pauses."""
+        if isinstance(error, Forbidden):
+            self._rest_in(snapshot, error)
+            return
         now = self._now()
         first, longest = _BACKOFF_SECONDS
         if isinstance(error, Throttled):
             pause = error.retry_after_seconds
-        elif isinstance(error, Forbidden):
-            pause = _FORBIDDEN_SECONDS
         elif isinstance(error, Conflict):
             pause = 0.0
         else:
@@ -380,6 +387,19 @@ class Reporter:
             self._backoff = min(longest, max(first, self._backoff * 2))
             self._paused_until = now + pause
         self._again.add(snapshot.uid)
+
+    def _rest_in(self, snapshot: Snapshot, error: Forbidden) -> None:
+        """Leave its namespace alone for a while; rights may be given by namespace, so that others are not to wait for it."""
+        namespace = snapshot.ref.namespace
+        if namespace not in self._forbidden:
+            logger.warning("Statuses of namespace %s wait for %g s: %s", namespace, _FORBIDDEN_SECONDS, error)
+            self._forbidden[namespace] = set()
+            asyncio.get_running_loop().call_later(_FORBIDDEN_SECONDS, self._return_to, namespace)
+        self._forbidden[namespace].add(snapshot.uid)
+
+    def _return_to(self, namespace: str) -> None:
+        for uid in self._forbidden.pop(namespace, ()):
+            self.changed(uid)
 
     @staticmethod
     def _now() -> float:

@@ -16,9 +16,9 @@ class Clock:
 class Scene:
     """A gate that somebody looks at once a second, as long as the process is awake."""
 
-    def __init__(self) -> None:
+    def __init__(self, timing: LeaseTiming = LeaseTiming()) -> None:  # noqa: B008 - frozen
         self.clock = Clock()
-        self.gate = LeaseGate(LeaseTiming(), clock=self.clock)
+        self.gate = LeaseGate(timing, clock=self.clock)
         self.doubts = self.openings = 0
         self.gate.on_doubt = self._doubt
         self.gate.on_open = self._open
@@ -113,3 +113,11 @@ def test_a_stop_of_a_standby_is_nothing(scene):
     scene.gate.confirm(scene.clock.now)
     assert scene.gate.is_open()
     assert scene.doubts == 0
+
+
+def test_a_short_lease_is_lost_by_a_short_sleep():
+    scene = Scene(LeaseTiming(duration=3, renew=2, retry=0.5))
+    scene.gate.confirm(scene.clock.now)
+    scene.asleep(4)
+    assert not scene.gate.is_open()
+    assert scene.doubts == 1

@@ -226,6 +226,24 @@ async def test_a_missing_right_is_named_and_asked_for_rarely(caplog):
     assert "may not patch auditeventgenerators/status" in caplog.text
 
 
+async def test_a_right_that_is_missing_in_one_namespace_holds_up_no_other():
+    bench = Bench()
+    async with bench.running():
+        bench.cluster.trouble["patch_generator_status"] = [Forbidden("may not patch auditeventgenerators/status")]
+        bench.cluster.add(make_resource("closed", "theirs"))
+        bench.fleet.apply(Ref("theirs", "closed"), "uid-closed", 1, parse_spec({}), Progress())
+        await asyncio.sleep(0.1)
+        bench.start()
+        await asyncio.sleep(0.1)
+        assert bench.status()["observedGeneration"] == 1
+        bench.fleet.become("uid-closed", generation=2)
+        await asyncio.sleep(20)
+        assert bench.written("closed") == 0
+        await asyncio.sleep(11)
+    assert bench.cluster.resources["theirs", "closed"]["status"]["observedGeneration"] == 2
+    assert bench.written("closed") == 1
+
+
 async def test_somebody_elses_words_are_put_right():
     bench = Bench()
     async with bench.running():
