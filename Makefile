@@ -42,7 +42,7 @@ control-plane: $(DEV) ## A real API server and RabbitMQ on loopback with CRD and
 .PHONY: test
 test: $(DEV) ## All tests but those of a real node; installs and builds what they need
 	@$(REALPARTS).install
-	@$(REALPARTS).build
+	@$(REALPARTS).build >/dev/null
 	@exec $(BIN)/pytest tests/unit tests/integration $(PYTEST_ARGS)
 
 .PHONY: test-unit
@@ -52,7 +52,7 @@ test-unit: $(DEV) ## The tests that need nothing but Python
 .PHONY: test-integration
 test-integration: $(DEV) ## The tests on a real API server and a real RabbitMQ
 	@$(REALPARTS).install
-	@$(REALPARTS).build
+	@$(REALPARTS).build >/dev/null
 	@exec $(BIN)/pytest tests/integration $(PYTEST_ARGS)
 
 .PHONY: e2e
