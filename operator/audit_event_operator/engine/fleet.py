@@ -41,6 +41,7 @@ class Fleet:
         self.lane = lane
         self.running = False
         self._generators: dict[str, Generator] = {}
+        self._by_ref: dict[Ref, Generator] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._departed: dict[str, tuple[Generator, float]] = {}
         self._listeners: list[Callable[[str], None]] = []
@@ -95,6 +96,7 @@ class Fleet:
         generator = self._generators.pop(uid, None)
         if generator is None:
             return
+        self._forget_name(generator)
         self._tasks.pop(uid).cancel()
         generator.stop(DropReason.RESOURCE_DELETED, self._tools.deletion_grace_seconds)
         self._departed[uid] = (generator, self._now() + self._tools.departed_seconds)
@@ -156,7 +158,7 @@ class Fleet:
 
     def series(self) -> list[Snapshot]:
         """What `/metrics` shows: live resources, the default target's row, and the ones that went within the last minute."""
-        now, named = self._now(), {generator.ref for generator in self._generators.values()}
+        now, named = self._now(), self._by_ref
         departed = [
             generator.snapshot()
             for generator, until in self._departed.values()
@@ -171,7 +173,7 @@ class Fleet:
 
     def generator(self, ref: Ref) -> Generator | None:
         """The live generator of that name."""
-        return next((each for each in self._generators.values() if each.ref == ref), None)
+        return self._by_ref.get(ref)
 
     def find(self, ref: Ref) -> Snapshot | None:
         """One resource by its name."""
@@ -192,15 +194,21 @@ class Fleet:
 
     def _add(self, ref: Ref, uid: str, progress: Progress, *, joining: bool) -> Generator:
         generator = Generator(ref, uid, self._tools, progress, joining=joining, changed=lambda: self._notify(uid))
-        self._generators[uid] = generator
+        self._generators[uid] = self._by_ref[ref] = generator
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._supervise(generator), name=f"generator {ref}")
         return generator
 
     def _end(self, uid: str, grace_seconds: float) -> None:
         generator = self._generators.pop(uid)
+        self._forget_name(generator)
         self._tasks.pop(uid, None)
         generator.stop(DropReason.SHUTDOWN_DEADLINE, grace_seconds)
         self._departed[uid] = (generator, self._now() + self._tools.departed_seconds)
+
+    def _forget_name(self, generator: Generator) -> None:
+        """Unless a new resource of that name has come already, before the old one was seen to go."""
+        if self._by_ref.get(generator.ref) is generator:
+            del self._by_ref[generator.ref]
 
     async def _supervise(self, generator: Generator) -> None:
         backoff, longest = _BACKOFF_SECONDS
