@@ -110,6 +110,27 @@ def test_the_observed_generation_is_the_new_one_within_a_second_but_never_before
         assert row["interval_seconds"] == milliseconds / 1000
 
 
+def test_a_hundred_changes_of_many_are_all_in_effect_soon_after_the_last(
+    generators: Generators, operator: OperatorProcess, queue: str
+) -> None:
+    names = [f"stream-{index}" for index in range(20)]
+    for name in names:
+        generators.create(name, queue=queue, interval="1h")
+    wanted = {name: generators.patch(name, interval="1s")["metadata"]["generation"] for name in names}
+    for seconds in (2, 3, 4, 5):
+        for name in names:
+            wanted[name] = generators.patch(name, interval=f"{seconds}s")["metadata"]["generation"]
+    patched = time.monotonic()
+
+    def observed() -> bool:
+        items = generators.cluster.request("GET", GENERATORS.path(generators.namespace)).body["items"]
+        return {each["metadata"]["name"]: each["status"]["observedGeneration"] for each in items} == wanted
+
+    wait_until(observed, what="the last generations")
+    assert time.monotonic() - patched <= 1
+    assert {shown(operator, generators, name)["interval_seconds"] for name in names} == {5}
+
+
 def test_a_changed_weight_changes_the_mix(generators: Generators, tap: Tap, queue: str) -> None:
     generators.create(
         "stream", queue=queue, randomSeed=11, maxEvents=20_000, interval="50ms", eventsPerInterval=100,
