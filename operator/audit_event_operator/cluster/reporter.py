@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from audit_event_operator.cluster.agenda import Agenda
@@ -25,23 +24,18 @@ from audit_event_operator.cluster.errors import (
     Unreachable,
 )  # fmt: skip
 from audit_event_operator.cluster.limiter import Limiter
-from audit_event_operator.cluster.ready import ready_condition
+from audit_event_operator.cluster.statuses import KnownStatuses, Status, farewell_of, status_of
 from audit_event_operator.cluster.tally import Kind, Result, Tally
 from audit_event_operator.engine.nap import Nap
 from audit_event_operator.engine.snapshot import Snapshot
-from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.status import Facts, build_status, transition_key
+from audit_event_operator.resource.status import transition_key
 
 logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS: Final = (0.5, 10.0)
 _FORBIDDEN_SECONDS: Final = 30.0
-_SETTLING_SECONDS: Final = 5.0
-"""A watch event that is younger than this after our own write may still tell the status before it."""
 _LOOKS_PER_TURN: Final = 100
 _SHORTEST_NAP_SECONDS: Final = 0.001
-
-Status = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,40 +67,6 @@ class StatusWriter(Protocol):
 
     async def get_generator(self, namespace: str, name: str) -> dict[str, Any]:
         """Whatever has that name now."""
-
-
-def status_of(snapshot: Snapshot, previous: Status | None, owner: str, now: datetime) -> dict[str, Any]:
-    """The status that a snapshot deserves."""
-    facts = Facts(
-        observed_generation=snapshot.generation,
-        reason=snapshot.verdict.reason,
-        message=snapshot.verdict.message,
-        early=snapshot.verdict.early,
-        rate_limited=snapshot.rate_limited,
-        completed=None if snapshot.complete is None else snapshot.complete.reason,
-        events_published=snapshot.events_published,
-        events_dropped=snapshot.dropped,
-        target_rate=snapshot.target_rate,
-        observed_rate=Fraction(snapshot.observed_rate).limit_denominator(1_000_000),
-        queue=snapshot.queue or None,
-        broker=snapshot.broker or None,
-        random_seed=snapshot.random_seed,
-        owner=owner,
-        start_time=snapshot.start_time,
-        completion_time=snapshot.completion_time,
-        last_publish_time=snapshot.last_publish_time,
-        run_id=snapshot.run_id,
-    )
-    return build_status(facts, previous, now)
-
-
-def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime) -> dict[str, Any]:
-    """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
-    status = status_of(snapshot, previous, owner, now)
-    if snapshot.complete is None and "conditions" in previous:
-        status["conditions"] = previous["conditions"]
-        status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])
-    return status
 
 
 class Reporter:
@@ -143,10 +103,8 @@ class Reporter:
         self._tally = tally or Tally()
         self._pace = pace
         self._wall = wall
-        self._written: dict[str, Status] = {}
+        self._known = KnownStatuses()
         self._writing: dict[str, asyncio.Task[None]] = {}
-        self._written_at: dict[str, float] = {}
-        self._since: dict[str, float] = {}
         self._again: set[str] = set()
         self._nap = Nap()
         self._running = False
@@ -172,22 +130,15 @@ class Reporter:
         """The API server has this status, as a watch event or list tells. Somebody else's words are put right in time."""
         if uid in self._writing:
             return
-        known = self._written.get(uid)
-        if known is None:
-            self._written[uid] = status
-            self._since[uid] = self._now()
-        elif known != status and self._now() - self._written_at.get(uid, 0.0) > _SETTLING_SECONDS:
-            self._written[uid] = status
-            if transition_key(known) != transition_key(status):
-                self.changed(uid)
+        before = self._known[uid]
+        if self._known.hear(uid, status, self._now()) and transition_key(before) != transition_key(status):
+            self.changed(uid)
 
     def forget(self, uid: str) -> None:
         """The resource is gone."""
         self._agenda.forget(uid)
         self._again.discard(uid)
-        self._written.pop(uid, None)
-        self._written_at.pop(uid, None)
-        self._since.pop(uid, None)
+        self._known.forget(uid)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -208,9 +159,7 @@ class Reporter:
 
     def clear(self) -> None:
         """Forget everything: another process writes now."""
-        self._written.clear()
-        self._written_at.clear()
-        self._since.clear()
+        self._known.clear()
         self._again.clear()
         self._reset()
 
@@ -219,7 +168,7 @@ class Reporter:
         now = self._wall()
         work = []
         for snapshot in sorted(self._fleet.snapshots(), key=lambda each: not each.bounded):
-            previous = self._written.get(snapshot.uid, {})
+            previous = self._known[snapshot.uid]
             status = farewell_of(snapshot, previous, self._owner, now)
             if status != previous:
                 work.append((snapshot, status))
@@ -284,12 +233,14 @@ class Reporter:
         if snapshot.ref.namespace in self._forbidden:
             self._forbidden[snapshot.ref.namespace].add(uid)
             return
-        previous = self._written.get(uid, {})
+        previous = self._known[uid]
         status = status_of(snapshot, previous, self._owner, self._wall())
         if counters:
             self._agenda.rest(uid, now)
         if transition_key(status) != transition_key(previous):
-            if self._is_only_coming_back(snapshot, previous, now):
+            patience = self._known.patience_seconds(snapshot, self._pace.coming_back_seconds, now)
+            if patience > 0:
+                asyncio.get_running_loop().call_later(patience, self.changed, uid)
                 return
             self._transitions.take(now)
         elif counters and status != previous:
@@ -298,25 +249,6 @@ class Reporter:
             return
         self._agenda.rest(uid, now)
         self._writing[uid] = asyncio.ensure_future(self._write(snapshot, previous, status))
-
-    def _is_only_coming_back(self, snapshot: Snapshot, previous: Status, now: float) -> bool:
-        """Whether it was ready under another process and has not had the time to be so under this one.
-
-        A restart of the operator should not make every resource unready for a moment, and twice the writes.
-        """
-        since = self._since.get(snapshot.uid)
-        if (
-            since is None
-            or now - since >= self._pace.coming_back_seconds
-            or snapshot.verdict.reason is not Reason.STARTING
-            or previous.get("observedGeneration") != snapshot.generation
-        ):
-            return False
-        ready = ready_condition(previous)
-        if ready is None or ready.status != "True" or ready.reason == Reason.SUSPENDED:
-            return False
-        asyncio.get_running_loop().call_later(since + self._pace.coming_back_seconds - now, self.changed, snapshot.uid)
-        return True
 
     async def _write(self, snapshot: Snapshot, previous: Status, status: Status) -> None:
         uid = snapshot.uid
@@ -358,8 +290,7 @@ class Reporter:
             raise
         else:
             self._tally.wrote(Kind.STATUS)
-        self._written[uid] = status
-        self._written_at[uid] = self._now()
+        self._known.write(uid, status, self._now())
 
     async def _is_somebody_else(self, snapshot: Snapshot) -> bool:
         """Whether the name belongs to another resource now, or to none."""
