@@ -30,7 +30,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     start_operator: Callable[..., OperatorProcess],
 ) -> None:
     resources = Resources(cluster, namespace)
-    resources.create("stream", queue=queue, interval="20ms", entities=hosts("before"))
+    resources.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
     first = start_operator("first", **QUICK_LEASE)
     first.wait_until(lambda: scrape(first).each("events_published_total", "stream") > 20, what="the first's events")
     second = start_operator("second", **QUICK_LEASE)
