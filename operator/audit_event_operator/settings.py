@@ -124,7 +124,7 @@ class Settings(BaseModel):
         str | None,
         Field(
             alias="AEG_IDENTITY",
-            description="Name of this process in the Lease and in status.owner; unset: the host's name (the pod's) with a random ending.",
+            description="Name of this process in the Lease and in status.owner, which no other process may have; unset: the host's name (the pod's) with a random ending.",
         ),
     ] = None
     max_events_per_second: Annotated[

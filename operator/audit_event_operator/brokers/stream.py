@@ -144,7 +144,8 @@ class StreamBrokers:
     async def aclose(self) -> None:
         """Wait for the lines under way, at most 2 s; the stream itself stays open."""
         try:
-            await asyncio.wait_for(self._idle.wait(), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._idle.wait()
         except TimeoutError:
             logger.debug("%s takes nothing any more.", self._name)
         self._work.put(None)

@@ -40,6 +40,7 @@ class Fleet:
         self._tools = tools
         self.lane = lane
         self.running = False
+        self._ending = False
         self._generators: dict[str, Generator] = {}
         self._by_ref: dict[Ref, Generator] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -55,7 +56,9 @@ class Fleet:
     # -- what sources ask of it ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Accept resources and posts. Idempotent."""
+        """Accept resources and posts. Idempotent; without effect once `shutdown` has begun."""
+        if self._ending:
+            return
         self.running = True
         if self.lane is not None:
             self.lane.open()
@@ -125,7 +128,7 @@ class Fleet:
 
     async def shutdown(self, drain_seconds: float) -> None:
         """Stop all ticks, deliver what is buffered within `drain_seconds`, drop the rest as `shutdown_deadline`."""
-        self.running = False
+        self.running, self._ending = False, True
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -81,7 +81,8 @@ class BrokerTargets(Protocol):
         """Look the broker up now (Secrets are read again each time; concurrent look-ups of one Secret are one GET).
 
         Raises:
-            TargetUnavailable: SecretNotFound, SecretNotAllowed, SecretInvalid, ClusterNotFound, NoBroker.
+            TargetUnavailable: SecretNotFound, SecretNotAllowed, SecretInvalid, ClusterNotFound, NoBroker; or Starting, while
+                whoever knows cannot be asked and never could.
         """
 
 

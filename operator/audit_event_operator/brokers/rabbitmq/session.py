@@ -324,7 +324,8 @@ class Session:
         try:
             if connection.is_open and self.blocked_since is None:
                 connection.close()
-                await asyncio.wait_for(gone.wait(), CLOSE_SECONDS)
+                async with asyncio.timeout(CLOSE_SECONDS):  # wait_for can swallow a cancellation before Python 3.12
+                    await gone.wait()
         except (TimeoutError, exceptions.AMQPError) as error:
             logger.debug("The connection with %s did not close: %r", self.broker, error)
         finally:
