@@ -331,6 +331,11 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
         raise SettingsError("; ".join(_sentence(dict(each)) for each in error.errors(include_url=False))) from None
     if settings.event_interval < SHORTEST_INTERVAL and "EVENT_GENERATION_INTERVAL_SECONDS" in values:
         warnings.append("EVENT_GENERATION_INTERVAL_SECONDS is below 0.001; the interval is 1 ms.")
+    if not settings.lease_duration_seconds > settings.lease_renew_seconds > settings.lease_retry_seconds:
+        raise SettingsError(
+            "AEG_LEASE_DURATION_SECONDS must be greater than AEG_LEASE_RENEW_SECONDS, and that greater than "
+            "AEG_LEASE_RETRY_SECONDS"
+        )
     if settings.api_auth == "token" and settings.api_token_file is None:
         raise SettingsError("AEG_API_AUTH=token needs AEG_API_TOKEN_FILE, the file that holds the token")
     return settings, warnings

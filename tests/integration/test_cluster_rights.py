@@ -113,17 +113,3 @@ def test_without_the_right_to_read_secrets_the_resource_says_so(
 
     operator.wait_until(lambda: condition().get("reason") == "SecretNotAllowed", what="the reason")
     assert "get secrets" in condition()["message"]
-
-
-def test_the_right_to_get_one_resource_tells_a_stranger_of_the_same_name(
-    cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess], without: Callable[..., None]
-) -> None:
-    without("ClusterRole", "auditeventgenerators", "get")
-    operator = start_operator()
-    # Created and deleted so fast that some status is written to a name that is already another resource's.
-    for _ in range(300):
-        put(cluster, namespace, "blink", suspend=True)
-        cluster.request("DELETE", GENERATORS.path(namespace, "blink"))
-        if "may not get auditeventgenerators" in operator.log:
-            break
-    operator.wait_for_log("may not get auditeventgenerators.auditflow.jojees.net")

@@ -78,3 +78,8 @@ def test_lists_are_separated_by_commas():
 def test_a_log_line_cannot_be_forged():
     assert visible("a\nb\r\x1b[31m\u202e\u2028") == "a\\nb\\r\\x1b[31m\\u202e\\u2028"
     assert visible("naïve 🙂") == "naïve 🙂"
+
+
+def test_the_leases_times_must_fit_each_other():
+    with pytest.raises(SettingsError, match="AEG_LEASE_DURATION_SECONDS must be greater"):
+        load_settings({"AEG_LEASE_DURATION_SECONDS": "5"})
