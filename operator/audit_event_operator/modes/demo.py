@@ -22,6 +22,9 @@ from audit_event_operator.web.errors import ListenError
 from audit_event_operator.web.ports import Vital
 
 LOOPBACK: Final = "127.0.0.1"
+DRAIN_SECONDS: Final = 0.5
+"""A reader that has gone will not come back, so the demo does not wait for it."""
+
 DEMO_SPEC: Final = {"interval": "500ms"}
 
 
@@ -53,7 +56,7 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
                 ref = Ref("default", "demo")
                 operator.fleet.apply(ref, uid_of(ref), 1, parse_spec(DEMO_SPEC), Progress())
             code = await until_stopped(operator, stop, seconds)
-            await wind_down(operator)
+            await wind_down(operator, drain_seconds=DRAIN_SECONDS)
     except ListenError as error:
         print(f"audit-event-operator: {error}", file=sys.stderr)
         return 1

@@ -98,10 +98,19 @@ async def until_stopped(operator: Operator, stop: asyncio.Event, seconds: float 
     return 0
 
 
-async def wind_down(operator: Operator, farewell: Callable[[], Awaitable[object]] | None = None) -> None:
-    """SIGTERM: no more ticks and posts, drain, say goodbye to the cluster, one line with the ledger, disconnect."""
+async def wind_down(
+    operator: Operator,
+    farewell: Callable[[], Awaitable[object]] | None = None,
+    *,
+    drain_seconds: float | None = None,
+) -> None:
+    """SIGTERM: no more ticks and posts, drain, say goodbye to the cluster, one line with the ledger, disconnect.
+
+    `drain_seconds` None means what the settings say.
+    """
     operator.draining = True
-    await operator.fleet.shutdown(operator.settings.shutdown_drain_seconds)
+    seconds = operator.settings.shutdown_drain_seconds if drain_seconds is None else drain_seconds
+    await operator.fleet.shutdown(seconds)
     if farewell is not None:
         await farewell()
     for task in operator.background:
