@@ -21,7 +21,7 @@ LABEL org.opencontainers.image.title="Audit Event Operator" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 AEG_COMMIT=${COMMIT}
 COPY --from=build /install /usr/local
 USER 65532:65532
 EXPOSE 5000 8000
