@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.resource.manifest import Document, ManifestError, load_manifest
+from audit_event_operator.resource.manifest import Document, load_manifest
+from audit_event_operator.resource.manifest_error import ManifestError
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 from audit_event_operator.resource.verdict import validate_object
@@ -74,11 +75,22 @@ def collect(texts: Mapping[Path, bytes | OSError]) -> Collection:
             documents = load_manifest(text)
         except ManifestError as error:
             collection.unreadable.add(path)
-            collection.problems.append(f"{path}: {error}")
+            collection.problems.append(sentence_of(path, error))
             continue
         for document in documents:
             _take_in(collection, path, document)
     return collection
+
+
+def problems_of(file: Path | str, document: Document) -> list[str]:
+    """Everything that has to be mended in a document, in the order of its lines, as `file:line: sentence`."""
+    found = [(document.line_of(problem.field), problem.message) for problem in validate_object(document.content)]
+    return [f"{file}:{line}: {message}" for line, message in sorted(found, key=lambda one: one[0])]
+
+
+def sentence_of(file: Path | str, error: ManifestError) -> str:
+    """Why a file cannot be read, as `file:line: sentence`."""
+    return f"{file}: {error.says}" if error.line is None else f"{file}:{error.line}: {error.says}"
 
 
 def _take_in(collection: Collection, path: Path, document: Document) -> None:
@@ -91,14 +103,14 @@ def _take_in(collection: Collection, path: Path, document: Document) -> None:
         return
     if kind != KIND or version != API_VERSION:
         if kind is None or kind == KIND:
-            collection.problems += [f"{place}: {problem.message}" for problem in validate_object(content)]
+            collection.problems += problems_of(path, document)
         else:
             collection.ignored += 1
         return
     ref = _ref(content)
-    problems = validate_object(content)
+    problems = problems_of(path, document)
     if problems:
-        collection.problems += [f"{place}: {problem.message}" for problem in problems]
+        collection.problems += problems
         if ref is not None:
             collection.refused.add(ref)
     elif ref is None:

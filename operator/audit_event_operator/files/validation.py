@@ -1,14 +1,14 @@
-"""What `validate` prints: one line per document, good or bad. Reads files; the verdict itself is the resource package's."""
+"""What `validate` prints: a line per good document, a line per mistake. Reads files; the verdict is the resource package's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from audit_event_operator.files.collection import DEFAULT_NAMESPACE, find_files
-from audit_event_operator.resource.manifest import Document, ManifestError, load_manifest
+from audit_event_operator.files.collection import DEFAULT_NAMESPACE, find_files, problems_of, sentence_of
+from audit_event_operator.resource.manifest import Document, load_manifest
+from audit_event_operator.resource.manifest_error import ManifestError
 from audit_event_operator.resource.names import KIND
-from audit_event_operator.resource.verdict import validate_object
 
 
 def validate_files(names: Iterable[str], read_stdin: Callable[[], bytes]) -> tuple[list[str], list[str]]:
@@ -23,7 +23,7 @@ def validate_files(names: Iterable[str], read_stdin: Callable[[], bytes]) -> tup
         try:
             documents = load_manifest(text)
         except ManifestError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(sentence_of(name, error))
             continue
         if not documents:
             problems.append(f"{name}: there is no resource in it")
@@ -52,8 +52,8 @@ def _judge(name: str, document: Document, good: list[str], problems: list[str]) 
     if isinstance(kind, str) and kind != KIND:
         good.append(f"{place}: {kind} is not judged here")
         return
-    found = validate_object(content)
-    problems.extend(f"{place}: {problem.message}" for problem in found)
+    found = problems_of(name, document)
+    problems += found
     if not found and isinstance(metadata, dict):
         who = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{metadata.get('name') or metadata.get('generateName')}"
         good.append(f"{place}: {KIND} {who} is valid")

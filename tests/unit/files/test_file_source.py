@@ -14,7 +14,6 @@ from audit_event_operator.engine.tools import Tools
 from audit_event_operator.files.environment import spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, SecretShelf
-from audit_event_operator.files.validation import validate_files
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import parse_spec
 
@@ -88,7 +87,7 @@ async def test_a_save_that_is_not_valid_is_refused_and_disturbs_nothing(watched,
     save(folder / "a.yaml", stream("one", "25h"))
     source.take_up(source.read())
     assert "interval" in caplog.text
-    assert "a.yaml:1" in caplog.text
+    assert "a.yaml:4: interval" in caplog.text
     assert fleet.find(Ref("default", "one")).interval_seconds == 1.0
     save(folder / "a.yaml", "{ this is: [not yaml")
     source.take_up(source.read())
@@ -152,14 +151,3 @@ def test_the_environments_stream_is_the_seeds():
     assert spec_from_environment("q", Fraction("0.25")).interval_ns == 250_000_000
     assert spec_from_environment("q", Fraction(0)).interval_ns == 1_000_000
     assert spec_from_environment("q", Fraction(86_400)).interval == "24h"
-
-
-def test_validate_tells_good_from_bad_by_file_and_line(tmp_path):
-    save(tmp_path / "a.yaml", stream("good") + stream("bad", "0s"))
-    good, problems = validate_files([str(tmp_path)], bytes)
-    assert good == [f"{tmp_path}/a.yaml:1: AuditEventGenerator default/good is valid"]
-    assert len(problems) == 1
-    assert problems[0].startswith(f"{tmp_path}/a.yaml:6: ")
-    assert "interval" in problems[0]
-    assert validate_files(["-"], lambda: stream("piped").encode())[1] == []
-    assert validate_files([str(tmp_path / "none")], bytes)[1][0].endswith("no such file or folder")

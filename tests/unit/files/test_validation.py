@@ -1,0 +1,153 @@
+"""What `validate` says of files: exact lines, one sentence per mistake, one line per good document."""
+
+import pytest
+
+from audit_event_operator.files.samples import list_samples, read_sample
+from audit_event_operator.files.validation import validate_files
+
+GOOD = """\
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata: {name: good}
+spec: {}
+"""
+
+BROKEN = """\
+# Three mistakes in two documents.
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata:
+  name: one
+spec:
+  queue: audit_events
+  # too long
+  interval: 25h
+---
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata:
+  name: two
+spec:
+  eventTypes:
+  - name: door_open
+    eventType: door
+  - name: door_closed
+    eventType: door
+    severity: LOUD
+  interval: 1s
+  intervall: 2s
+"""
+
+NOT_READABLE = [
+    ("a: 1\nb: 2\na: 3\n", 3, "the key 'a' is given twice"),
+    ('{\n  "a": 1,\n  "b": [{"c": 1,\n  "c": 2}]\n}', 4, "the key 'c' is given twice"),
+    ('{"a":\n\n NaN}', 3, "NaN is not a JSON number"),
+    ("a: 1\nb: c: d\n", 2, "not valid YAML"),
+    ("a: 1\nb: \x07\n", 2, "U+0007"),
+    ("a: 1\n---\n- a\n", 3, "not a list"),
+]
+
+
+def judged(text: str, name: str = "-") -> tuple[list[str], list[str]]:
+    return validate_files([name], text.encode)
+
+
+def lines(text: str) -> list[tuple[int, str]]:
+    """The line and the first word of every problem."""
+    return [(int(problem.split(":")[1]), problem.split(": ", 1)[1].split()[0]) for problem in judged(text)[1]]
+
+
+def test_three_mistakes_in_two_documents_are_three_sentences_with_their_lines(tmp_path):
+    file = tmp_path / "broken.yaml"
+    file.write_text(BROKEN)
+    good, problems = validate_files([str(file)], bytes)
+    assert good == []
+    assert [problem.split(": ")[0] for problem in problems] == [f"{file}:9", f"{file}:21", f"{file}:23"]
+    assert problems[0] == f"{file}:9: interval must be between 1ms and 24h"
+    assert problems[1].startswith(f"{file}:21: severity must be one of")
+    assert problems[2].startswith(f"{file}:23: intervall is not a field of spec")
+
+
+def test_a_correct_folder_has_one_line_per_document(tmp_path):
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "a.yaml").write_text(f"{GOOD}---\n{GOOD.replace('good', 'better')}")
+    (tmp_path / "deeper" / "b.yml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: broker}\n")
+    (tmp_path / "notes.txt").write_text("no resource")
+    good, problems = validate_files([str(tmp_path)], bytes)
+    assert problems == []
+    assert good == [
+        f"{tmp_path}/a.yaml:1: AuditEventGenerator default/good is valid",
+        f"{tmp_path}/a.yaml:6: AuditEventGenerator default/better is valid",
+        f"{tmp_path}/deeper/b.yml:1: Secret is not judged here",
+    ]
+
+
+def test_files_folders_and_standard_input_go_together(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.json").write_text('{"kind": "AuditEventGenerator"}')
+    names = [str(tmp_path / "folder"), str(tmp_path / "b.json"), "-", str(tmp_path / "none")]
+    good, problems = validate_files(names, GOOD.encode)
+    assert [line.split(": ")[0] for line in good] == [f"{tmp_path}/folder/a.yaml:1", "standard input:1"]
+    assert [line.split(": ")[0] for line in problems] == [f"{tmp_path}/b.json:1"] * 2 + [f"{tmp_path}/none"]
+
+
+@pytest.mark.parametrize("name", list_samples())
+def test_the_samples_are_good(name):
+    good, problems = judged(read_sample(name))
+    assert problems == []
+    assert good
+
+
+@pytest.mark.parametrize("text, line, says", NOT_READABLE)
+def test_a_file_that_cannot_be_read_is_told_by_its_line(text, line, says):
+    good, (problem,) = judged(text)
+    assert good == []
+    assert problem.startswith(f"standard input:{line}: ")
+    assert says in problem
+
+
+def test_a_missing_field_is_told_where_it_belongs():
+    text = GOOD.replace("spec: {}", "spec:\n  eventTypes:\n  - name: a\n    eventType: b\n  - severity: INFO\n")
+    assert lines(text.replace("{name: good}", "{}")) == [(3, "name"), (8, "name")]
+
+
+def test_labels_and_weights_with_dots_are_found():
+    text = """\
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata:
+  name: a
+  labels:
+    app: fine
+    app.kubernetes.io/name: 5
+spec:
+  eventMix:
+    user_login: 1
+    file.access: 2
+    file.open: -1
+"""
+    assert {7, 12} <= {line for line, _ in lines(text)}
+
+
+def test_json_and_lists_have_lines_too():
+    text = """\
+{"kind": "List", "apiVersion": "v1", "items": [
+  {"apiVersion": "auditflow.jojees.net/v1alpha1", "kind": "AuditEventGenerator",
+   "metadata": {"name": "a\\u002db"},
+   "spec": {
+     "queue": "q: [1,",
+     "interval":
+       "25h",
+     "eventTypes": [{"name": "x",
+       "eventType": 5}]}}
+]}
+"""
+    assert lines(text) == [(6, "interval"), (9, "eventType")]
+
+
+def test_what_an_alias_repeats_is_told_where_it_is_written():
+    text = "a: &rate\n  interval: 25h\n---\n" + GOOD
+    merged = GOOD.replace("spec: {}", "x-rate: &rate\n  interval: 25h\nspec:\n  <<: *rate\n  queue: q")
+    assert lines(merged) == [(4, "x-rate"), (5, "interval")]
+    assert lines(text)[0][0] == 1
