@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Final
 
+from audit_event_operator.engine.chatter import SUMMARY_SECONDS
 from audit_event_operator.engine.generator import Generator
 from audit_event_operator.engine.lane import Lane
 from audit_event_operator.engine.ledger import DropReason, Totals
@@ -243,8 +244,12 @@ class Fleet:
                 listener(uid)
 
     async def _sweep_forever(self) -> None:
+        told = self._now()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            if self._now() - told >= SUMMARY_SECONDS:
+                told = self._now()
+                self._tools.lines.tell()
             for index, (uid, generator) in enumerate(list(self._generators.items())):
                 if generator.sweep():
                     self._share_out(generator.ref.namespace)

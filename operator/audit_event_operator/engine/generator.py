@@ -68,7 +68,7 @@ class Generator:
         self._run = Run()
         self._standing = Standing(tools.damping)
         self._observed = ObservedRate()
-        self._chatter = Chatter(ref)
+        self._chatter = Chatter(ref, tools.lines, self._loop_time)
         self._told: Verdict | None = None
         self._desired: tuple[int, GeneratorSpec] | None = None
         self._factory: EventFactory | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from audit_event_operator.engine.chatter import LineBudget
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Budget
 from audit_event_operator.engine.ports import AlwaysOpen, Brokers, BrokerTargets, Gate
@@ -30,6 +31,7 @@ class Tools:
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=AlwaysOpen)
     damping: Damping = field(default_factory=Damping)
+    lines: LineBudget = field(default_factory=LineBudget)
     cap: Fraction = Fraction(5_000)
     namespace_cap: Fraction | None = None
     target_drain_seconds: float = 5.0

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from audit_event_operator.engine import run
-from audit_event_operator.engine.chatter import Chatter
+from audit_event_operator.engine.chatter import Chatter, LineBudget
 from audit_event_operator.engine.ledger import OTHER, Histogram, Totals
 from audit_event_operator.engine.nap import Nap
 from audit_event_operator.engine.plan import first_tick_ns, window_for
@@ -101,7 +101,7 @@ def test_a_run_is_over_by_count_or_by_time_whichever_comes_first():
 
 
 def test_the_log_tells_each_turn_once(caplog):
-    chatter = Chatter(Ref("team", "stream"))
+    chatter = Chatter(Ref("team", "stream"), LineBudget(), lambda: 0.0)
     with caplog.at_level(logging.INFO):
         for reason in (Reason.STARTING, Reason.STARTING, Reason.PUBLISHING, Reason.BROKER_UNREACHABLE):
             chatter.turn(Verdict(reason, "a sentence"))
@@ -109,10 +109,21 @@ def test_the_log_tells_each_turn_once(caplog):
 
 
 def test_many_events_are_summed_up_every_ten_seconds(caplog):
-    chatter = Chatter(Ref("team", "stream"))
+    chatter = Chatter(Ref("team", "stream"), LineBudget(), lambda: 0.0)
     with caplog.at_level(logging.INFO):
         for second in range(31):
             chatter.summary(float(second), 100 * second, "q", wanted=True)
     assert [record.getMessage() for record in caplog.records] == [
         'Published 1000 events in 10 s to queue "q" (team/stream)'
     ] * 3
+
+
+def test_a_budget_of_lines_leaves_out_what_is_too_much_and_says_how_much(caplog):
+    budget = LineBudget(per_second=1)
+    assert [budget.take(0.0) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert budget.take(1.0)
+    with caplog.at_level(logging.INFO):
+        budget.tell()
+        budget.tell()
+    assert len(caplog.records) == 1
+    assert "2 lines" in caplog.text
