@@ -16,8 +16,19 @@ from typing import Any, Final
 import click
 
 from audit_event_operator import __version__
+from audit_event_operator.terminal import (
+    PROGRAM,
+    SHELLS,
+    Commands,
+    completion_script,
+    examples,
+    say_careful,
+    say_good,
+    say_wrong,
+)
 
 DOTENV: Final = Path(".env")
+FILE_OR_STDIN: Final = click.Path(allow_dash=True)
 FILES_HELP: Final = "A YAML or JSON file, or a folder of them; may be given several times."
 
 
@@ -39,18 +50,29 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _complete_sample(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from audit_event_operator.files.samples import list_samples
+
+    return [name for name in list_samples() if name.startswith(incomplete)]
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "demo                          # without anything: events on this terminal",
+        "run                           # in a cluster, or against the one that KUBECONFIG names",
+        "standalone                    # with a RabbitMQ, without a cluster",
+        "completion bash               # what to put into your shell's start-up file",
+    ),
+)
 def main() -> None:
-    """Keep realistic audit-event streams flowing into RabbitMQ.
-
-    \b
-    Try it without anything:      audit-event-operator demo
-    In or against a cluster:      audit-event-operator run
-    With a RabbitMQ, no cluster:  audit-event-operator standalone
-    """  # noqa: D301 - click's own mark
+    """Keep realistic audit-event streams flowing into RabbitMQ."""
 
 
-@main.command()
+@main.command(
+    epilog=examples("run", KUBECONFIG="~/.kube/config", RABBITMQ_HOST="localhost", AEG_NAMESPACES="team-a,team-b")
+)
 def run() -> None:
     """Run the operator in a cluster, or against the one that KUBECONFIG names.
 
@@ -61,7 +83,7 @@ def run() -> None:
     _serve(run_in_cluster)
 
 
-@main.command()
+@main.command(epilog=examples("standalone", "standalone -f my-streams/ -f broker-secret.yaml"))
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help=FILES_HELP)
 def standalone(files: tuple[Path, ...]) -> None:
     """Run without a cluster, into a real RabbitMQ.
@@ -75,7 +97,7 @@ def standalone(files: tuple[Path, ...]) -> None:
     _serve(lambda settings: run_standalone(settings, files), dotenv=DOTENV)
 
 
-@main.command()
+@main.command(epilog=examples("demo", "demo --for 10s > events.jsonl", "demo -f my-streams/mix.yaml | jq .event_type"))
 @click.option("--for", "seconds", type=Duration(), help="Stop after this time, for example 10s; else at Ctrl-C.")
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help=FILES_HELP)
 def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
@@ -88,22 +110,31 @@ def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
     _serve(lambda settings: run_demo(settings, files, seconds), dotenv=DOTENV, quiet=True)
 
 
-@main.command()
-@click.option("-f", "--file", "files", multiple=True, required=True, help=f"{FILES_HELP} - reads standard input.")
-def validate(files: tuple[str, ...]) -> None:
-    """Judge resources as the API server would, without one."""
+@main.command(
+    epilog=examples("validate -f my-streams/", "validate *.yaml", "sample 02 | audit-event-operator validate -")
+)
+@click.option("-f", "--file", "files", multiple=True, type=FILE_OR_STDIN, help=f"{FILES_HELP} - reads standard input.")
+@click.argument("more", nargs=-1, type=FILE_OR_STDIN, metavar="[FILE|FOLDER|-]...")
+def validate(files: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """Judge resources as the API server would, without one.
+
+    Prints a line for every good document on stdout, and a sentence with file and line for everything that has to be
+    mended on stderr; the exit code is 1 when there is something.
+    """
     from audit_event_operator.files.validation import validate_files
 
-    good, problems = validate_files(files, sys.stdin.buffer.read)
+    if not files and not more:
+        raise click.UsageError("name the files or folders to judge; - reads standard input")
+    good, problems = validate_files((*files, *more), sys.stdin.buffer.read)
     for line in good:
-        click.echo(line)
+        say_good(line)
     for line in problems:
-        click.echo(line, err=True)
+        say_wrong(line)
     if problems:
         raise SystemExit(1)
 
 
-@main.command()
+@main.command(epilog=examples("crd | kubectl apply --server-side -f -"))
 def crd() -> None:
     """Print the CustomResourceDefinition as YAML."""
     from audit_event_operator.resource.crd import render_crd
@@ -111,8 +142,10 @@ def crd() -> None:
     click.echo(render_crd(), nl=False)
 
 
-@main.command()
-@click.argument("name", required=False)
+@main.command(
+    epilog=examples("sample --list", "sample 02-custom-mix > mix.yaml", "sample minimal | kubectl apply -f -")
+)
+@click.argument("name", required=False, shell_complete=_complete_sample)
 @click.option("--list", "listing", is_flag=True, help="List the names.")
 def sample(name: str | None, listing: bool) -> None:
     """Print a sample resource, for example 01-minimal."""
@@ -127,12 +160,29 @@ def sample(name: str | None, listing: bool) -> None:
         raise click.UsageError(str(error)) from None
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "completion bash > ~/.local/share/bash-completion/completions/audit-event-operator",
+        'completion zsh > "${fpath[1]}/_audit-event-operator"',
+        "completion fish > ~/.config/fish/completions/audit-event-operator.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that completes commands, options, sample names and files in your shell.
+
+    Save it where your shell looks for such scripts, as below, or load it into the running shell with
+    eval "$(audit-event-operator completion bash)".
+    """
+    click.echo(completion_script(main, shell))
+
+
+@main.command(epilog=examples("version"))
 def version() -> None:
     """Print the version and the commit it was built from."""
     from audit_event_operator.build import commit
 
-    click.echo(f"audit-event-operator {__version__} (commit {commit(os.environ)}, Python {platform.python_version()})")
+    click.echo(f"{PROGRAM} {__version__} (commit {commit(os.environ)}, Python {platform.python_version()})")
 
 
 def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | None = None, quiet: bool = False) -> None:
@@ -143,15 +193,15 @@ def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | No
     try:
         settings, warnings = load_settings(os.environ, dotenv=dotenv)
     except SettingsError as error:
-        click.echo(f"audit-event-operator: {error}", err=True)
+        say_wrong(f"{PROGRAM}: {error}")
         raise SystemExit(2) from None
     level = "WARNING" if quiet and "AEG_LOG_LEVEL" not in os.environ else settings.log_level
     configure_logging(settings.log_format, level)
     for warning in warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say_careful(f"Warning: {warning}")
     try:
         code = asyncio.run(work(settings))
     except FileNotFoundError as error:
-        click.echo(f"audit-event-operator: {error}", err=True)
+        say_wrong(f"{PROGRAM}: {error}")
         code = 2
     raise SystemExit(code)
