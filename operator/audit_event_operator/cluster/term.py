@@ -189,6 +189,7 @@ class Term:
                 seconds = min(seconds, self._rhythm.crd_poll)
             else:
                 await self._mend(running, listed)
+                del listed  # thousands of resources weigh megabytes, and it is a minute until the next look
 
     async def _mend(self, running: frozenset[str], listed: list[Json]) -> None:
         found = compare(running, listed, self._strays)
