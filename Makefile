@@ -85,6 +85,7 @@ imports: $(DEV) ## Architecture: the arrows between the packages
 check-drift: $(DEV) ## Fail when a generated file (CRD, install.yaml) is stale
 	@$(RENDER_CRD) | diff -u $(CRD) - || { echo "$(CRD) is stale; write it anew: make crd" >&2; exit 1; }
 	@$(RENDER_INSTALL) | diff -u $(INSTALL) - || { echo "$(INSTALL) is stale; write it anew: make manifests" >&2; exit 1; }
+	@$(RENDER_ARGOCD) | diff -u $(ARGOCD) - || { echo "$(ARGOCD) is stale; write it anew: make manifests" >&2; exit 1; }
 
 ##@ Make it
 # Generated files: the CRD from the models, install.yaml from the default overlay. Both are rendered offline.
@@ -92,6 +93,8 @@ KUBECTL ?= $(shell command -v kubectl 2>/dev/null || PYTHONPATH=tests $(BIN)/pyt
 CRD := crds/auditeventgenerators.yaml
 INSTALL := manifests/install.yaml
 RENDER_CRD := $(BIN)/audit-event-operator crd
+ARGOCD := manifests/argocd/argocd-cm-patch.yaml
+RENDER_ARGOCD := $(BIN)/python manifests/argocd/render.py
 RENDER_INSTALL = { echo "\# Rendered from manifests/overlays/default by make manifests; change that, not this." && $(KUBECTL) kustomize manifests/overlays/default; }
 
 .PHONY: crd
@@ -99,8 +102,9 @@ crd: $(DEV) ## Write crds/ from the models
 	@$(RENDER_CRD) >$(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 
 .PHONY: manifests
-manifests: crd ## Write crds/ and manifests/install.yaml
+manifests: crd ## Write crds/, manifests/install.yaml and the patch for Argo CD
 	@$(RENDER_INSTALL) >$(INSTALL).new && mv $(INSTALL).new $(INSTALL) || { rm -f $(INSTALL).new; exit 1; }
+	@$(RENDER_ARGOCD) >$(ARGOCD).new && mv $(ARGOCD).new $(ARGOCD) || { rm -f $(ARGOCD).new; exit 1; }
 
 .PHONY: image
 image: ## Build the container image (IMAGE=name:tag)

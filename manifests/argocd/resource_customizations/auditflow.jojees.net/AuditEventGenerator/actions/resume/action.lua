@@ -1,0 +1,5 @@
+if obj.spec == nil then
+  obj.spec = {}
+end
+obj.spec.suspend = false
+return obj

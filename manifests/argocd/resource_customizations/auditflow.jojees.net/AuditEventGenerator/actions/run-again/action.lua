@@ -1,0 +1,14 @@
+-- Another runId starts a new run. The generation grows with every change of the spec, so its number was not used before.
+if obj.spec == nil then
+  obj.spec = {}
+end
+local previous = obj.spec.runId
+if previous == nil and obj.status ~= nil then
+  previous = obj.status.runId
+end
+local name = "run-" .. obj.metadata.generation
+if name == previous then
+  name = name .. "-again"
+end
+obj.spec.runId = name
+return obj

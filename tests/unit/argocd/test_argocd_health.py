@@ -1,0 +1,83 @@
+"""What Argo CD says of a resource: the states of health_test.yaml, and every reason there is."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import argo_lua
+from audit_event_operator.resource.conditions import READINESS, CompletionReason, Reason, readiness
+from audit_event_operator.resource.names import API_VERSION, GROUP, KIND
+from audit_event_operator.resource.status import Facts, build_status
+
+FOLDER = Path(__file__).parents[3] / "manifests" / "argocd" / "resource_customizations" / GROUP / KIND
+HEALTH = FOLDER / "health.lua"
+CASES = yaml.safe_load((FOLDER / "health_test.yaml").read_text())["tests"]
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def resource(generation: int, status: dict[str, Any] | None) -> dict[str, Any]:
+    metadata = {"name": "demo", "namespace": "audit", "generation": generation}
+    found: dict[str, Any] = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {}}
+    return found if status is None else found | {"status": status}
+
+
+def health(generation: int, status: dict[str, Any] | None) -> str:
+    answer = argo_lua.run(HEALTH, resource(generation, status))
+    assert set(answer) == {"status", "message"}
+    return str(answer["status"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: Path(case["inputPath"]).stem)
+def test_a_documented_state_has_the_documented_health(case: dict[str, Any]) -> None:
+    found = yaml.safe_load((FOLDER / case["inputPath"]).read_text())
+    assert argo_lua.run(HEALTH, found) == case["healthStatus"]
+
+
+def test_every_object_of_testdata_is_a_case() -> None:
+    assert {case["inputPath"] for case in CASES} == {f"testdata/{path.name}" for path in FOLDER.glob("testdata/*")}
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["settled", "early"])
+@pytest.mark.parametrize("reason", Reason)
+def test_the_health_of_every_reason_follows_from_ready(reason: Reason, early: bool) -> None:
+    completed = CompletionReason.DURATION_ELAPSED if reason is Reason.COMPLETED else None
+    status = build_status(Facts(7, reason, "A sentence.", early=early, completed=completed), None, NOW)
+    wanted = {"Unknown": "Progressing", "True": "Healthy", "False": "Degraded"}[readiness(reason, early=early).status]
+    assert health(7, status) == ("Suspended" if reason is Reason.SUSPENDED else wanted)
+    assert argo_lua.run(HEALTH, resource(7, status))["message"] == "A sentence."
+
+
+@pytest.mark.parametrize("reason", READINESS)
+def test_a_change_that_is_not_in_effect_is_progressing_whatever_was_before(reason: Reason) -> None:
+    assert health(8, build_status(Facts(7, reason, "A sentence."), None, NOW)) == "Progressing"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        {},
+        {"observedGeneration": -1},
+        {"observedGeneration": 7},
+        {"observedGeneration": 7, "conditions": []},
+        {"observedGeneration": 7, "conditions": [{"type": "Stalled", "status": "True", "message": "It is."}]},
+        {"observedGeneration": 7, "conditions": [{"type": "Ready", "status": "Strange", "message": "It is."}]},
+    ],
+    ids=repr,
+)
+def test_what_says_nothing_yet_is_progressing(status: dict[str, Any] | None) -> None:
+    assert health(7, status) == "Progressing"
+
+
+def test_the_scripts_get_no_more_than_argo_cd_gives_them(tmp_path: Path) -> None:
+    script = tmp_path / "look.lua"
+    script.write_text(
+        "return {s = string == nil, m = math == nil, i = io == nil, o = os.execute == nil, d = debug == nil}"
+    )
+    assert argo_lua.run(script, {}) == dict.fromkeys("smiod", True)
+    script.write_text('return ("x"):upper()')
+    with pytest.raises(argo_lua.ScriptError):
+        argo_lua.run(script, {})

@@ -1,0 +1,81 @@
+"""The Applications and the ConfigMap patch: fresh, of one mind with the CRD, and safe to apply as they are."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from audit_event_operator.resource.crd import build_crd
+from audit_event_operator.resource.names import GROUP, KIND
+
+ARGOCD = Path(__file__).parents[3] / "manifests" / "argocd"
+SCRIPTS = ARGOCD / "resource_customizations" / GROUP / KIND
+LIVE_FIELDS = ["/spec/interval", "/spec/eventsPerInterval", "/spec/suspend"]
+
+
+def application(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ARGOCD / f"{name}.yaml").read_text())
+    assert found["kind"] == "Application"
+    return found
+
+
+def patch() -> dict[str, str]:
+    found: dict[str, str] = yaml.safe_load((ARGOCD / "argocd-cm-patch.yaml").read_text())["data"]
+    return found
+
+
+def test_the_patch_is_what_the_lua_files_say() -> None:
+    rendered = subprocess.run(
+        [sys.executable, ARGOCD / "render.py"], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    assert rendered == (ARGOCD / "argocd-cm-patch.yaml").read_text(), "stale; write it anew: make manifests"
+
+
+def test_the_patch_names_our_kind_and_carries_every_script() -> None:
+    health, actions = (f"resource.customizations.{what}.{GROUP}_{KIND}" for what in ("health", "actions"))
+    assert set(patch()) == {health, actions}
+    assert patch()[health] == (SCRIPTS / "health.lua").read_text()
+    held = yaml.safe_load(patch()[actions])
+    assert held["discovery.lua"] == (SCRIPTS / "actions" / "discovery.lua").read_text()
+    assert {one["name"]: one["action.lua"] for one in held["definitions"]} == {
+        path.parent.name: path.read_text() for path in SCRIPTS.glob("actions/*/action.lua")
+    }
+
+
+@pytest.mark.parametrize("name", ["application", "application-generators", "application-live-rates"])
+def test_an_application_heals_prunes_retries_and_takes_everything_along(name: str) -> None:
+    found = application(name)
+    assert found["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+    assert found["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+    assert found["spec"]["syncPolicy"]["retry"]["limit"] >= 5
+
+
+def test_resources_come_after_the_operator() -> None:
+    waves = {
+        name: int(application(name)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+        for name in ("application", "application-generators", "application-live-rates")
+    }
+    assert waves["application"] < min(waves["application-generators"], waves["application-live-rates"])
+
+
+def test_live_rates_differ_from_the_plain_application_in_nothing_else() -> None:
+    plain, live = application("application-generators"), application("application-live-rates")
+    (ignored,) = live["spec"].pop("ignoreDifferences")
+    assert ignored == {"group": GROUP, "kind": KIND, "jsonPointers": LIVE_FIELDS}
+    options = live["spec"]["syncPolicy"]["syncOptions"]
+    for option in ("ServerSideApply=true", "RespectIgnoreDifferences=true"):
+        options.remove(option)
+    assert live == plain
+
+
+def test_the_live_fields_are_fields() -> None:
+    (version,) = build_crd()["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert {pointer.removeprefix("/spec/") for pointer in LIVE_FIELDS} <= set(spec)
+
+
+def test_the_operator_application_deploys_a_folder_that_is_there() -> None:
+    assert (ARGOCD.parents[1] / application("application")["spec"]["source"]["path"] / "kustomization.yaml").exists()
