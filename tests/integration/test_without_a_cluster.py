@@ -128,7 +128,7 @@ def test_saving_a_file_acts_like_kubectl_apply(tmp_path: Path, rabbitmq: Broker,
         row = operator.get_json("/generators/shop/one")
         assert row["events_published"] >= 10, "the counters go on"
         file.write_text(text.replace("INTERVAL", "25h"))
-        operator.wait_for_log("one.yaml:1")
+        operator.wait_for_log("one.yaml:4: interval")
         assert operator.status_of("/generators/shop/one") == 200, "a broken save disturbs nothing"
         file.unlink()
         wait_until(lambda: operator.status_of("/generators/shop/one") == 404, timeout_seconds=10, what="its end")
