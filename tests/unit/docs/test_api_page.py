@@ -1,0 +1,152 @@
+"""docs/reference/api.md is what the CRD says of itself. Write it anew: `python tests/unit/docs/test_api_page.py`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from audit_event_operator.resource.crd import build_crd
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
+
+HEAD = """# API reference
+
+Every field of `{kind}`, `{group}/{version}`, as the CustomResourceDefinition has it; `kubectl explain {short}.spec --recursive`
+says the same at a terminal. The resource is namespaced, its short name is `{short}`, and `kubectl get {category}` finds it too.
+
+A field without a default may be left out; what happens then stands in its description. Durations are written as in Go:
+`250ms`, `5s`, `1h30m`. A rule is checked by the API server when the object is written, and by `audit-event-operator validate`;
+its sentence is what you are told when it does not hold. What the words mean: [concepts](../concepts.md).
+Examples: [samples](../../manifests/samples).
+"""
+
+COLUMNS = """
+## Columns
+
+What `kubectl get {short}` shows; those marked *wide* come with `-o wide`.
+
+| column | from | what it is |
+|---|---|---|
+"""
+
+
+def render() -> str:
+    crd = build_crd()["spec"]
+    names, version = crd["names"], crd["versions"][0]
+    schema = version["schema"]["openAPIV3Schema"]["properties"]
+    words = {
+        "kind": names["kind"],
+        "group": crd["group"],
+        "version": version["name"],
+        "short": names["shortNames"][0],
+        "category": names["categories"][0],
+    }
+    text = HEAD.format(**words)
+    for part in ("spec", "status"):
+        for path, each in objects(part, schema[part]):
+            text += section(path, each)
+    text += COLUMNS.format(**words)
+    for column in version["additionalPrinterColumns"]:
+        wide = " *(wide)*" if column.get("priority") else ""
+        text += f"| {column['name']}{wide} | {code(column['jsonPath'])} | {cell(column['description'])} |\n"
+    return text
+
+
+def objects(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The schema and every object with fields of its own in it, each with its path."""
+    yield path, schema
+    for name, member in schema["properties"].items():
+        inner, suffix = (member["items"], "[]") if "items" in member else (member, "")
+        if "properties" in inner:
+            yield from objects(f"{path}.{name}{suffix}", inner)
+
+
+def section(path: str, schema: Mapping[str, Any]) -> str:
+    text = f"\n## {path}\n\n{schema['description']}\n\n"
+    text += "| field | type | default | bounds | what it is |\n|---|---|---|---|---|\n"
+    needed = schema.get("required", ())
+    rules = rules_of("", schema)
+    for name, member in schema["properties"].items():
+        shown = "**needed**" if name in needed else default(member)
+        text += (
+            f"| `{name}` | {kind(member)} | {shown} | {'<br>'.join(bounds(member))} | {cell(member['description'])} |\n"
+        )
+        if "properties" not in member:
+            rules += rules_of(name, member)
+    if rules:
+        text += "\nRules:\n\n"
+        for field, message, cel in rules:
+            text += f"- {f'`{field}`: ' if field else ''}{message}.\n\n  ```cel\n  {cel}\n  ```\n"
+    return text
+
+
+def rules_of(field: str, schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (field or rule.get("fieldPath", "").lstrip("."), rule["message"], rule["rule"])
+        for rule in schema.get("x-kubernetes-validations", ())
+    ]
+
+
+def kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(code(str(value)) for value in schema["enum"])
+    if schema["type"] == "array":
+        key = "".join(schema.get("x-kubernetes-list-map-keys", ()))
+        return f"list of {kind(schema['items'])}" + (f", by `{key}`" if key else "")
+    if "additionalProperties" in schema:
+        return f"map of string to {kind(schema['additionalProperties'])}"
+    return str(schema.get("format", schema["type"]))
+
+
+def default(schema: Mapping[str, Any]) -> str:
+    if "default" not in schema:
+        return ""
+    value = schema["default"]
+    return code(value if isinstance(value, str) else json.dumps(value))
+
+
+def bounds(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield from span("", schema.get("minimum"), schema.get("maximum"))
+    yield from span(" characters", schema.get("minLength"), schema.get("maxLength"))
+    yield from span(" entries", schema.get("minItems"), schema.get("maxItems"))
+    yield from span(" entries", schema.get("minProperties"), schema.get("maxProperties"))
+    if "pattern" in schema:
+        yield code(schema["pattern"])
+    for each in (schema.get("items"), schema.get("additionalProperties")):
+        if each is not None and "properties" not in each:
+            yield from (f"each: {bound}" for bound in bounds(each))
+
+
+def span(unit: str, low: int | None, high: int | None) -> Iterator[str]:
+    if low is not None and high is not None:
+        yield f"{low} to {high}{unit}"
+    elif high is not None:
+        yield f"at most {high}{unit}"
+    elif low is not None:
+        yield f"at least {low}{unit}"
+
+
+def code(text: str) -> str:
+    return f"`{cell(text)}`"
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def test_the_page_tells_what_the_crd_says():
+    assert PAGE.read_text(encoding="utf-8") == render()
+
+
+def test_every_field_stands_on_the_page():
+    page = PAGE.read_text(encoding="utf-8")
+    schema = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    for part in ("spec", "status"):
+        for path, each in objects(part, schema[part]):
+            assert f"\n## {path}\n" in page
+            for name in each["properties"]:
+                assert f"\n| `{name}` | " in page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

@@ -1,0 +1,160 @@
+"""docs/reference/metrics.md is what the collector says. Write it anew: `python tests/unit/docs/test_metrics_reference.py`."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from prometheus_client.metrics_core import Metric
+
+from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
+from audit_event_operator.cluster.tally import Kind, Result
+from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
+from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.web.metrics.families import families
+from audit_event_operator.web.metrics.sample import CONNECTION_STATES, HistogramSample, Sample
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
+
+HEAD = """# Metrics
+
+What `/metrics` answers, on port 8000 (`http-metrics`, this route alone) and on port 5000, as text or OpenMetrics. A histogram
+has the series `_bucket` (with the label `le`), `_sum` and `_count`. Counters never fall while the process lives, also when
+resources go.
+
+In every scrape and for every resource `generated = published + dropped + buffered + in_flight`. Posts to the operator's own
+broker have a row too: `generator_namespace` is empty and `generator` is `api`. The series of a deleted resource go within two
+minutes.
+"""
+
+PARTS = (
+    ("The seed service's four", "audit_event_generator_"),
+    ("Per resource", "audit_event_operator_generator_"),
+    ("The whole operator", "audit_event_operator_"),
+)
+
+FOOT = """
+## Process and runtime
+
+Beside these there are `process_*` (on Linux: memory, CPU seconds, open files, start time), `python_info` and `python_gc_*`
+of the Prometheus client library.
+
+## Queries to begin with
+
+```promql
+# events per second that arrive, per resource
+sum by (generator_namespace, generator) (rate(audit_event_operator_generator_events_published_total[5m]))
+# how far each falls short of what it should do (1 = nothing is missing)
+sum by (generator_namespace, generator) (rate(audit_event_operator_generator_events_published_total[5m]))
+  / (sum by (generator_namespace, generator) (audit_event_operator_generator_target_events_per_second) > 0)
+# resources that are not as wanted
+audit_event_operator_generator_ready == 0
+# 99 of 100 confirms take at most so many seconds
+histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_seconds_bucket[5m])))
+```
+"""
+
+HISTOGRAM = HistogramSample((1.0,), (0, 0), 0.0)
+
+
+def a_sample() -> Sample:
+    """A scrape in which no family is empty, so that each shows its labels."""
+    snapshot = Snapshot(
+        ref=Ref("default", "demo"),
+        uid="1",
+        generation=1,
+        state=GeneratorState.ACTIVE,
+        verdict=Verdict(Reason.PUBLISHING, "Fine."),
+        complete=None,
+        rate_limited=None,
+        queue="audit_events",
+        broker="rabbitmq:5672/%2F",
+        connected=True,
+        interval_seconds=5.0,
+        target_rate=Fraction(1, 5),
+        observed_rate=0.2,
+        random_seed=7,
+        generated=1,
+        published=1,
+        dropped=0,
+        retried=0,
+        skipped=0,
+        buffered=0,
+        in_flight=0,
+        events_published=1,
+        run_id=None,
+        bounded=False,
+        start_time=None,
+        completion_time=None,
+        last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        restarts=0,
+    )
+    return Sample(
+        resources=(snapshot,),
+        connected=True,
+        leader=True,
+        generated_by_label={("user_login", "prod-web-01", "FAILURE"): 1},
+        label_overflow=0,
+        published=1,
+        failed=0,
+        generators=dict.fromkeys(map(str, GeneratorState), 0),
+        dropped=dict.fromkeys(map(str, DropReason), 0),
+        skipped=dict.fromkeys(map(str, SkipReason), 0),
+        attempts=dict.fromkeys(map(str, Outcome), 0),
+        confirm_seconds=HISTOGRAM,
+        schedule_lag_seconds=HISTOGRAM,
+        loop_lag_seconds=HISTOGRAM,
+        broker_connections=dict.fromkeys(CONNECTION_STATES, 0),
+        broker_connects=dict.fromkeys(map(str, ConnectResult), 0),
+        reconciles=dict.fromkeys(("applied", "rejected", "discarded", "ignored", "error"), 0),
+        api_writes={(str(kind), str(result)): 0 for kind in Kind for result in Result},
+        apiserver_last_success_unix_seconds=1.0,
+        http_requests={("/healthz", "GET", 200): 1},
+        http_seconds={"/healthz": HISTOGRAM},
+        build={"version": "", "revision": "", "python_version": ""},
+    )
+
+
+# Labels with a fixed set of words, all of which a sample holds.
+WORDS = {"state", "reason", "outcome", "result", "kind"}
+
+
+def render() -> str:
+    text, left = HEAD, list(families(a_sample()))
+    for title, prefix in PARTS:
+        text += f"\n## {title}\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n"
+        for family in [each for each in left if each.name.startswith(prefix) and part_of(each) == prefix]:
+            text += f"| `{name_of(family)}` | {family.type} | {labels_of(family)} | {family.documentation} |\n"
+            left.remove(family)
+    assert not left
+    return text + FOOT
+
+
+def part_of(family: Metric) -> str:
+    """The longest prefix: a metric per resource begins like one of the whole operator."""
+    return max((prefix for _, prefix in PARTS if family.name.startswith(prefix)), key=len)
+
+
+def name_of(family: Metric) -> str:
+    return family.name + ("_total" if family.type == "counter" else "")
+
+
+def labels_of(family: Metric) -> str:
+    seen: dict[str, list[str]] = {}
+    for sample in family.samples:
+        for label, value in sample.labels.items():
+            seen.setdefault(label, []).append(value)
+    return "<br>".join(shown(label, values) for label, values in seen.items() if label != "le")
+
+
+def shown(label: str, values: Iterable[str]) -> str:
+    return f"`{label}`: {', '.join(dict.fromkeys(values))}" if label in WORDS else f"`{label}`"
+
+
+def test_the_page_tells_what_is_exported():
+    assert PAGE.read_text(encoding="utf-8") == render()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
