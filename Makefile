@@ -59,6 +59,12 @@ test-integration: $(DEV) ## The tests on a real API server and a real RabbitMQ
 e2e: $(DEV) ## The tests on a real node: KUBECONFIG (kind), or a rig (AEG_RIGS)
 	@exec $(BIN)/pytest tests/e2e -v $(PYTEST_ARGS)
 
+.PHONY: rigs
+rigs: $(DEV) ## The tests with third-party clients (Argo CD, kstatus) of a rig (AEG_RIGS)
+	@$(REALPARTS).install
+	@$(REALPARTS).build >/dev/null
+	@exec $(BIN)/pytest tests/rigs -v $(PYTEST_ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## Throughput and CPU per event beside a bare flood of the same bodies
 	@exec $(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,45 @@
+"""Real third-party clients: scripts in AEG_RIGS build and start them. Without it these tests are left out, and say so."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+BUILD_SECONDS = 1500
+
+
+@pytest.fixture(scope="session")
+def rigs() -> Path:
+    """The folder with the scripts."""
+    if found := os.environ.get("AEG_RIGS"):
+        return Path(found)
+    pytest.skip("AEG_RIGS is not set: there are no third-party clients to test with")
+
+
+def built(rigs: Path, part: str, binary: str) -> Path:
+    """The binary of a part, built first where it is missing."""
+    path = Path(os.environ.get("RIGS_BIN", "/tmp/rigs/bin")) / binary
+    if not path.exists():
+        subprocess.run([rigs / part / "build.sh", path.parent], check=True, timeout=BUILD_SECONDS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def kstatus(rigs: Path) -> Path:
+    """The command that asks the status library of Flux, Helm and kpt."""
+    return built(rigs, "kstatus", "kstatus")
+
+
+class ArgoCD(NamedTuple):
+    """Where its scripts are, and its one binary."""
+
+    scripts: Path
+    binary: Path
+
+
+@pytest.fixture(scope="session")
+def argocd(rigs: Path) -> ArgoCD:
+    """The real Argo CD, built."""
+    return ArgoCD(rigs / "argocd", built(rigs, "argocd", "argocd"))
