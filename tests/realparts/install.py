@@ -16,6 +16,7 @@ PACKAGES = {
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "prometheus": "promtool",
     "openssl": "openssl",
+    "chromium": "chromium",
 }
 SERVICES = ("rabbitmq-server", "prometheus")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it

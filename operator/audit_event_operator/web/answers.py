@@ -17,7 +17,7 @@ from audit_event_operator.web.http_counts import HttpCounts
 
 logger = logging.getLogger(__name__)
 
-_WHERE: Final = "Try /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
+_WHERE: Final = "Try / with a browser, /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
 
 
 def json_answer(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:

@@ -26,8 +26,10 @@ from audit_event_operator.web.metrics.sample import Sampler
 from audit_event_operator.web.ports import Authorizer, SourceCounts, Vital
 from audit_event_operator.web.posting import MakingOfEvents, Posting
 from audit_event_operator.web.probes import Probes
+from audit_event_operator.web.status_page import StatusPage
 
 SERVED: Final = (
+    ("/", "GET", 200),
     ("/livez", "GET", 200),
     ("/readyz", "GET", 200),
     ("/healthz", "GET", 200),
@@ -74,7 +76,7 @@ def build_applications(site: Site) -> Applications:
     """Both applications over one set of counters; nothing listens yet."""
     http = HttpCounts(SERVED)
     exposition = Exposition(Sampler(site.fleet, site.brokers, site.vital, site.source, http, site.build))
-    probes, generators = Probes(site.fleet, site.vital), Generators(site.fleet)
+    probes, generators = Probes(site.fleet, site.vital), Generators(site.fleet, site.vital)
     making = MakingOfEvents(site.pick, site.wall_ns, site.entropy)
     posting = Posting(site.fleet, site.desk, site.authorizer, making, read_seconds=site.read_seconds)
 
@@ -89,6 +91,7 @@ def build_applications(site: Site) -> Applications:
 
     main, alone = _application(http), _application(http)
     alone.router.add_get("/metrics", metrics, expect_handler=expectations)
+    main.router.add_get("/", StatusPage().get, expect_handler=expectations)
     main.router.add_get("/metrics", metrics, expect_handler=expectations)
     main.router.add_get("/livez", probes.livez, expect_handler=expectations)
     main.router.add_get("/readyz", probes.readyz, expect_handler=expectations)

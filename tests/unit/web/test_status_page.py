@@ -1,0 +1,133 @@
+import base64
+import gzip
+import hashlib
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import orjson
+import pytest
+
+from audit_event_operator.web.generators import FIELDS
+from audit_event_operator.web.status_page import StatusPage
+
+ROOT = Path(__file__).resolve().parents[3]
+FORBIDDEN_WAYS = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc")
+
+
+def policy_of(answer) -> dict[str, str]:
+    rules = (rule.partition(" ") for rule in answer.headers["Content-Security-Policy"].split("; "))
+    return {name: value for name, _, value in rules}
+
+
+async def test_the_page_is_one_html_document_that_nobody_caches(client):
+    answer = await client.get("/")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert (await answer.text()).startswith("<!doctype html>")
+
+
+async def test_the_policy_allows_nothing_but_this_style_this_script_and_our_own_answers(client):
+    policy = policy_of(answer := await client.get("/"))
+    html = await answer.text()
+    for directive, element in (("style-src", "style"), ("script-src", "script")):
+        (content,) = re.findall(f"<{element}>(.*?)</{element}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert policy.pop(directive) == f"'sha256-{digest}'"
+    assert policy == {
+        "default-src": "'none'",
+        "connect-src": "'self'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
+
+
+async def test_the_page_asks_nobody_else_for_anything_and_never_makes_markup_of_text(client):
+    html = await (await client.get("/")).text()
+    addresses = set(re.findall(r"https?://[^\s'\")]+", html))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # the name of a namespace, not a place
+    assert [way for way in FORBIDDEN_WAYS if way in html] == []
+    assert "/* the " not in html
+
+
+async def test_the_page_is_found_from_behind_a_proxy_that_adds_a_path(client):
+    html = await (await client.get("/")).text()
+    assert re.findall(r"""(?:href|src|action)=["']/""", html) == []
+    assert re.findall(r"fetch\([`'\"]/", html) == []
+
+
+async def test_the_page_reads_only_fields_that_there_are(client):
+    html = await (await client.get("/")).text()
+    (listed,) = re.findall(r"const FIELDS = \[(.*?)\];", html, re.DOTALL)
+    assert set(re.findall(r'"(\w+)"', listed)) <= set(FIELDS)
+    (facts,) = re.findall(r"const FACTS = \{(.*?)\n\};", html, re.DOTALL)
+    assert set(re.findall(r"^  (\w+):", facts, re.MULTILINE)) <= set(FIELDS)
+
+
+async def test_the_page_is_counted_by_its_route_and_is_not_on_the_metrics_port(client, metrics_client):
+    text = await (await client.get("/metrics")).text()
+    assert 'audit_event_operator_http_requests_total{code="200",method="GET",route="/"} 0.0' in text
+    await client.get("/")
+    text = await (await client.get("/metrics")).text()
+    assert 'audit_event_operator_http_requests_total{code="200",method="GET",route="/"} 1.0' in text
+    assert (await metrics_client.get("/")).status == 404
+    assert (await client.post("/")).status == 405
+
+
+async def test_fields_make_a_table_of_what_was_asked_for(client, world, a_snapshot):
+    world.leader = True
+    world.fleet.live = [a_snapshot("b", "z"), a_snapshot("a", "m")]
+    content = await (await client.get("/generators?fields=name,state,events_published")).json()
+    assert content == {
+        "leader": True,
+        "fields": ["name", "state", "events_published"],
+        "rows": [["m", "active", 90], ["z", "active", 90]],
+    }
+
+
+@pytest.mark.parametrize("fields", ["", "name,", "name,password", ",".join(["name"] * 99)])
+async def test_unknown_fields_are_refused_with_the_known_ones(client, fields):
+    answer = await client.get("/generators", params={"fields": fields})
+    assert answer.status == 400
+    assert "namespace, name, state" in (await answer.json())["error"]
+
+
+async def test_a_list_is_gzipped_only_for_whom_accepts_that(client, world, a_snapshot):
+    world.fleet.live = [a_snapshot("team", f"generator-{number}") for number in range(500)]
+    path = "/generators?fields=namespace,name,state,ready,reason,message,queue,broker,connected,events_published"
+    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    assert plain.headers["Vary"] == "Accept-Encoding"
+    async with client.session.get(
+        client.make_url(path), headers={"Accept-Encoding": "gzip"}, auto_decompress=False
+    ) as packed:
+        assert packed.headers["Content-Encoding"] == "gzip"
+        body = await packed.read()
+    whole = await plain.read()
+    assert gzip.decompress(body) == whole
+    assert len(body) < len(whole) / 4
+    assert len(orjson.loads(whole)["rows"]) == 500
+
+
+def test_a_file_of_the_page_that_would_end_its_element_early_is_not_there():
+    folder = ROOT / "operator/audit_event_operator/web/page"
+    assert "</script" not in (folder / "status.js").read_text()
+    assert "</style" not in (folder / "status.css").read_text()
+    assert StatusPage()
+
+
+def test_the_files_of_the_page_are_in_the_wheel(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for file in ("status.html", "status.css", "status.js"):
+        assert f"audit_event_operator/web/page/{file}" in names
