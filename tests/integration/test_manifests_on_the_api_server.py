@@ -1,5 +1,6 @@
 """The manifests as a real API server takes them: rendering, admission, rights and samples."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.integration
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 OVERLAYS = sorted(path.parent.name for path in MANIFESTS.glob("overlays/*/kustomization.yaml"))
 COMPONENTS = sorted(path.parent.name for path in MANIFESTS.glob("components/*/kustomization.yaml"))
+NEEDS = {"kube-prometheus-stack": ["monitoring"]}  # a component that changes what others bring
 INSTALL_HEADER = "# Rendered from manifests/overlays/default by make manifests; change that, not this.\n"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -70,15 +72,20 @@ def test_install_yaml_and_the_default_overlay_are_taken_without_a_warning(instal
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_is_taken_whole(installed: ControlPlane, overlay: str) -> None:
     documents = rendered(installed, MANIFESTS / "overlays" / overlay)
-    known = [document for document in documents if document["kind"] != "ServiceMonitor"]  # another operator's kind
+    known = [
+        each for each in documents if each["kind"] not in {"ServiceMonitor", "PrometheusRule"}
+    ]  # another operator's
     done = installed.kubectl("apply", "--dry-run=server", "-f", "-", input=yaml.safe_dump_all(known))
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_fits_onto_the_base(fresh_plane: ControlPlane, tmp_path: Path, component: str) -> None:
-    plain = rendered(fresh_plane, MANIFESTS / "base")
-    assert rendered(fresh_plane, own_overlay(tmp_path, component)) != plain
+    needed = NEEDS.get(component, [])
+    (tmp_path / "without").mkdir()
+    (tmp_path / "with").mkdir()
+    plain = rendered(fresh_plane, own_overlay(tmp_path / "without", *needed))
+    assert rendered(fresh_plane, own_overlay(tmp_path / "with", *needed, component)) != plain
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -132,10 +139,14 @@ def test_in_one_namespace_the_operator_may_nothing_elsewhere(installed: ControlP
 
 def test_the_overlays_of_the_page_render(fresh_plane: ControlPlane, tmp_path: Path) -> None:
     page = (MANIFESTS / "README.md").read_text()
-    own, team = re.findall(r"```yaml\n# \S*kustomization\.yaml\n(.*?)```", page, re.DOTALL)
+    own, alerts, team = re.findall(r"```yaml\n# \S*kustomization\.yaml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "own/team-a").mkdir(parents=True)
     (tmp_path / "own/kustomization.yaml").write_text(
         own.replace("../manifests", os.path.relpath(MANIFESTS, tmp_path / "own"))
+    )
+    (tmp_path / "own/alerts").mkdir()
+    (tmp_path / "own/alerts/kustomization.yaml").write_text(
+        alerts.replace("../../manifests", os.path.relpath(MANIFESTS, tmp_path / "own/alerts"))
     )
     (tmp_path / "own/team-a/kustomization.yaml").write_text(
         team.replace("../../manifests", os.path.relpath(MANIFESTS, tmp_path / "own/team-a"))
@@ -148,6 +159,17 @@ def test_the_overlays_of_the_page_render(fresh_plane: ControlPlane, tmp_path: Pa
     assert environment["AEG_API_AUTH"] == "kubernetes"
     roles = {each["kind"]: each for each in rendered(fresh_plane, tmp_path / "own/team-a")}
     assert roles["Role"]["metadata"]["namespace"] == "team-a"
+    watched = rendered(fresh_plane, tmp_path / "own/alerts")
+    assert [each["metadata"]["name"] for each in watched if each["kind"] == "ConfigMap"] == [
+        "audit-event-operator-dashboard"
+    ]
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        (found,) = [each for each in watched if each["kind"] == kind]
+        assert found["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    (rule,) = [each for each in watched if each["kind"] == "PrometheusRule"]
+    for alert in (alert for group in rule["spec"]["groups"] for alert in group["rules"]):
+        place = "https://git.example.com/platform/audit-event-operator/blob/main/docs/runbooks"
+        assert alert["annotations"]["runbook_url"] == f"{place}/{alert['alert']}.md"
     assert roles["RoleBinding"]["subjects"][0]["namespace"] == OPERATOR
 
 
@@ -171,3 +193,11 @@ def test_a_sample_is_taken_without_a_warning(installed: ControlPlane, sample: Pa
     again = installed.kubectl("apply", "-n", sample.stem, "-f", sample).stdout.splitlines()
     changed = [line for line in again if not line.endswith(" unchanged")]
     assert changed in ([], ["secret/team-broker configured"]), "kubectl says so of every Secret with stringData"
+
+
+def test_the_dashboard_comes_as_grafana_looks_for_it(fresh_plane: ControlPlane, tmp_path: Path) -> None:
+    documents = rendered(fresh_plane, own_overlay(tmp_path, "grafana-dashboard"))
+    (found,) = [each for each in documents if each["kind"] == "ConfigMap"]
+    assert found["metadata"]["name"] == "audit-event-operator-dashboard"
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(found["data"]["audit-event-operator.json"])["uid"] == "audit-event-operator"

@@ -1,79 +1,19 @@
 """The real Prometheus and its promtool read what the real command exports, with a real broker behind it."""
 
-import json
-import shutil
 import subprocess
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 
 import pytest
 
 from realparts.operator_process import OperatorProcess
-from realparts.processes import Process, free_port, wait_until
+from realparts.processes import wait_until
+from realparts.prometheus import Prometheus, program
 from realparts.rabbitmq import Broker
 
 EACH = "audit_event_operator_generator_"
 GENERATORS = ("fast", "slow", "broken")
-
-
-class Prometheus:
-    """A Prometheus that scrapes targets once a second, and answers queries."""
-
-    def __init__(self, folder: Path, *ports: int) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        config = folder / "prometheus.yml"
-        targets = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
-        config.write_text(
-            dedent(f"""\
-                global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-                scrape_configs:
-                - job_name: operator
-                  static_configs: [{{targets: [{targets}]}}]
-                """)
-        )
-        command = [
-            _program("prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{self.port}",
-        ]
-        self.process = Process("prometheus", command, log=folder / "prometheus.log")
-
-    def targets(self) -> list[dict[str, Any]]:
-        """What it says of its targets: health, lastError …"""
-        return self._get("/api/v1/targets")["activeTargets"]
-
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """The labels and values of an instant query."""
-        found = self._get("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))["result"]
-        return [(row["metric"], float(row["value"][1])) for row in found]
-
-    def value(self, expression: str) -> float | None:
-        """The one value of an instant query, None when there is none."""
-        rows = self.query(expression)
-        return rows[0][1] if rows else None
-
-    def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return json.load(answer)["data"]
-
-    def answers(self) -> bool:
-        try:
-            self._get("/api/v1/targets")
-        except OSError:
-            return False
-        return True
-
-
-def _program(name: str) -> str:
-    path = shutil.which(name)
-    assert path, f"{name} is missing: Debian's package prometheus brings it (make test installs it)."
-    return path
 
 
 def _write(folder: Path, name: str, spec: str) -> None:
@@ -114,7 +54,7 @@ def test_promtool_has_nothing_to_say_about_the_metrics(operator: OperatorProcess
     for port in (operator.app_port, operator.metrics_port):
         body = operator.request("GET", "/metrics", port=port).body
         checked = subprocess.run(
-            [_program("promtool"), "check", "metrics"], input=body, capture_output=True, check=False, timeout=60
+            [program("promtool"), "check", "metrics"], input=body, capture_output=True, check=False, timeout=60
         )
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
@@ -124,10 +64,7 @@ def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(
 ) -> None:
     folder = tmp_path / "prometheus"
     folder.mkdir()
-    prometheus = Prometheus(folder, operator.app_port, operator.metrics_port)
-    prometheus.process.start()
-    try:
-        wait_until(prometheus.answers, what="Prometheus", explain=prometheus.process.log_tail)
+    with Prometheus(folder, operator.app_port, operator.metrics_port) as prometheus:
         wait_until(lambda: (prometheus.value("min(count_over_time(up[1m]))") or 0) >= 4, what="four scrapes of both")
         everything = "audit_event_generator_events_total"
         before = prometheus.value(f"max(sum by (instance) ({everything}))")
@@ -154,5 +91,3 @@ def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(
         assert prometheus.value(f'{EACH}ready{{generator="broken"}}') == 0
         assert prometheus.value(f'{EACH}ready{{generator="slow"}}') == 1
         assert prometheus.value('audit_event_operator_generators{state="failing"}') == 1
-    finally:
-        prometheus.process.stop()

@@ -1,0 +1,75 @@
+"""Every query of the Grafana dashboard and every metric of the alerts finds data of a working operator in a real Prometheus."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from realparts.controlplane import REPOSITORY, ControlPlane
+from realparts.operator_process import OperatorProcess
+from realparts.processes import wait_until
+from realparts.prometheus import Prometheus
+from streams import Generators
+
+COMPONENTS = REPOSITORY / "manifests" / "components"
+DASHBOARD = json.loads((COMPONENTS / "grafana-dashboard" / "audit-event-operator.json").read_text())
+RULES = yaml.safe_load((COMPONENTS / "monitoring" / "prometheusrule.yaml").read_text())["spec"]["groups"]
+
+
+def queries() -> list[tuple[str, str]]:
+    """Title and expression of every query, as Grafana sends them when everything is selected."""
+    found = []
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", ()):
+            expression = target["expr"].replace("$__rate_interval", "10s")
+            expression = expression.replace("$generator_namespace", ".*").replace("$generator", ".*")
+            assert "$" not in expression, "a variable that the test does not know"
+            found.append((f"{panel['title']} ({panel['type']}) {target['refId']}", expression))
+    return found
+
+
+@pytest.fixture
+def prometheus(
+    start_operator: Callable[..., OperatorProcess],
+    cluster: ControlPlane,
+    namespace: str,
+    queue: str,
+    tmp_path: Path,
+) -> Iterator[Prometheus]:
+    """Has scraped an operator with three generators, one of which nobody can help."""
+    operator = start_operator()
+    generators = Generators(cluster, namespace)
+    generators.create("fast", queue=queue, interval="20ms")
+    generators.create("slow", queue=queue, interval="500ms")
+    generators.create("broken", queue=queue, rabbitmq={"secretRef": {"name": "nowhere"}})
+    generators.wait_for("fast", "Publishing")
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    with Prometheus(folder, operator.metrics_port) as running:
+        wait_until(lambda: (running.value("count_over_time(up[1m])") or 0) >= 3, what="three scrapes")
+        assert operator.post("/generate_event", {"event_type": "user_login"}).status == 202
+        wait_until(lambda: (running.value("count_over_time(up[1m])") or 0) >= 6, what="three more scrapes")
+        yield running
+
+
+def test_every_query_of_the_dashboard_and_every_metric_of_the_alerts_returns_data(prometheus: Prometheus) -> None:
+    asked = queries()
+    answers = {title: prometheus.query(expression) for title, expression in asked}
+    assert len(answers) == len(asked) > 30
+    assert [title for title, rows in answers.items() if not rows] == []
+    assert [title for title, rows in answers.items() if all(math.isnan(value) for _, value in rows)] == []
+    published = {labels["generator"]: value for labels, value in answers["Generators (table) D"] if value}
+    assert published.keys() >= {"fast", "slow"}
+    assert published["fast"] > published["slow"]
+    named = {
+        name
+        for group in RULES
+        for rule in group["rules"]
+        for name in re.findall(r"\b(?:audit_event_\w+|up)\b", rule["expr"])
+    }
+    assert len(named) >= 10
+    assert {name for name in named if not prometheus.query(name)} == set()
