@@ -55,7 +55,7 @@ def content_security_policy(style: str, script: str) -> str:
 
 
 def _file(name: str) -> str:
-    return (resources.files(__package__) / _FOLDER / name).read_text(encoding="utf-8")
+    return (resources.files("audit_event_operator.web") / _FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash(content: str) -> str:
