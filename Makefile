@@ -116,6 +116,22 @@ manifests: crd ## Write crds/, manifests/install.yaml and the patch for Argo CD
 image: ## Build the container image (IMAGE=name:tag)
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
 
+# A release is made by a tag (docs/decisions/0005-releases.md); these two are its parts that need no registry.
+.PHONY: check-release
+check-release: ## Fail when TAG=vX.Y.Z is not the version in the code or the changelog has no such section
+	@test "$(TAG)" = "v$(VERSION)" || { echo "the tag $(TAG) is not v$(VERSION), the version in operator/audit_event_operator/__init__.py" >&2; exit 1; }
+	@grep -q '^## \[$(VERSION)\]' CHANGELOG.md || { echo "CHANGELOG.md has no section [$(VERSION)]" >&2; exit 1; }
+
+.PHONY: release-files
+release-files: ## Write dist/: what installs RELEASE_IMAGE at DIGEST=sha256:…, the CRD, the release's notes
+	@test -n "$(RELEASE_IMAGE)" && test -n "$(DIGEST)" || { echo "RELEASE_IMAGE and DIGEST are needed" >&2; exit 1; }
+	@rm -rf dist && mkdir -p dist/install
+	@printf 'resources:\n- ../../manifests/overlays/default\nimages:\n- name: audit-event-operator\n  newName: %s\n  newTag: "%s"\n  digest: %s\n' \
+	  "$(RELEASE_IMAGE)" "$(VERSION)" "$(DIGEST)" >dist/install/kustomization.yaml
+	@$(KUBECTL) kustomize dist/install >dist/install.yaml
+	@cp $(CRD) dist/crds.yaml
+	@awk '/^## \[/ { on = index($$0, "## [$(VERSION)]") == 1; next } on' CHANGELOG.md >dist/notes.md
+
 # The lock files hold for CPython >= 3.11 on Linux and macOS, and name no index: pip takes the one it is configured with.
 UV ?= $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) pyproject.toml

@@ -1,0 +1,103 @@
+"""The GitHub workflows: they parse, ask for no more rights than they name, and no secret or foreign text gets into a shell."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.y*ml"))
+COMMIT = re.compile(r"[0-9a-f]{40}")
+MAJOR = re.compile(r"v[0-9]+")
+MAY_WRITE = {
+    "release.yml/image": {"packages", "id-token"},
+    "release.yml/publish": {"contents", "id-token"},
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # `on` stays a word
+    return content
+
+
+JOBS = [
+    pytest.param(path, job, id=f"{path.name}/{name}") for path in WORKFLOWS for name, job in read(path)["jobs"].items()
+]
+STEPS = [
+    pytest.param(path, step, id=f"{path.name}/{name}/{number}")
+    for path in WORKFLOWS
+    for name, job in read(path)["jobs"].items()
+    for number, step in enumerate(job.get("steps", []))
+]
+
+
+def test_there_are_the_two() -> None:
+    assert [path.name for path in WORKFLOWS] == ["release.yml", "test.yml"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_gives_no_right_by_default(path: Path) -> None:
+    workflow = read(path)
+    assert workflow["permissions"] == {}
+    assert workflow["on"]
+    assert "pull_request_target" not in workflow["on"]
+
+
+@pytest.mark.parametrize("path, job", JOBS)
+def test_every_job_names_its_rights_and_its_longest_time(
+    path: Path, job: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.id
+    writes = {right for right, access in job["permissions"].items() if access == "write"}
+    assert writes == MAY_WRITE.get(name, set())
+    assert "uses" in job or int(job["timeout-minutes"]) <= 60
+
+
+@pytest.mark.parametrize("path, step", STEPS)
+def test_no_secret_and_no_foreign_text_in_a_command(path: Path, step: dict[str, Any]) -> None:
+    assert "${{" not in step.get("run", ""), "hand it over in env, and quote it"
+    assert "secrets." not in step.get("run", "")
+    assert "secrets." not in str(step.get("env", {}))
+
+
+@pytest.mark.parametrize("path, step", STEPS)
+def test_every_action_has_a_fixed_version_and_checkouts_leave_no_token(path: Path, step: dict[str, Any]) -> None:
+    if "uses" not in step:
+        return
+    action, _, version = step["uses"].partition("@")
+    assert COMMIT.fullmatch(version) or MAJOR.fullmatch(version), step["uses"]
+    if COMMIT.fullmatch(version):
+        assert re.search(rf"{action}@{version} # v\d+\.\d+\.\d+$", path.read_text(), re.MULTILINE), "say which version"
+    if action == "actions/checkout":
+        assert step["with"]["persist-credentials"] == "false"
+
+
+def test_every_target_that_a_workflow_makes_is_there() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    runs = [
+        step["run"]
+        for path in WORKFLOWS
+        for job in read(path)["jobs"].values()
+        for step in job.get("steps", [])
+        if "run" in step
+    ]
+    made = {target for run in runs for target in re.findall(r"^make ([a-z-]+)", run)}
+    assert {"test-unit", "image", "check-release", "release-files"} <= made <= targets
+
+
+def test_the_image_is_for_both_architectures_with_sbom_and_provenance_and_is_signed() -> None:
+    job = read(ROOT / ".github/workflows/release.yml")["jobs"]["image"]
+    (build,) = (step["with"] for step in job["steps"] if step.get("id") == "build")
+    assert build["platforms"] == "linux/amd64,linux/arm64"
+    assert (build["sbom"], build["provenance"], build["push"]) == ("true", "mode=max", "true")
+    assert {line.split("=")[0] for line in build["build-args"].split("\n") if line} == {"VERSION", "COMMIT"}
+    assert any("cosign sign --yes" in step.get("run", "") for step in job["steps"])
+
+
+def test_dependabot_looks_after_actions_python_and_the_base_image() -> None:
+    dependabot = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())
+    assert {update["package-ecosystem"] for update in dependabot["updates"]} == {"github-actions", "pip", "docker"}
+    for update in dependabot["updates"]:
+        assert (ROOT / update["directory"].lstrip("/")).is_dir()
