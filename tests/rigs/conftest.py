@@ -43,3 +43,16 @@ class ArgoCD(NamedTuple):
 def argocd(rigs: Path) -> ArgoCD:
     """The real Argo CD, built."""
     return ArgoCD(rigs / "argocd", built(rigs, "argocd", "argocd"))
+
+
+class PrometheusOperator(NamedTuple):
+    """Where its scripts are, and the folder of its binaries."""
+
+    scripts: Path
+    binaries: Path
+
+
+@pytest.fixture(scope="session")
+def prometheus_operator(rigs: Path) -> PrometheusOperator:
+    """The real Prometheus Operator, its webhook, and a Prometheus that discovers in Kubernetes, built."""
+    return PrometheusOperator(rigs / "prometheus-operator", built(rigs, "prometheus-operator", "promtool").parent)
