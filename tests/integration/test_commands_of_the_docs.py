@@ -19,12 +19,15 @@ from realparts.controlplane import REPOSITORY, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker, RabbitMQ
+from stand_ins import install_monitoring_crds
 from streams import running_operator
 
 pytestmark = pytest.mark.integration
 
 BLOCK_SECONDS = 60
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "manifests/README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+# Decisions tell those why who change the product; their commands are examples.
+DOCS = [page for page in sorted((REPOSITORY / "docs").rglob("*.md")) if page.parent.name != "decisions"]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "manifests/README.md", *DOCS]
 # It takes the CustomResourceDefinition and the operator's rights away.
 LAST = REPOSITORY / "docs/how-to/uninstall.md"
 FENCE = re.compile(r"^ *```(\w*)$(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -32,9 +35,7 @@ MARK = re.compile(r"<!-- not run: \S.* -->\n\Z")
 # Pages that are about resources which their reader has already: the samples that are applied before.
 BEFORE = {
     "docs/troubleshooting.md": ("01-minimal", "06-bounded-run", "05-secret-credentials"),
-    "manifests/README.md": (),
 }
-MONITORING = ("ServiceMonitor", "PrometheusRule")
 
 
 class Block(NamedTuple):
@@ -72,28 +73,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("docs"), controller_manager=True) as running:
         running.install_crd()
         running.install_rbac()
-        for kind in MONITORING:
-            running.kubectl("apply", "-f", "-", input=stand_in(kind))
+        install_monitoring_crds(running)
         yield running
-
-
-def stand_in(kind: str) -> str:
-    """A CustomResourceDefinition of the Prometheus Operator, without its schema: it takes any object."""
-    plural = f"{kind.lower()}s"
-    return f"""
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{name: {plural}.monitoring.coreos.com}}
-spec:
-  group: monitoring.coreos.com
-  names: {{kind: {kind}, plural: {plural}, singular: {kind.lower()}}}
-  scope: Namespaced
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
-"""
 
 
 @pytest.fixture(scope="module")
