@@ -33,7 +33,9 @@ from audit_event_operator.resource.status import transition_key
 logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS: Final = (0.5, 10.0)
-_FORBIDDEN_SECONDS: Final = 30.0
+_FORBIDDEN_SECONDS: Final = (2.0, 30.0)
+"""First and longest pause after a 403. An API server that has just started says 403 until it has read its own rules."""
+_FORBIDDEN_GROWTH: Final = 4.0
 _LOOKS_PER_TURN: Final = 100
 _SHORTEST_NAP_SECONDS: Final = 0.001
 
@@ -112,6 +114,8 @@ class Reporter:
         self._paused_until = 0.0
         self._forbidden: dict[str, set[str]] = {}
         """Namespaces in which we may not write for now, with the resources that wait for it."""
+        self._forbidden_pauses: dict[str, float] = {}
+        """How long the next such pause would be, by namespace; forgotten by a write that succeeds."""
         self._reset()
 
     # -- what others tell us -------------------------------------------------------------------------------------------
@@ -199,6 +203,7 @@ class Reporter:
         self._transitions = Limiter(self._pace.transitions_per_second, self._pace.parallel)
         self._counters = Limiter(self._pace.counters_per_second)
         self._forbidden.clear()
+        self._forbidden_pauses.clear()
 
     def _turn(self) -> float | None:
         """Start what may be started now; returns when to come back, in seconds from now, None for when something changes."""
@@ -258,6 +263,7 @@ class Reporter:
             self._cope(snapshot, error)
         else:
             self._backoff = _BACKOFF_SECONDS[0]
+            self._forbidden_pauses.pop(snapshot.ref.namespace, None)
             self._announce(snapshot, previous, status)
         finally:
             del self._writing[uid]
@@ -323,9 +329,12 @@ class Reporter:
         """Leave its namespace alone for a while; rights may be given by namespace, so that others are not to wait for it."""
         namespace = snapshot.ref.namespace
         if namespace not in self._forbidden:
-            logger.warning("Statuses of namespace %s wait for %g s: %s", namespace, _FORBIDDEN_SECONDS, error)
+            first, longest = _FORBIDDEN_SECONDS
+            pause = self._forbidden_pauses.get(namespace, first)
+            self._forbidden_pauses[namespace] = min(longest, pause * _FORBIDDEN_GROWTH)
+            logger.warning("Statuses of namespace %s wait for %g s: %s", namespace, pause, error)
             self._forbidden[namespace] = set()
-            asyncio.get_running_loop().call_later(_FORBIDDEN_SECONDS, self._return_to, namespace)
+            asyncio.get_running_loop().call_later(pause, self._return_to, namespace)
         self._forbidden[namespace].add(snapshot.uid)
 
     def _return_to(self, namespace: str) -> None:

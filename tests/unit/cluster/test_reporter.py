@@ -237,11 +237,24 @@ async def test_a_right_that_is_missing_in_one_namespace_holds_up_no_other():
         await asyncio.sleep(0.1)
         assert bench.status()["observedGeneration"] == 1
         bench.fleet.become("uid-closed", generation=2)
-        await asyncio.sleep(20)
+        await asyncio.sleep(1)
         assert bench.written("closed") == 0
-        await asyncio.sleep(11)
+        await asyncio.sleep(2)
     assert bench.cluster.resources["theirs", "closed"]["status"]["observedGeneration"] == 2
     assert bench.written("closed") == 1
+
+
+async def test_a_refusal_by_an_api_server_that_has_just_started_is_forgotten_within_seconds():
+    bench = Bench()
+    async with bench.running():
+        bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet"), Forbidden("not yet")]
+        bench.start()
+        await asyncio.sleep(11)
+        assert bench.written() == 1
+        bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet")]
+        bench.fleet.become("uid-demo", generation=2)
+        await asyncio.sleep(3)
+    assert bench.status()["observedGeneration"] == 2, "after a success the pause is short again"
 
 
 async def test_somebody_elses_words_are_put_right():
