@@ -235,13 +235,13 @@ class Reporter:
         if snapshot is None:
             self._agenda.forget(uid)
             return
+        if counters:
+            self._agenda.rest(uid, now)  # whatever comes of this look, there will be another
         if snapshot.ref.namespace in self._forbidden:
             self._forbidden[snapshot.ref.namespace].add(uid)
             return
         previous = self._known[uid]
         status = status_of(snapshot, previous, self._owner, self._wall())
-        if counters:
-            self._agenda.rest(uid, now)
         if transition_key(status) != transition_key(previous):
             patience = self._known.patience_seconds(snapshot, self._pace.coming_back_seconds, now)
             if patience > 0:

@@ -257,6 +257,21 @@ async def test_a_refusal_by_an_api_server_that_has_just_started_is_forgotten_wit
     assert bench.status()["observedGeneration"] == 2, "after a success the pause is short again"
 
 
+async def test_counters_that_come_due_while_a_namespace_rests_are_not_forgotten():
+    bench = Bench()
+    async with bench.running():
+        bench.start("one")
+        await asyncio.sleep(1)
+        uid = bench.start("two")
+        await asyncio.sleep(28.5)
+        bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet")]
+        bench.fleet.become("uid-one", events_published=7)
+        bench.fleet.become(uid, events_published=7)
+        await asyncio.sleep(70)
+        assert bench.status("one")["eventsPublished"] == 7
+        assert bench.status("two")["eventsPublished"] == 7
+
+
 async def test_somebody_elses_words_are_put_right():
     bench = Bench()
     async with bench.running():
