@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -22,6 +23,7 @@ from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import Decision, SourceCounts, Vital
 from audit_event_operator.web.servers import RUNNER_SETTINGS
+from doubles.fleet import make_snapshot
 
 STATE_OF = {
     Reason.SUSPENDED: GeneratorState.SUSPENDED,
@@ -35,37 +37,23 @@ def a_snapshot(
     namespace: str = "team-a", name: str = "logins", *, reason: Reason = Reason.PUBLISHING, **changes
 ) -> Snapshot:
     """A generator that has published 90 of 100 events, unless told otherwise."""
-    snapshot = Snapshot(
-        ref=Ref(namespace, name),
-        uid=f"uid-{namespace}-{name}",
-        generation=1,
-        state=STATE_OF.get(reason, GeneratorState.ACTIVE),
-        verdict=Verdict(reason, "A sentence."),
-        complete=None,
-        rate_limited=None,
-        queue="audit_events",
-        broker="rabbit:5672/%2F",
-        connected=True,
-        interval_seconds=5.0,
-        target_rate=Fraction(1, 5),
-        observed_rate=0.2,
-        random_seed=7,
-        generated=100,
-        published=90,
-        dropped=4,
-        retried=2,
-        skipped=3,
-        buffered=5,
-        in_flight=1,
-        events_published=90,
-        run_id=None,
-        bounded=False,
-        start_time=None,
-        completion_time=None,
-        last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        restarts=0,
-    )
-    return replace(snapshot, **changes)
+    told: dict[str, Any] = {
+        "ref": Ref(namespace, name),
+        "uid": f"uid-{namespace}-{name}",
+        "state": STATE_OF.get(reason, GeneratorState.ACTIVE),
+        "verdict": Verdict(reason, "A sentence."),
+        "broker": "rabbit:5672/%2F",
+        "generated": 100,
+        "published": 90,
+        "dropped": 4,
+        "retried": 2,
+        "skipped": 3,
+        "buffered": 5,
+        "in_flight": 1,
+        "events_published": 90,
+        "last_publish_time": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    }
+    return make_snapshot(**(told | changes))
 
 
 def a_lane(*, connected: bool = True, **changes) -> Snapshot:
