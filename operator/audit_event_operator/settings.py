@@ -171,6 +171,13 @@ class Settings(BaseModel):
         BeforeValidator(lambda text: str(text).upper()),
         Field(alias="AEG_LOG_LEVEL", description="Least severe log lines to write."),
     ] = "INFO"
+    journal_file: Annotated[
+        Path | None,
+        Field(
+            alias="AEG_JOURNAL_FILE",
+            description="File to append one line of JSON to for each attempt's outcome and each drop (ids, never bodies); for tests and investigations, it grows without bound.",
+        ),
+    ] = None
 
     connect_seconds: Annotated[
         Seconds,

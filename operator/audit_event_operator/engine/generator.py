@@ -25,6 +25,7 @@ from audit_event_operator.engine.tools import Tools
 from audit_event_operator.engine.way_out import WayOut
 from audit_event_operator.events.factory import EventFactory, derive_seed
 from audit_event_operator.pacing.pacer import Pacer
+from audit_event_operator.resource.advice import Advice, advice_on
 from audit_event_operator.resource.conditions import readiness
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -64,7 +65,7 @@ class Generator:
         self._joining = joining
         self._changed = changed
         self._nap = Nap()
-        self._way = WayOut(ref.namespace, tools, self.ledger, self, self._loop_time)
+        self._way = WayOut(ref, tools, self.ledger, self, self._loop_time)
         self._run = Run()
         self._standing = Standing(tools.damping)
         self._observed = ObservedRate()
@@ -72,6 +73,7 @@ class Generator:
         self._told: Verdict | None = None
         self._desired: tuple[int, GeneratorSpec] | None = None
         self._factory: EventFactory | None = None
+        self._advice: tuple[Advice, ...] = ()
         self._seed = 0
         self._sequence = 0
         self._pacer: Pacer | None = None
@@ -253,6 +255,7 @@ class Generator:
         before, self.spec = self.spec, spec
         was_invalid, self._standing.invalid = self._standing.invalid is not None, None
         self.generation = generation
+        self._advice = advice_on(spec)
         self._seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
         self._factory = EventFactory(spec, seed=self._seed, entropy=self._tools.entropy)
         moved = self._way.take(spec, window_for(self._rate))
@@ -378,6 +381,7 @@ class Generator:
             completion_time=run.completion_time,
             last_publish_time=last,
             restarts=self.restarts,
+            advice=self._advice if self._standing.invalid is None else (),
         )
 
     def _set_rates(self) -> tuple[Fraction, str | None]:

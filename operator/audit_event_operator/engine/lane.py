@@ -34,8 +34,10 @@ class Lane:
     def open(self) -> None:
         """Connect; idempotent."""
         if self.outlet is None:
-            self.outbox = Outbox(self.ledger, self._tools.budget, window=WINDOW_MIN, wall_ns=self._tools.wall_ns)
-            self.outlet = self._tools.brokers.open(self.request, self.outbox, self)
+            tools = self._tools
+            note = None if tools.journal is None else tools.journal.keep(LANE_REF)
+            self.outbox = Outbox(self.ledger, tools.budget, window=WINDOW_MIN, wall_ns=tools.wall_ns, note=note)
+            self.outlet = tools.brokers.open(self.request, self.outbox, self)
 
     def close(self, reason: DropReason, grace_seconds: float) -> None:
         """Drop what was not written and disconnect."""

@@ -60,6 +60,10 @@ class Parcel:
         return self.order < other.order
 
 
+Note = Callable[[Parcel, Outcome | DropReason], None]
+"""What becomes of a parcel: the outcome of its latest attempt, or why it was dropped."""
+
+
 class Outbox:
     """The buffer and window of one outlet.
 
@@ -73,14 +77,24 @@ class Outbox:
         window: most events in flight, and most events buffered (1…2048).
         resend: whether a failed attempt goes back to the front of the buffer (AtLeastOnce) or ends as `not_confirmed`.
         wall_ns: the wall clock in nanoseconds, for the time of the last publish.
+        note: told of the outcome of every attempt and of every drop, where somebody keeps a journal; must be cheap.
     """
 
     def __init__(
-        self, ledger: Ledger, budget: Budget, *, window: int, resend: bool = True, wall_ns: Callable[[], int]
+        self,
+        ledger: Ledger,
+        budget: Budget,
+        *,
+        window: int,
+        resend: bool = True,
+        wall_ns: Callable[[], int],
+        note: Note | None = None,
     ) -> None:
         self.ledger = ledger
         self.window = window
         self.resend = resend
+        self.epoch = 0
+        """Counted up by the outlet at each new connection."""
         self.in_flight = 0
         self.run_in_flight = 0
         self.consecutive_nacks = 0
@@ -92,6 +106,7 @@ class Outbox:
         """Set where each published event is told of one by one (few of them)."""
         self._budget = budget
         self._wall_ns = wall_ns
+        self._note = note
         self._fresh: deque[Parcel] = deque()
         self._retries: list[Parcel] = []
         self._posts: deque[Parcel] = deque()
@@ -147,10 +162,11 @@ class Outbox:
             count += 1
             totals.count_generated(event.event_type, event.server_hostname, event.action_result)
             size = len(event.body)
+            order += 1
             if size > EVENT_LIMIT_BYTES:
                 ledger.drop(DropReason.OVERSIZE)
+                self._tell(Parcel(self, event, order, run), DropReason.OVERSIZE)
                 continue
-            order += 1
             used += size + PARCEL_OVERHEAD_BYTES
             fresh.append(Parcel(self, event, order, run))
         self._order = order
@@ -215,8 +231,7 @@ class Outbox:
         if self._open:
             heappush(self._retries, parcel)
         else:
-            self.ledger.drop(self._closed_for)
-            self._settle(parcel, published=False)
+            self._drop(parcel, self._closed_for)
 
     def ack(self, parcel: Parcel) -> None:
         """The broker took responsibility: the event is published."""
@@ -233,6 +248,8 @@ class Outbox:
         ledger.last_publish_unix_ns = self._wall_ns()
         if self.on_published is not None:
             self.on_published(parcel.event)
+        if self._note is not None:
+            self._note(parcel, Outcome.ACK)
         self._settle(parcel, published=True)
 
     def fail(self, parcel: Parcel, outcome: Outcome) -> None:
@@ -243,12 +260,11 @@ class Outbox:
         if outcome is Outcome.NACK:
             self.consecutive_nacks += 1
         self._land(parcel)
+        self._tell(parcel, outcome)
         if not self._open:
-            self.ledger.drop(self._closed_for)
-            self._settle(parcel, published=False)
+            self._drop(parcel, self._closed_for)
         elif not self.resend:
-            self.ledger.drop(DropReason.NOT_CONFIRMED)
-            self._settle(parcel, published=False)
+            self._drop(parcel, DropReason.NOT_CONFIRMED)
         else:
             heappush(self._retries, parcel)
             if parcel.waiter is not None and not parcel.waiter.done():
@@ -259,8 +275,7 @@ class Outbox:
         if parcel.settled:
             return
         self._land(parcel)
-        self.ledger.drop(reason)
-        self._settle(parcel, published=False)
+        self._drop(parcel, reason)
 
     def notify_settled(self) -> None:
         """Tell the generator once per broker answer that something was settled."""
@@ -281,14 +296,22 @@ class Outbox:
         waiting = [*self._retries, *self._fresh]
         self._retries.clear()
         self._fresh.clear()
-        self.ledger.drop(reason, len(waiting))
         for parcel in waiting:
-            self._settle(parcel, published=False)
+            self._drop(parcel, reason)
 
     def _land(self, parcel: Parcel) -> None:
         self.in_flight -= 1
         if parcel.run == self.ledger.run:
             self.run_in_flight -= 1
+
+    def _drop(self, parcel: Parcel, reason: DropReason) -> None:
+        self.ledger.drop(reason)
+        self._tell(parcel, reason)
+        self._settle(parcel, published=False)
+
+    def _tell(self, parcel: Parcel, what: Outcome | DropReason) -> None:
+        if self._note is not None:
+            self._note(parcel, what)
 
     def _settle(self, parcel: Parcel, *, published: bool) -> None:
         parcel.settled = True

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from audit_event_operator.engine.chatter import LineBudget
+from audit_event_operator.engine.journal import Journal
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Budget
 from audit_event_operator.engine.ports import AlwaysOpen, Brokers, BrokerTargets, Gate
@@ -23,6 +24,7 @@ class Tools:
     `target_drain_seconds`: how long a changed queue or broker may drain to the old one. `deletion_grace_seconds`: how long
     events in flight of a deleted resource may still be confirmed. `spread_seconds`: over how long first ticks are spread
     when the process starts. `departed_seconds`: how long the series of a deleted resource is still shown.
+    `journal`: who writes down what became of each event, None for nobody.
     """
 
     brokers: Brokers
@@ -38,5 +40,6 @@ class Tools:
     deletion_grace_seconds: float = 5.0
     spread_seconds: float = 5.0
     departed_seconds: float = 60.0
+    journal: Journal | None = None
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom

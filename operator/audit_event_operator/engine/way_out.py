@@ -20,6 +20,7 @@ from audit_event_operator.engine.ports import (
     TargetUnavailable,
     Trouble,
 )
+from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.tools import Tools
 from audit_event_operator.resource.spec import Delivery, GeneratorSpec
 
@@ -35,20 +36,20 @@ class WayOut:
     """Where the events of one generator go.
 
     Args:
-        namespace: of the resource.
+        ref: the resource's name.
         tools: brokers, targets and limits.
         ledger: where outcomes are counted.
         owner: who is told of health and answers.
         now: seconds of the loop's clock.
     """
 
-    def __init__(self, namespace: str, tools: Tools, ledger: Ledger, owner: Owner, now: Callable[[], float]) -> None:
+    def __init__(self, ref: Ref, tools: Tools, ledger: Ledger, owner: Owner, now: Callable[[], float]) -> None:
         self.outbox: Outbox | None = None
         self.unavailable: Trouble | None = None
         """Why there is no target at all."""
         self.broker = ""
         """The broker's label, kept for the last status when the outlet has been closed."""
-        self._namespace = namespace
+        self._ref = ref
         self._tools = tools
         self._ledger = ledger
         self._owner = owner
@@ -73,7 +74,7 @@ class WayOut:
         if self._request is None or self.idle:
             return False
         try:
-            reference = self._tools.targets.reference(self._namespace, spec.rabbitmq)
+            reference = self._tools.targets.reference(self._ref.namespace, spec.rabbitmq)
         except TargetUnavailable:
             return True
         return not same_target(self._request, request_for(spec, reference))
@@ -81,7 +82,7 @@ class WayOut:
     def take(self, spec: GeneratorSpec, window: int) -> bool:
         """Have an outlet as the spec asks; True when its target is another one than before."""
         try:
-            reference = self._tools.targets.reference(self._namespace, spec.rabbitmq)
+            reference = self._tools.targets.reference(self._ref.namespace, spec.rabbitmq)
         except TargetUnavailable as answer:
             self.leave()
             self.unavailable = Trouble(answer.reason, answer.message, self._now())
@@ -97,7 +98,9 @@ class WayOut:
         if self._outlet is not None:
             self._outlet.close(0.0)  # the same target with another declaration or guarantee: the outbox stays
         if self.outbox is None:
-            self.outbox = Outbox(self._ledger, self._tools.budget, window=window, wall_ns=self._tools.wall_ns)
+            tools = self._tools
+            note = None if tools.journal is None else tools.journal.keep(self._ref)
+            self.outbox = Outbox(self._ledger, tools.budget, window=window, wall_ns=tools.wall_ns, note=note)
             self.outbox.on_settled = self._owner.settled
         self.outbox.resend = spec.delivery is Delivery.AT_LEAST_ONCE
         self._request = request

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 from audit_event_operator.engine.desk import Desk
 from audit_event_operator.engine.fleet import Fleet
@@ -26,6 +27,7 @@ from audit_event_operator.engine.ports import (
 from audit_event_operator.engine.pulse import Pulse
 from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.engine.tools import Tools
+from audit_event_operator.journal import DeliveryJournal
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode
 from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings
 from audit_event_operator.web.auth import Everybody, TokenFile
@@ -41,6 +43,7 @@ class Operator:
     fleet: Fleet
     desk: Desk
     pulse: Pulse
+    journal: DeliveryJournal | None = None
     draining: bool = False
     background: list[asyncio.Task[object]] = field(default_factory=list)
 
@@ -69,7 +72,12 @@ async def _awaited(work: Awaitable[object]) -> object:
 def assemble(
     settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, lane: bool
 ) -> Operator:
-    """Put fleet, desk and pulse together around brokers and targets."""
+    """Put fleet, desk and pulse together around brokers and targets.
+
+    Raises:
+        FileNotFoundError: AEG_JOURNAL_FILE cannot be written.
+    """
+    journal = _journal(settings.journal_file)
     cap = settings.max_events_per_second_per_namespace
     tools = Tools(
         brokers=brokers,
@@ -83,6 +91,7 @@ def assemble(
         deletion_grace_seconds=settings.deletion_grace_seconds,
         spread_seconds=settings.start_spread_seconds,
         departed_seconds=settings.departed_series_seconds,
+        journal=journal,
     )
     request = OutletRequest(
         TargetReference(TargetKind.DEFAULT),
@@ -92,7 +101,14 @@ def assemble(
         Delivery.AT_LEAST_ONCE,
     )
     fleet = Fleet(tools, Lane(tools, request) if lane else None)
-    return Operator(settings, tools, fleet, Desk(fleet, seconds=settings.post_seconds), Pulse(totals))
+    return Operator(settings, tools, fleet, Desk(fleet, seconds=settings.post_seconds), Pulse(totals), journal)
+
+
+def _journal(path: Path | None) -> DeliveryJournal | None:
+    try:
+        return None if path is None else DeliveryJournal(path)
+    except OSError as error:
+        raise FileNotFoundError(f"AEG_JOURNAL_FILE {path} cannot be written: {error.strerror}") from None
 
 
 def default_target(settings: Settings) -> Target:

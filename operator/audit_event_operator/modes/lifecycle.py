@@ -122,3 +122,5 @@ async def wind_down(
         *(sum(getattr(row, name) for row in rows) for name in LEDGER_FIELDS),
     )
     await operator.tools.brokers.aclose()
+    if operator.journal is not None:
+        await asyncio.to_thread(operator.journal.close)

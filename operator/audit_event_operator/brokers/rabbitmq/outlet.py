@@ -124,6 +124,7 @@ class RabbitMQOutlet:
         if self._closing is not None:
             return
         self._session = session
+        self.outbox.epoch += 1
         self.queued = False
         at_least_once = self.request.delivery is Delivery.AT_LEAST_ONCE
         frames = PublishFrames(
