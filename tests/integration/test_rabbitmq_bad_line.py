@@ -1,72 +1,24 @@
 """A line to the broker that cuts, swallows, crawls or comes late: what is published was confirmed, the rest comes again."""
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from audit_event_operator.resource.conditions import Reason
 from outlets import QUICK, Exchange, events, target_of
+from realparts.line import Line
 from realparts.rabbitmq import Broker, RabbitMQ
 
 
-@dataclass
-class Line:
-    """A TCP proxy to a broker. `to_broker` and `to_client` say whether bytes of that direction are passed on or swallowed."""
-
-    broker: Broker
-    to_broker: bool = True
-    to_client: bool = True
-    chunk_bytes: int = 64 * 1024
-    pause_seconds: float = 0.0
-    port: int = 0
-    accepted: int = 0
-    _open: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        far_reader, far_writer = await asyncio.open_connection(self.broker.host, self.broker.port)
-        self._open |= {writer, far_writer}
-        await asyncio.gather(
-            self._pass(reader, far_writer, "to_broker"),
-            self._pass(far_reader, writer, "to_client"),
-            return_exceptions=True,
-        )
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
-        try:
-            while data := await reader.read(self.chunk_bytes):
-                if self.pause_seconds:
-                    await asyncio.sleep(self.pause_seconds)
-                if getattr(self, direction):
-                    writer.write(data)
-                    await writer.drain()
-        finally:
-            # Who swallows bytes swallows the end of the connection as well.
-            if getattr(self, direction):
-                with contextlib.suppress(OSError):
-                    writer.close()
-
-    def cut(self) -> None:
-        """Break every open connection."""
-        for writer in tuple(self._open):
-            writer.transport.abort()
-
-
 @pytest.fixture
-async def line(rabbitmq: Broker) -> AsyncIterator[Line]:
-    line = Line(rabbitmq)
-    server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
-    line.port = server.sockets[0].getsockname()[1]
-    yield line
-    server.close()
-    line.cut()
-    await server.wait_closed()
+def line(rabbitmq: Broker) -> Iterator[Line]:
+    with Line(rabbitmq.host, rabbitmq.port) as line:
+        yield line
 
 
 async def test_events_whose_confirms_were_lost_come_again_under_the_same_id(
@@ -75,13 +27,13 @@ async def test_events_whose_confirms_were_lost_come_again_under_the_same_id(
     async with Exchange(target_of(rabbitmq, port=line.port)) as exchange:
         station = exchange.station(queue)
         await station.ready()
-        line.to_client = False
+        line.to_near = False
         sent = station.put(events(20))
         async with asyncio.timeout(20):
             while await asyncio.to_thread(rabbitmq.queue_depth, queue) < 20:
                 await asyncio.sleep(0.05)
         assert station.ledger.published == 0, "nothing counts before its confirm"
-        line.to_client = True
+        line.to_near = True
         line.cut()
         await station.published(20)
         retried = station.ledger.retried
@@ -124,10 +76,10 @@ async def test_a_line_that_swallows_everything_is_noticed_by_the_heartbeat(
     async with Exchange(target_of(rabbitmq, port=line.port), timing=replace(QUICK, heartbeat_seconds=1)) as exchange:
         station = exchange.station(queue)
         await station.ready()
-        line.to_client = line.to_broker = False
+        line.to_near = line.to_far = False
         station.put(events(5))
         await station.trouble(Reason.BROKER_UNREACHABLE, seconds=2 * (1 + 5) + 8)
-        line.to_client = line.to_broker = True
+        line.to_near = line.to_far = True
         await station.published(5)
         assert station.health.trouble is None
 
@@ -140,14 +92,14 @@ async def test_a_slow_line_fills_the_window_and_leaves_others_alone(line: Line, 
         crawling, free = slow.station(queue, window=100), quick.station(queue, window=100)
         await crawling.ready()
         await free.ready()
-        line.chunk_bytes, line.pause_seconds = 256, 0.1
+        line.bytes_per_second = 2560
         crawling.put(events(100))
         free.put(events(100))
         await free.published(100, seconds=5)
         assert crawling.outbox.in_flight <= 100
         assert crawling.ledger.published < 100
         assert crawling.health.trouble is None, "slow is not broken"
-        line.chunk_bytes, line.pause_seconds = 64 * 1024, 0.0
+        line.bytes_per_second = None
         await crawling.published(100)
 
 

@@ -1,0 +1,124 @@
+"""A TCP line to a real part that can be cut, made deaf or mute, or slow, in each direction: the proxy of the fault tests.
+
+It runs in a thread with a loop of its own, so that tests of every kind can use it; what it shall do are plain attributes.
+"""
+
+import asyncio
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from typing import Self
+
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(eq=False)
+class Line:
+    """Listens on loopback and passes bytes on to `host:port`.
+
+    to_far, to_near: whether bytes towards the far part and back are passed on; else they are swallowed, the end of the
+        connection with them, as on a network that has gone silent.
+    bytes_per_second: how fast each direction goes; None means as fast as it can.
+    open: whether new connections are passed on; else they are accepted and nothing ever comes back.
+    pause_seconds: how long each piece is held back, on top of that.
+    accepted: connections so far.
+    """
+
+    host: str
+    far_port: int
+    to_far: bool = True
+    to_near: bool = True
+    open: bool = True
+    bytes_per_second: float | None = None
+    pause_seconds: float = 0.0
+    accepted: int = 0
+    passed_bytes: int = 0
+    port: int = 0
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        up = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(up,), name="line", daemon=True)
+        self._thread.start()
+        if not up.wait(10):
+            raise OSError("the line does not listen")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def cut(self) -> None:
+        """Break every connection that is open (RST)."""
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def silence(self) -> None:
+        """Swallow everything in both directions from now on."""
+        self.to_far = self.to_near = False
+
+    def speak(self) -> None:
+        """Pass everything on again: for new connections, for the old ones have lost bytes."""
+        self.cut()
+        self.to_far = self.to_near = True
+
+    # --- inside its thread ------------------------------------------------------------------------------------------
+
+    def _run(self, up: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        up.set()
+        self._loop.run_forever()
+        server.close()
+        self._abort()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
+
+    def _abort(self) -> None:
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        self._writers.add(writer)
+        far_writer: asyncio.StreamWriter | None = None
+        try:
+            if not self.open:
+                while await reader.read(CHUNK_BYTES):
+                    continue
+                return
+            far_reader, far_writer = await asyncio.open_connection(self.host, self.far_port)
+            self._writers.add(far_writer)
+            await asyncio.gather(
+                self._pass(reader, far_writer, "to_far"),
+                self._pass(far_reader, writer, "to_near"),
+                return_exceptions=True,
+            )
+        except OSError:
+            return  # the far part is away: so is the line
+        finally:
+            for each in (writer, far_writer):
+                if each is not None:
+                    each.transport.abort()
+                    self._writers.discard(each)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
+        while True:
+            rate = self.bytes_per_second
+            data = await reader.read(CHUNK_BYTES if rate is None else max(1, int(rate / 10)))
+            if not data:
+                break
+            await asyncio.sleep(self.pause_seconds + (0.0 if rate is None else len(data) / rate))
+            self.passed_bytes += len(data)
+            if getattr(self, direction):
+                writer.write(data)
+                await writer.drain()
+        if getattr(self, direction):
+            with contextlib.suppress(OSError):
+                writer.close()
