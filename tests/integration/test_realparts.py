@@ -75,6 +75,16 @@ def test_a_durable_message_survives_a_kill_of_the_broker(own_rabbitmq: RabbitMQ)
     own_rabbitmq.delete("kept")
 
 
+def test_the_broker_is_of_the_release_that_was_chosen_and_its_pid_is_that_of_the_server(own_rabbitmq: RabbitMQ) -> None:
+    tree = own_rabbitmq.node.installation.tree
+    assert (tree is not None) == (os.environ.get("AEG_TEST_RABBITMQ") == "4")
+    version = own_rabbitmq.version()
+    assert version.startswith("4.") or tree is None
+    assert ((tree or Path("/")) / f"usr/lib/rabbitmq/lib/rabbitmq_server-{version}").exists()
+    assert Path(f"/proc/{own_rabbitmq.server.pid}/comm").read_text() == "beam.smp\n"
+    assert "rabbitmq" not in Path("/proc/self/mountinfo").read_text(), "what it mounts is its own affair"
+
+
 def test_a_user_of_a_vhost_may_only_what_was_granted(own_rabbitmq: RabbitMQ) -> None:
     own_rabbitmq.add_user("guest-of-one", "password", vhost="only-here")
     address = ("127.0.0.1", own_rabbitmq.port, "guest-of-one")

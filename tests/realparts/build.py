@@ -79,7 +79,7 @@ def build() -> Path:
         return find_binaries()
     target = built_folder()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(target.parent / "build.lock"):
+    with only_one(target.parent / "build.lock", "building the control plane"):
         if target.exists():  # somebody else built it while this process waited
             return target
         go = _find_go()
@@ -151,12 +151,13 @@ def _install_go() -> Path:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock at this path; when another process has it, say what it is doing and wait."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("Another process is building the control plane: waiting for it ...")
+            _say(f"Another process is {doing}: waiting for it ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -6,7 +6,6 @@
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -20,11 +19,9 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from realparts.certificates import issue, make_authority
-from realparts.processes import PartError, Process, free_port, wait_until
+from realparts.processes import Process, wait_until
+from realparts.rabbitmq_node import PROGRAMS, Epmd, Installation, Node
 
-# Not the wrapper on PATH, which changes to the user rabbitmq and to its data folder.
-PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 READY_SECONDS = 30
 
 
@@ -184,36 +181,30 @@ class Broker:
 class RabbitMQ(Broker):
     """A broker of our own in a folder: own node name, ports, cookie and data; plain AMQP and TLS; a user who may do all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, installation: Installation | None = None, node: Node | None = None) -> None:
         """Nothing is started yet.
 
         Args:
             folder: where data, configuration and log go; must exist.
+            installation: which RabbitMQ; else the one that AEG_TEST_RABBITMQ chooses.
+            node: an exact description, for one of several nodes; its folder must be `folder`, its epmd is not ended with it.
         """
-        if not (PROGRAMS / "rabbitmq-server").exists():
-            raise PartError(
-                f"There is no {PROGRAMS / 'rabbitmq-server'}: run `PYTHONPATH=tests python -m realparts.install`."
-            )
-        # A password that a search for it in logs and metrics cannot find by chance.
-        super().__init__("127.0.0.1", free_port(), "tester", f"secret-{secrets.token_hex(12)}")
+        self._own_epmd: Epmd | None = None
+        if node is None:
+            installation = installation or Installation.chosen(os.environ)
+            self._own_epmd = Epmd(folder, installation)
+            # A password that a search for it in logs and metrics cannot find by chance.
+            node = Node(folder, installation, self._own_epmd, "tester", f"secret-{secrets.token_hex(12)}")
+        super().__init__("127.0.0.1", node.port, node.user, node.password)
         self.folder = folder
-        self.tls_port = free_port()
+        self.node = node
+        self.tls_port = node.tls_port
         self.ca_file = folder / "ca.crt"
         self.client_certificate = folder / "client.crt"
         self.client_key = folder / "client.key"
-        # Beside the default range of others, of whom each takes one port of eleven.
-        self._command_port = free_port()
-        self._epmd_port = free_port()
-        self._env = self._environment()
-        log = folder / "rabbitmq.log"
-        # Erlang would start one in the background, which outlives us.
-        self._epmd = Process(
-            "epmd",
-            ["epmd", "-address", "127.0.0.1", "-port", str(self._epmd_port)],
-            log=folder / "epmd.log",
-            env=self._env,
-        )
-        self.server = Process("rabbitmq-server", [PROGRAMS / "rabbitmq-server"], log=log, env=self._env)
+        self._env = node.environment()
+        command = node.installation.command(PROGRAMS / "rabbitmq-server")
+        self.server = Process(f"rabbitmq-server {node.name}", command, log=folder / "rabbitmq.log", env=self._env)
 
     def __enter__(self) -> Self:
         self.start()
@@ -226,11 +217,17 @@ class RabbitMQ(Broker):
 
     def start(self) -> None:
         """Start (again) on the same port and data, and wait until clients are served (3–5 s)."""
-        if not self.ca_file.exists():
-            self._write_configuration()
-        if not self._epmd.running:
-            self._epmd.start()
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start (again) without waiting, for nodes that wait for each other."""
+        self.node.write()
+        self.node.epmd.start()
         self.server.start()
+
+    def wait_ready(self) -> None:
+        """Wait until clients are served; PartError when the server ends before."""
 
         def ready() -> bool:
             self.server.must_run()
@@ -258,7 +255,8 @@ class RabbitMQ(Broker):
     def close(self) -> None:
         """End everything for good, the data with it."""
         self.server.kill()
-        self._epmd.kill()
+        if self._own_epmd is not None:
+            self._own_epmd.kill()
 
     def pause(self) -> None:
         """SIGSTOP: clients see nothing at all."""
@@ -270,9 +268,13 @@ class RabbitMQ(Broker):
 
     # --- administration ---------------------------------------------------------------------------------------------
 
+    def version(self) -> str:
+        """Of the server that runs, for example "3.10.8"."""
+        return self.rabbitmqctl("eval", "rabbit_misc:version().").strip().strip('"')
+
     def rabbitmqctl(self, *arguments: str, timeout_seconds: float = 30) -> str:
         """Run rabbitmqctl on this node and return its output; AssertionError when it fails."""
-        command = [str(PROGRAMS / "rabbitmqctl"), "--quiet", *arguments]
+        command = self.node.installation.command(PROGRAMS / "rabbitmqctl", "--quiet", *arguments)
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -335,56 +337,3 @@ class RabbitMQ(Broker):
         columns = ["name", "user", "vhost", "state", "channels"]
         rows: list[dict[str, Any]] = json.loads(self.rabbitmqctl("list_connections", "--formatter", "json", *columns))
         return rows
-
-    # --- inside -----------------------------------------------------------------------------------------------------
-
-    def _environment(self) -> dict[str, str]:
-        # Nothing of the caller's environment: a RABBITMQ_… of theirs would change the node.
-        command_port = str(self._command_port)
-        return {
-            "PATH": os.defpath if shutil.which("erl", path=os.defpath) else os.environ.get("PATH", os.defpath),
-            "HOME": str(self.folder),  # the cookie is here
-            "LC_ALL": "C.UTF-8",
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": "tests@localhost",
-            "RABBITMQ_DIST_PORT": str(free_port()),
-            "RABBITMQ_CTL_DIST_PORT_MIN": command_port,
-            "RABBITMQ_CTL_DIST_PORT_MAX": str(self._command_port + 10),
-            "RABBITMQ_BASE": str(self.folder),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
-            "RABBITMQ_LOG_BASE": str(self.folder),
-            "RABBITMQ_LOGS": "-",
-            "RABBITMQ_PID_FILE": str(self.folder / "rabbitmq.pid"),
-            # The server script then becomes the server, so that its pid is the one to signal; -noinput is what it leaves out.
-            "RABBITMQ_ALLOW_INPUT": "true",
-            "RABBITMQ_SERVER_START_ARGS": "-noinput",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        }
-
-    def _write_configuration(self) -> None:
-        authority = make_authority(self.folder)
-        server = issue(authority, self.folder, "server", ["127.0.0.1", "localhost"])
-        issue(authority, self.folder, "client")
-        cookie = self.folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
-        cookie.chmod(0o400)
-        (self.folder / "enabled_plugins").write_text("[].\n")
-        lines = [
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
-            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
-            f"ssl_options.cacertfile = {authority.certificate}",
-            f"ssl_options.certfile = {server.certificate}",
-            f"ssl_options.keyfile = {server.key}",
-            "ssl_options.verify = verify_peer",  # a client's certificate is looked at, but not asked for
-            "ssl_options.fail_if_no_peer_cert = false",
-            f"default_user = {self.user}",
-            f"default_pass = {self.password}",
-            "default_user_tags.administrator = true",
-            "log.console.level = info",
-        ]
-        (self.folder / "rabbitmq.conf").write_text("\n".join([*lines, ""]))

@@ -1,0 +1,107 @@
+"""RabbitMQ 4 of Debian trixie on an older Debian, without containers: a tree of files in the cache, made once by debootstrap.
+
+A program of it runs in a mount namespace of its own, in which /usr is the tree's. Everything else (data, configuration, ports,
+pid) is as if it were installed. By hand: `PYTHONPATH=tests python -m realparts.rabbitmq4`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from realparts import install
+from realparts.build import BuildError, cache_folder, only_one
+
+SUITE = "trixie"
+PACKAGE = "rabbitmq-server"
+PROGRAM = "usr/lib/rabbitmq/bin/rabbitmq-server"
+# Beside Debian's own repository there are those of its updates and of others, which have no whole suite.
+WHOLE_DEBIAN = re.compile(r"/debian/?$")
+# The shell is the old one, what it becomes is the new one; nobody else ever sees the mount, and it ends with the process.
+BECOME = 'mount --bind "$0" /usr && exec "$@"'
+
+
+def tree_folder() -> Path:
+    """The tree in the cache (it need not exist yet)."""
+    return cache_folder() / f"rabbitmq-{SUITE}"
+
+
+def find_tree() -> Path:
+    """The tree; BuildError where there is none yet."""
+    folder = tree_folder()
+    if not folder.exists():
+        raise BuildError(
+            f"RabbitMQ of Debian {SUITE} is not there yet ({folder} is missing): run `make test-rabbitmq4`, "
+            "or `PYTHONPATH=tests python -m realparts.rabbitmq4` (a minute, once)."
+        )
+    return folder
+
+
+def inside(tree: Path, command: list[str]) -> list[str]:
+    """The command, run with the tree's programs and libraries. It becomes the command: same pid, same parent."""
+    return ["unshare", "--mount", "sh", "-c", BECOME, str(tree / "usr"), *command]
+
+
+def build() -> Path:
+    """Make the tree if it is missing and return it; two processes never make it at the same time."""
+    target = tree_folder()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with only_one(target.parent / "rabbitmq4.lock", "making the tree of RabbitMQ 4"):
+        if target.exists():
+            return target
+        if os.geteuid() != 0:
+            raise BuildError(f"A tree of Debian {SUITE} can only be made and used by root.")
+        if shutil.which("debootstrap") is None:
+            install.install(["debootstrap"])
+        _say(f"Installing RabbitMQ of Debian {SUITE} into {target} (a minute, once) ...")
+        started = time.monotonic()
+        # Made beside the target: a rename within one file system is all or nothing.
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as scratch:
+            made = Path(scratch) / SUITE
+            _debootstrap(made)
+            shutil.rmtree(made / "var/cache/apt", ignore_errors=True)
+            made.rename(target)
+        _say(f"Installed in {time.monotonic() - started:.0f} s.")
+    return target
+
+
+def _debootstrap(into: Path) -> None:
+    # In a namespace of its own, so that what debootstrap mounts is never left behind in a folder that is removed.
+    include = ["--variant=minbase", f"--include={PACKAGE}"]
+    command = ["unshare", "--mount", "debootstrap", *include, SUITE, str(into), _repository()]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not (into / PROGRAM).exists():
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise BuildError(f"debootstrap failed with exit code {done.returncode}:\n{said}")
+
+
+def _repository() -> str:
+    """Where this machine's own apt gets Debian from."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    for address in asked.stdout.splitlines():
+        if WHOLE_DEBIAN.search(address):
+            return address
+    raise BuildError("apt of this machine is configured with no repository of Debian.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Make it, print the folder on stdout."""
+    try:
+        print(build())
+    except (BuildError, subprocess.CalledProcessError) as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
