@@ -119,18 +119,21 @@ def validate(files: tuple[str, ...], more: tuple[str, ...]) -> None:
     """Judge resources as the API server would, without one.
 
     Prints a line for every good document on stdout, and a sentence with file and line for everything that has to be
-    mended on stderr; the exit code is 1 when there is something.
+    mended on stderr; the exit code is 1 when there is something. A warning is about what is allowed but unwise, and
+    changes no exit code.
     """
     from audit_event_operator.files.validation import validate_files
 
     if not files and not more:
         raise click.UsageError("name the files or folders to judge; - reads standard input")
-    good, problems = validate_files((*files, *more), sys.stdin.buffer.read)
-    for line in good:
+    findings = validate_files((*files, *more), sys.stdin.buffer.read)
+    for line in findings.good:
         say_good(line)
-    for line in problems:
+    for line in findings.warnings:
+        say_careful(line)
+    for line in findings.problems:
         say_wrong(line)
-    if problems:
+    if findings.problems:
         raise SystemExit(1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.manifest import ManifestError, load_manifest
@@ -185,6 +186,7 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(plane: ControlPlane
     everything = {
         "early": False,
         "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
+        "advice": tuple(Advice(reason, "spec", f"{reason}. " + "w" * 300) for reason in AdviceReason),
         "events_published": 1234,
         "events_dropped": 5,
         "target_rate": Fraction(4),

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.conditions import READINESS, CompletionReason, Reason
 from audit_event_operator.resource.names import API_VERSION, KIND
+from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
 
 pytestmark = pytest.mark.timeout(1600)  # with a build from nothing
@@ -28,7 +30,8 @@ def resource(name: str, status: dict[str, Any], *, generation: int = 3) -> dict[
 
 def written(reason: Reason, *, early: bool = False) -> dict[str, Any]:
     completed = CompletionReason.MAX_EVENTS_REACHED if reason is Reason.COMPLETED else None
-    facts = Facts(3, reason, "A sentence.", early=early, completed=completed, rate_limited="A cap cuts the rate.")
+    beside = {"rate_limited": "A cap cuts the rate.", "advice": advice_on(parse_spec({"queue": "audit "}))}
+    facts = Facts(3, reason, "A sentence.", early=early, completed=completed, **beside)
     return build_status(facts, None, NOW)
 
 

@@ -27,6 +27,7 @@ def status_of(snapshot: Snapshot, previous: Status | None, owner: str, now: date
         early=snapshot.verdict.early,
         rate_limited=snapshot.rate_limited,
         completed=None if snapshot.complete is None else snapshot.complete.reason,
+        advice=snapshot.advice,
         events_published=snapshot.events_published,
         events_dropped=snapshot.dropped,
         target_rate=snapshot.target_rate,

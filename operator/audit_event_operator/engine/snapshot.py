@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
+from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 
 
@@ -60,6 +61,7 @@ class Snapshot:
     `generation` is the one in effect. `state` FAILING means Ready is False with Stalled. `connected` is about its broker.
     `interval_seconds` and `target_rate` (events/s, 0 when nothing is due) are exact; `observed_rate` is confirmed events/s
     over the last 30 s. `complete` is the Complete condition, `rate_limited` the message of RateLimited, None when absent.
+    `advice` is the ConfigurationWarning condition, empty when absent.
     """
 
     ref: Ref
@@ -90,3 +92,4 @@ class Snapshot:
     completion_time: datetime | None
     last_publish_time: datetime | None
     restarts: int
+    advice: tuple[Advice, ...] = ()

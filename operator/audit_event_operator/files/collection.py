@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.manifest import Document, load_manifest
 from audit_event_operator.resource.manifest_error import ManifestError
 from audit_event_operator.resource.names import API_VERSION, KIND
@@ -23,11 +24,12 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One valid resource of a file."""
+    """One valid resource of a file; `warnings` are sentences about what is unwise in it, with file and line."""
 
     ref: Ref
     spec: GeneratorSpec
     place: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -88,6 +90,12 @@ def problems_of(file: Path | str, document: Document) -> list[str]:
     return [f"{file}:{line}: {message}" for line, message in sorted(found, key=lambda one: one[0])]
 
 
+def warnings_of(file: Path | str, document: Document) -> list[str]:
+    """What is unwise in a valid resource, the gravest first, as `file:line: warning: sentence`."""
+    found = advice_on(parse_spec(document.content.get("spec") or {}))
+    return [f"{file}:{document.line_of(advice.field)}: warning: {advice.message}" for advice in found]
+
+
 def sentence_of(file: Path | str, error: ManifestError) -> str:
     """Why a file cannot be read, as `file:line: sentence`."""
     return f"{file}: {error.says}" if error.line is None else f"{file}:{error.line}: {error.says}"
@@ -119,7 +127,8 @@ def _take_in(collection: Collection, path: Path, document: Document) -> None:
         first = collection.resources[ref].place
         collection.problems.append(f"{place}: {ref} stands in {first} already; one of the two has to go")
     else:
-        collection.resources[ref] = Found(ref, parse_spec(content.get("spec") or {}), place)
+        spec = parse_spec(content.get("spec") or {})
+        collection.resources[ref] = Found(ref, spec, place, tuple(warnings_of(path, document)))
 
 
 def _ref(content: Mapping[str, Any]) -> Ref | None:

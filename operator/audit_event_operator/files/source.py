@@ -69,6 +69,8 @@ class FileSource:
             self._running[ref] = (generation + 1, found.spec)
             self._fleet.apply(ref, uid_of(ref), generation + 1, found.spec, Progress())
             logger.info("%s %s", "Changed" if generation else "Started", ref)
+            for warning in found.warnings:
+                logger.warning("%s", warning)
         if collection.unreadable:
             return  # what a broken file held is not gone, it only cannot be seen now
         for ref in set(self._running) - set(collection.resources) - collection.refused:

@@ -1,35 +1,46 @@
-"""What `validate` prints: a line per good document, a line per mistake. Reads files; the verdict is the resource package's."""
+"""What `validate` prints: a line per good document, warning and mistake. Reads files; the verdict is the resource package's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit_event_operator.files.collection import DEFAULT_NAMESPACE, find_files, problems_of, sentence_of
+from audit_event_operator.files.collection import (
+    DEFAULT_NAMESPACE,
+    find_files,
+    problems_of,
+    sentence_of,
+    warnings_of,
+)
 from audit_event_operator.resource.manifest import Document, load_manifest
 from audit_event_operator.resource.manifest_error import ManifestError
 from audit_event_operator.resource.names import KIND
 
 
-def validate_files(names: Iterable[str], read_stdin: Callable[[], bytes]) -> tuple[list[str], list[str]]:
-    """Judge all documents of files, folders and (for `-`) standard input.
+@dataclass(slots=True)
+class Findings:
+    """Lines that begin with file and line: about good documents, what is unwise in them, and what has to be mended."""
 
-    Returns:
-        The lines about good documents, and the lines about what has to be mended; each begins with file and line.
-    """
-    good: list[str] = []
-    problems: list[str] = []
-    for name, text in _texts(names, read_stdin, problems):
+    good: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def validate_files(names: Iterable[str], read_stdin: Callable[[], bytes]) -> Findings:
+    """Judge all documents of files, folders and (for `-`) standard input."""
+    findings = Findings()
+    for name, text in _texts(names, read_stdin, findings.problems):
         try:
             documents = load_manifest(text)
         except ManifestError as error:
-            problems.append(sentence_of(name, error))
+            findings.problems.append(sentence_of(name, error))
             continue
         if not documents:
-            problems.append(f"{name}: there is no resource in it")
+            findings.problems.append(f"{name}: there is no resource in it")
         for document in documents:
-            _judge(name, document, good, problems)
-    return good, problems
+            _judge(name, document, findings)
+    return findings
 
 
 def _texts(names: Iterable[str], read_stdin: Callable[[], bytes], problems: list[str]) -> Iterable[tuple[str, bytes]]:
@@ -46,14 +57,15 @@ def _texts(names: Iterable[str], read_stdin: Callable[[], bytes], problems: list
             problems.append(f"{name}: cannot be read: {error.strerror}")
 
 
-def _judge(name: str, document: Document, good: list[str], problems: list[str]) -> None:
+def _judge(name: str, document: Document, findings: Findings) -> None:
     place, content = f"{name}:{document.line}", document.content
     kind, metadata = content.get("kind"), content.get("metadata")
     if isinstance(kind, str) and kind != KIND:
-        good.append(f"{place}: {kind} is not judged here")
+        findings.good.append(f"{place}: {kind} is not judged here")
         return
     found = problems_of(name, document)
-    problems += found
+    findings.problems += found
     if not found and isinstance(metadata, dict):
         who = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{metadata.get('name') or metadata.get('generateName')}"
-        good.append(f"{place}: {KIND} {who} is valid")
+        findings.good.append(f"{place}: {KIND} {who} is valid")
+        findings.warnings += warnings_of(name, document)

@@ -10,6 +10,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any, Final
 
+from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import CompletionReason, ConditionStatus, Reason, readiness
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 
@@ -39,6 +40,7 @@ class Facts:
         early: the trouble is younger than its damping, so Ready is Unknown instead of False.
         rate_limited: a sentence when a cap cuts the rate, else None.
         completed: which bound ended the run, else None.
+        advice: what is allowed in the spec but unwise, the gravest first.
         events_published: confirmed by the broker in the current run.
         events_dropped: given up in the current run.
         target_rate: events per second that are aimed at now; 0 while suspended. None is not shown.
@@ -59,6 +61,7 @@ class Facts:
     early: bool = False
     rate_limited: str | None = None
     completed: CompletionReason | None = None
+    advice: tuple[Advice, ...] = ()
     events_published: int = 0
     events_dropped: int = 0
     target_rate: Fraction | None = None
@@ -153,6 +156,9 @@ def _conditions(facts: Facts, since: Mapping[tuple[str, str], str], now: str) ->
         wanted.append(("RateLimited", "True", "RateLimited", facts.rate_limited))
     if facts.completed is not None:
         wanted.append(("Complete", "True", facts.completed, facts.message))
+    if facts.advice:
+        told = " ".join(advice.message for advice in facts.advice)
+        wanted.append(("ConfigurationWarning", "True", facts.advice[0].reason, told))
     return [
         {
             "type": kind,

@@ -22,7 +22,7 @@ def status_schema() -> dict[str, Any]:
             ),
             "conditions": {
                 "description": "Ready is always there: True, False, or Unknown while starting. Reconciling, Stalled,"
-                " RateLimited and Complete are there only while they are True.",
+                " RateLimited, Complete and ConfigurationWarning are there only while they are True.",
                 "type": "array",
                 "maxItems": 16,
                 LIST_TYPE: "map",
@@ -55,7 +55,7 @@ def _condition() -> dict[str, Any]:
         "required": ["type", "status", "lastTransitionTime", "reason", "message"],
         "properties": {
             "type": {
-                **_text("Ready, Reconciling, Stalled, RateLimited or Complete.", 316),
+                **_text("Ready, Reconciling, Stalled, RateLimited, Complete or ConfigurationWarning.", 316),
                 "pattern": "^[A-Z][A-Za-z]*$",
             },
             "status": {

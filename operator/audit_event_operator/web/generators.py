@@ -32,6 +32,7 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "message": lambda each: each.verdict.message,
     "complete": lambda each: each.complete.message if each.complete is not None else None,
     "rate_limited": lambda each: each.rate_limited,
+    "warnings": lambda each: [advice.message for advice in each.advice],
     "queue": lambda each: each.queue,
     "broker": lambda each: each.broker,
     "connected": lambda each: each.connected,

@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 import argo_lua
+from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.conditions import READINESS, CompletionReason, Reason, readiness
 from audit_event_operator.resource.names import API_VERSION, GROUP, KIND
+from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
 
 FOLDER = Path(__file__).parents[3] / "manifests" / "argocd" / "resource_customizations" / GROUP / KIND
@@ -48,6 +50,16 @@ def test_the_health_of_every_reason_follows_from_ready(reason: Reason, early: bo
     wanted = {"Unknown": "Progressing", "True": "Healthy", "False": "Degraded"}[readiness(reason, early=early).status]
     assert health(7, status) == ("Suspended" if reason is Reason.SUSPENDED else wanted)
     assert argo_lua.run(HEALTH, resource(7, status))["message"] == "A sentence."
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason: Reason) -> None:
+    advice = advice_on(parse_spec({"queue": "audit "}))
+    plain = resource(7, build_status(Facts(7, reason, "A sentence."), None, NOW))
+    warned = resource(7, build_status(Facts(7, reason, "A sentence.", advice=advice), None, NOW))
+    assert plain != warned
+    warned["status"]["conditions"].reverse()  # wherever it stands
+    assert argo_lua.run(HEALTH, warned) == argo_lua.run(HEALTH, plain)
 
 
 @pytest.mark.parametrize("reason", READINESS)

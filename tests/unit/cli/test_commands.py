@@ -51,6 +51,15 @@ def test_validate_exits_with_what_it_found(tmp_path):
     assert run("validate").exit_code == 2
 
 
+def test_validate_warns_on_stderr_and_is_content(tmp_path):
+    unwise = tmp_path / "unwise.yaml"
+    unwise.write_text(run("sample", "01").output.replace("spec: {}", 'spec: {queue: "audit "}'))
+    found = run("validate", str(unwise))
+    assert found.exit_code == 0
+    assert found.stdout == f"{unwise}:2: AuditEventGenerator default/demo is valid\n"
+    assert found.stderr.startswith(f"{unwise}:6: warning: queue begins or ends with a blank")
+
+
 def test_a_wrong_setting_is_wrong_use():
     answer = run("demo", "--for", "1s", env={"APP_PORT": "many"})
     assert answer.exit_code == 2

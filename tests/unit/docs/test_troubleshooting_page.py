@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from audit_event_operator.resource.advice import AdviceReason
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -16,7 +17,9 @@ def sections() -> dict[str, str]:
 
 def test_every_reason_has_a_section_and_no_section_is_about_a_reason_that_is_none():
     about_reasons = [title for title in sections() if re.fullmatch(r"[A-Z][A-Za-z]+", title)]
-    assert sorted(about_reasons) == sorted([*Reason, *CompletionReason, "RateLimited"])
+    assert sorted(about_reasons) == sorted(
+        [*Reason, *CompletionReason, *AdviceReason, "RateLimited", "ConfigurationWarning"]
+    )
 
 
 def test_every_section_says_something():

@@ -11,6 +11,7 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.ports import TargetUnavailable, Trouble
 from audit_event_operator.engine.snapshot import GeneratorState, Ref
+from audit_event_operator.resource.advice import AdviceReason
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
@@ -48,6 +49,17 @@ async def test_a_resource_added_while_we_run_publishes_at_once_and_then_at_its_i
         GeneratorState.ACTIVE,
     )
     assert conserved(snapshot)
+
+
+async def test_what_is_unwise_in_a_spec_is_in_the_snapshot_for_as_long_as_it_is_in_effect(fleet):
+    apply(fleet, interval="10s", runDuration="10s")
+    (advice,) = fleet.find(REF).advice
+    assert advice.reason is AdviceReason.ENDS_AFTER_ONE_TICK
+    fleet.reject(REF, "u1", 2, "It cannot be.")
+    assert fleet.find(REF).advice == ()
+    apply(fleet, generation=3, interval="1s", runDuration="10s")
+    await asyncio.sleep(0.1)
+    assert (fleet.find(REF).advice, fleet.find(REF).verdict.reason) == ((), Reason.PUBLISHING)
 
 
 async def test_a_changed_interval_is_taken_up_in_place_and_keeps_the_counters(fleet, brokers):

@@ -3,7 +3,7 @@
 import pytest
 
 from audit_event_operator.files.samples import list_samples, read_sample
-from audit_event_operator.files.validation import validate_files
+from audit_event_operator.files.validation import Findings, validate_files
 
 GOOD = """\
 apiVersion: auditflow.jojees.net/v1alpha1
@@ -48,20 +48,21 @@ NOT_READABLE = [
 ]
 
 
-def judged(text: str, name: str = "-") -> tuple[list[str], list[str]]:
+def judged(text: str, name: str = "-") -> Findings:
     return validate_files([name], text.encode)
 
 
 def lines(text: str) -> list[tuple[int, str]]:
     """The line and the first word of every problem."""
-    return [(int(problem.split(":")[1]), problem.split(": ", 1)[1].split()[0]) for problem in judged(text)[1]]
+    return [(int(problem.split(":")[1]), problem.split(": ", 1)[1].split()[0]) for problem in judged(text).problems]
 
 
 def test_three_mistakes_in_two_documents_are_three_sentences_with_their_lines(tmp_path):
     file = tmp_path / "broken.yaml"
     file.write_text(BROKEN)
-    good, problems = validate_files([str(file)], bytes)
-    assert good == []
+    findings = validate_files([str(file)], bytes)
+    problems = findings.problems
+    assert findings.good == findings.warnings == []
     assert [problem.split(": ")[0] for problem in problems] == [f"{file}:9", f"{file}:21", f"{file}:23"]
     assert problems[0] == f"{file}:9: interval must be between 1ms and 24h"
     assert problems[1].startswith(f"{file}:21: severity must be one of")
@@ -73,13 +74,11 @@ def test_a_correct_folder_has_one_line_per_document(tmp_path):
     (tmp_path / "a.yaml").write_text(f"{GOOD}---\n{GOOD.replace('good', 'better')}")
     (tmp_path / "deeper" / "b.yml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: broker}\n")
     (tmp_path / "notes.txt").write_text("no resource")
-    good, problems = validate_files([str(tmp_path)], bytes)
-    assert problems == []
-    assert good == [
+    assert validate_files([str(tmp_path)], bytes) == Findings([
         f"{tmp_path}/a.yaml:1: AuditEventGenerator default/good is valid",
         f"{tmp_path}/a.yaml:6: AuditEventGenerator default/better is valid",
         f"{tmp_path}/deeper/b.yml:1: Secret is not judged here",
-    ]
+    ])  # fmt: skip
 
 
 def test_files_folders_and_standard_input_go_together(tmp_path):
@@ -87,22 +86,23 @@ def test_files_folders_and_standard_input_go_together(tmp_path):
     (tmp_path / "folder" / "a.yaml").write_text(GOOD)
     (tmp_path / "b.json").write_text('{"kind": "AuditEventGenerator"}')
     names = [str(tmp_path / "folder"), str(tmp_path / "b.json"), "-", str(tmp_path / "none")]
-    good, problems = validate_files(names, GOOD.encode)
-    assert [line.split(": ")[0] for line in good] == [f"{tmp_path}/folder/a.yaml:1", "standard input:1"]
-    assert [line.split(": ")[0] for line in problems] == [f"{tmp_path}/b.json:1"] * 2 + [f"{tmp_path}/none"]
+    findings = validate_files(names, GOOD.encode)
+    assert [line.split(": ")[0] for line in findings.good] == [f"{tmp_path}/folder/a.yaml:1", "standard input:1"]
+    assert [line.split(": ")[0] for line in findings.problems] == [f"{tmp_path}/b.json:1"] * 2 + [f"{tmp_path}/none"]
 
 
 @pytest.mark.parametrize("name", list_samples())
-def test_the_samples_are_good(name):
-    good, problems = judged(read_sample(name))
-    assert problems == []
-    assert good
+def test_the_samples_are_good_and_wise(name):
+    findings = judged(read_sample(name))
+    assert findings.problems == findings.warnings == []
+    assert findings.good
 
 
 @pytest.mark.parametrize("text, line, says", NOT_READABLE)
 def test_a_file_that_cannot_be_read_is_told_by_its_line(text, line, says):
-    good, (problem,) = judged(text)
-    assert good == []
+    findings = judged(text)
+    (problem,) = findings.problems
+    assert findings.good == []
     assert problem.startswith(f"standard input:{line}: ")
     assert says in problem
 
@@ -110,6 +110,21 @@ def test_a_file_that_cannot_be_read_is_told_by_its_line(text, line, says):
 def test_a_missing_field_is_told_where_it_belongs():
     text = GOOD.replace("spec: {}", "spec:\n  eventTypes:\n  - name: a\n    eventType: b\n  - severity: INFO\n")
     assert lines(text.replace("{name: good}", "{}")) == [(3, "name"), (8, "name")]
+
+
+def test_what_is_unwise_is_told_with_its_line_beside_the_good_line():
+    text = GOOD.replace("spec: {}", "spec:\n  queue: q\n  queueDeclaration:\n    mode: MustExist\n    type: Quorum")
+    findings = judged(text)
+    assert findings.good == ["standard input:1: AuditEventGenerator default/good is valid"]
+    assert findings.problems == []
+    (warning,) = findings.warnings
+    assert warning.startswith("standard input:8: warning: queueDeclaration.type has no effect with mode MustExist")
+
+
+def test_a_resource_that_is_refused_has_no_warnings():
+    findings = judged(GOOD.replace("spec: {}", 'spec: {queue: "q ", interval: 25h}'))
+    assert len(findings.problems) == 1
+    assert findings.warnings == findings.good == []
 
 
 def test_labels_and_weights_with_dots_are_found():

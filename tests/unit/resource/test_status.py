@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 from audit_event_operator.resource.status import (
     MAX_MESSAGE_LENGTH,
@@ -21,6 +22,8 @@ from audit_event_operator.resource.status import (
 from audit_event_operator.resource.status_schema import status_schema
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+BLANKS = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
+GROWTH = Advice(AdviceReason.QUEUE_MAY_GROW, "spec.interval", "It grows.")
 LATER = NOW + timedelta(minutes=1)
 PUBLISHING = Facts(
     observed_generation=3,
@@ -88,6 +91,11 @@ def test_a_publishing_generator_is_ready_and_nothing_else() -> None:
             {"reason": Reason.COMPLETED, "completed": CompletionReason.MAX_EVENTS_REACHED},
             {"Ready": "True", "Complete": "True"},
         ),
+        ({"advice": (BLANKS,)}, {"Ready": "True", "ConfigurationWarning": "True"}),
+        (
+            {"reason": Reason.SECRET_NOT_FOUND, "advice": (BLANKS,)},
+            {"Ready": "False", "Stalled": "True", "ConfigurationWarning": "True"},
+        ),
     ],
 )
 def test_conditions_beside_ready_are_there_only_while_they_are_true(
@@ -100,6 +108,18 @@ def test_conditions_beside_ready_are_there_only_while_they_are_true(
 def test_the_reason_of_completion_says_which_bound_was_reached() -> None:
     facts = replace(PUBLISHING, reason=Reason.COMPLETED, completed=CompletionReason.DURATION_ELAPSED)
     assert conditions(build_status(facts, None, NOW))["Complete"]["reason"] == "DurationElapsed"
+
+
+def test_a_warning_about_the_spec_tells_all_of_it_under_the_gravest_reason_and_leaves_the_others_alone() -> None:
+    plain, warned = (
+        build_status(PUBLISHING, None, NOW),
+        build_status(replace(PUBLISHING, advice=(BLANKS, GROWTH)), None, NOW),
+    )
+    warning = warned["conditions"].pop()
+    assert warned == plain
+    assert (warning["type"], warning["status"], warning["reason"]) == ("ConfigurationWarning", "True", "BlanksInName")
+    assert warning["message"] == "queue ends with a blank. It grows."
+    assert warning["observedGeneration"] == 3
 
 
 def test_a_transition_time_moves_only_with_the_status() -> None:
@@ -169,6 +189,7 @@ def test_counters_alone_are_no_transition() -> None:
         {"reason": Reason.SUSPENDED},
         {"message": "Something else."},
         {"rate_limited": "Cut."},
+        {"advice": (GROWTH,)},
         {"reason": Reason.COMPLETED, "completed": CompletionReason.MAX_EVENTS_REACHED},
     ],
 )

@@ -1,3 +1,6 @@
+import dataclasses
+
+from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import Reason
 
 
@@ -21,6 +24,12 @@ async def test_one_generator_shows_its_live_state(client, world, a_snapshot):
     assert row["events_generated"] == sum(
         row[f"events_{each}"] for each in ("published", "dropped", "buffered", "in_flight")
     )
+
+
+async def test_a_warning_about_the_spec_is_told(client, world, a_snapshot):
+    blanks = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
+    world.fleet.live = [dataclasses.replace(a_snapshot(), advice=(blanks,))]
+    assert (await (await client.get("/generators/team-a/logins")).json())["warnings"] == ["queue ends with a blank."]
 
 
 async def test_an_unknown_generator_is_not_found(client):

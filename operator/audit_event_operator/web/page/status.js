@@ -317,7 +317,7 @@ async function showDetail() {
     $("detail-state").replaceChildren(element("span", { class: `badge ${group}` }, GROUPS[group]), inWords(each.reason));
     $("detail-state").dataset.said = group + each.reason;
   }
-  say($("detail-message"), [each.message, each.complete, each.rate_limited].filter((text, at, all) => text && all.indexOf(text) === at).join(" "));
+  say($("detail-message"), [each.message, each.complete, each.rate_limited, ...each.warnings].filter((text, at, all) => text && all.indexOf(text) === at).join(" "));
   drawDetail(row.history, each.target_events_per_second);
   const facts = Object.entries(FACTS).filter(([field]) => each[field] !== null);
   if ($("detail-facts").children.length !== facts.length) {

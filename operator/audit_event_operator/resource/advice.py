@@ -1,0 +1,150 @@
+"""What is allowed and yet hardly meant: a valid spec in, sentences for its author out.
+
+A refusal would be too much: each of these may be right for somebody. They are shown beside the state and never change it.
+Only what the spec alone proves is said; what a broker or a Secret holds is not known here.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
+from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND
+from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.resource.templates import ALIASES
+
+LARGE_RATE: Final = 1_000
+"""Events per second from which a queue without a consumer is a danger within hours."""
+_NAMES_SHOWN: Final = 3
+
+
+class AdviceReason(StrEnum):
+    """What the `reason` of the ConfigurationWarning condition can be, the gravest first."""
+
+    BLANKS_IN_NAME = "BlanksInName"
+    UNUSED_EVENT_TYPE = "UnusedEventType"
+    ALIAS_ADDS_UP = "AliasAddsUp"
+    ENDS_AFTER_ONE_TICK = "EndsAfterOneTick"
+    MAX_EVENTS_OUT_OF_REACH = "MaxEventsOutOfReach"
+    AT_MOST_ONCE_TO_QUORUM = "AtMostOnceToQuorum"
+    TYPE_WITHOUT_EFFECT = "TypeWithoutEffect"
+    QUEUE_MAY_GROW = "QueueMayGrow"
+
+
+class Advice(NamedTuple):
+    """One thing that its author should know.
+
+    Attributes:
+        reason: which one it is, for programs.
+        field: where, as the API server writes it: `spec.queue`.
+        message: sentences that name the field, what it leads to, and what to do.
+    """
+
+    reason: AdviceReason
+    field: str
+    message: str
+
+
+def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
+    """Return what is unwise in a spec, the gravest first; mostly nothing."""
+    found = [*_names(spec), *_mix(spec), *_run(spec), *_queue(spec)]
+    rank = {reason: number for number, reason in enumerate(AdviceReason)}
+    return tuple(sorted(found, key=lambda advice: rank[advice.reason]))
+
+
+def _names(spec: GeneratorSpec) -> Iterator[Advice]:
+    vhost = spec.rabbitmq.vhost if spec.rabbitmq is not None else None
+    for field, name in (("queue", spec.queue), ("rabbitmq.vhost", vhost)):
+        if name is not None and name != name.strip():
+            yield Advice(
+                AdviceReason.BLANKS_IN_NAME,
+                f"spec.{field}",
+                f"{field} begins or ends with a blank, which RabbitMQ takes for a part of the name: whoever uses the name"
+                " without it sees nothing of these events. Take the blank away.",
+            )
+
+
+def _mix(spec: GeneratorSpec) -> Iterator[Advice]:
+    mix = spec.event_mix or {}
+    unused = [each.name for each in spec.event_types if each.name not in mix]
+    if unused:
+        yield Advice(
+            AdviceReason.UNUSED_EVENT_TYPE,
+            "spec.eventTypes",
+            f"eventTypes defines {_listed(unused)}, which eventMix does not name, so that no such event occurs. Give it a"
+            " weight in eventMix; 0 says that it is to rest.",
+        )
+    for alias, templates in ALIASES.items():
+        share = Fraction(mix.get(alias, 0), len(templates))
+        doubled = [template for template in templates if template in mix]
+        if share and doubled:
+            sums = _listed(f"{template} has {float(mix[template] + share):g} in all" for template in doubled)
+            yield Advice(
+                AdviceReason.ALIAS_ADDS_UP,
+                "spec.eventMix",
+                f"eventMix names {alias} and {_listed(doubled)} too; {alias} stands for {_listed(templates)}, and weights"
+                f" are added: {sums}. To weight them apart, name the templates only.",
+            )
+
+
+def _run(spec: GeneratorSpec) -> Iterator[Advice]:
+    if spec.run_duration_ns is None:
+        return
+    # Ticks are due at 0, interval, 2·interval, …; the one at which the run is over does not happen any more.
+    ticks = 1 + (spec.run_duration_ns - 1) // spec.interval_ns
+    most = ticks * spec.events_per_interval
+    if spec.max_events is not None and spec.max_events <= most:
+        return
+    if ticks == 1:
+        yield Advice(
+            AdviceReason.ENDS_AFTER_ONE_TICK,
+            "spec.runDuration",
+            f"runDuration ({spec.run_duration}) is not longer than interval ({spec.interval}), so that a run is over after"
+            f" its first tick, with {most} {'event' if most == 1 else 'events'}. Lengthen runDuration or shorten interval.",
+        )
+    elif spec.max_events is not None:
+        yield Advice(
+            AdviceReason.MAX_EVENTS_OUT_OF_REACH,
+            "spec.maxEvents",
+            f"maxEvents ({spec.max_events}) cannot be reached: at this rate runDuration ({spec.run_duration}) ends a run"
+            f" after {most} events at most. Lengthen runDuration or raise the rate.",
+        )
+
+
+def _queue(spec: GeneratorSpec) -> Iterator[Advice]:
+    created = spec.queue_declaration.mode is DeclarationMode.CREATE_IF_MISSING
+    quorum = spec.queue_declaration.type is QueueType.QUORUM
+    if quorum and spec.delivery is Delivery.AT_MOST_ONCE:
+        yield Advice(
+            AdviceReason.AT_MOST_ONCE_TO_QUORUM,
+            "spec.delivery",
+            "delivery AtMostOnce lets events be lost to spare the broker its disk, but a quorum queue"
+            " (queueDeclaration.type) writes and replicates every one of them. Take AtLeastOnce, or a Classic queue.",
+        )
+    if quorum and not created:
+        yield Advice(
+            AdviceReason.TYPE_WITHOUT_EFFECT,
+            "spec.queueDeclaration.type",
+            "queueDeclaration.type has no effect with mode MustExist: a queue that exists is used as it is. Leave it out, or"
+            " let the queue be created (CreateIfMissing).",
+        )
+    if created and spec.max_events is None and spec.run_duration_ns is None and spec.target_rate >= LARGE_RATE:
+        hourly = spec.events_per_interval * 3_600 * NANOSECONDS_PER_SECOND / spec.interval_ns / 1e6
+        yield Advice(
+            AdviceReason.QUEUE_MAY_GROW,
+            "spec.interval",
+            f"This stream has no end and makes {hourly:g} million events an hour, and a queue that the operator creates has"
+            " no length limit: when its consumer stands still, it grows until the broker is full. Bound the run (maxEvents,"
+            " runDuration), or create the queue with a limit (max-length, overflow reject-publish) and set"
+            " queueDeclaration.mode to MustExist.",
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    shown = names[:_NAMES_SHOWN]
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

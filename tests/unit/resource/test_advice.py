@@ -1,0 +1,124 @@
+"""What is allowed but unwise: each case is told with a way out, its neighbour that is right for somebody is not."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit_event_operator.resource.advice import AdviceReason, advice_on
+from audit_event_operator.resource.spec import parse_spec
+
+DOOR = {"name": "door_opened"}
+QUORUM = {"type": "Quorum"}
+THOUSAND = {"interval": "100ms", "eventsPerInterval": 100}
+
+UNWISE: list[tuple[dict[str, Any], AdviceReason, str]] = [
+    ({"queue": "audit "}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
+    ({"queue": "\u00a0audit"}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
+    (
+        {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": " /"}},
+        AdviceReason.BLANKS_IN_NAME,
+        "spec.rabbitmq.vhost",
+    ),
+    ({"eventTypes": [DOOR]}, AdviceReason.UNUSED_EVENT_TYPE, "spec.eventTypes"),
+    (
+        {"eventTypes": [DOOR], "eventMix": {"sudo_command": 1}},
+        AdviceReason.UNUSED_EVENT_TYPE,
+        "spec.eventTypes",
+    ),
+    ({"eventMix": {"user_login": 20, "user_login_failure": 60}}, AdviceReason.ALIAS_ADDS_UP, "spec.eventMix"),
+    ({"eventMix": {"user_login": 1, "user_login_failure": 0}}, AdviceReason.ALIAS_ADDS_UP, "spec.eventMix"),
+    ({"interval": "10s", "runDuration": "10s"}, AdviceReason.ENDS_AFTER_ONE_TICK, "spec.runDuration"),
+    (
+        {"interval": "1h", "runDuration": "1m", "eventsPerInterval": 5, "maxEvents": 6},
+        AdviceReason.ENDS_AFTER_ONE_TICK,
+        "spec.runDuration",
+    ),
+    ({"interval": "1s", "runDuration": "10s", "maxEvents": 11}, AdviceReason.MAX_EVENTS_OUT_OF_REACH, "spec.maxEvents"),
+    ({"delivery": "AtMostOnce", "queueDeclaration": QUORUM}, AdviceReason.AT_MOST_ONCE_TO_QUORUM, "spec.delivery"),
+    (
+        {"queueDeclaration": QUORUM | {"mode": "MustExist"}},
+        AdviceReason.TYPE_WITHOUT_EFFECT,
+        "spec.queueDeclaration.type",
+    ),
+    (THOUSAND, AdviceReason.QUEUE_MAY_GROW, "spec.interval"),
+]
+
+WISE: list[dict[str, Any]] = [
+    {},
+    {"queue": "audit events"},
+    {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": "/"}},
+    {"eventTypes": [DOOR], "eventMix": {"door_opened": 0, "sudo_command": 1}},
+    {"eventMix": {"user_login": 0, "user_login_failure": 60}},
+    {"eventMix": {"user_login": 20, "service_started": 60}},
+    {"interval": "10s", "runDuration": "10.001s"},
+    {"interval": "1h", "runDuration": "1m", "eventsPerInterval": 5, "maxEvents": 5},
+    {"interval": "1s", "runDuration": "10s", "maxEvents": 10},
+    {"delivery": "AtMostOnce"},
+    {"queueDeclaration": QUORUM},
+    {"queueDeclaration": {"mode": "MustExist"}},
+    {"interval": "100ms", "eventsPerInterval": 99},
+    THOUSAND | {"maxEvents": 1_000_000},
+    THOUSAND | {"runDuration": "1h"},
+    THOUSAND | {"queueDeclaration": {"mode": "MustExist"}},
+]
+
+
+@pytest.mark.parametrize(
+    "spec, reason, field", UNWISE, ids=[f"{case[1]}-{number}" for number, case in enumerate(UNWISE)]
+)
+def test_what_is_unwise_is_said_with_its_field_and_a_way_out(
+    spec: dict[str, Any], reason: AdviceReason, field: str
+) -> None:
+    (advice,) = advice_on(parse_spec(spec))
+    assert (advice.reason, advice.field) == (reason, field)
+    assert field.rsplit(".", 1)[-1] in advice.message or reason is AdviceReason.QUEUE_MAY_GROW
+    assert advice.message.endswith(".")
+
+
+@pytest.mark.parametrize("spec", WISE, ids=repr)
+def test_what_is_right_for_somebody_is_not_talked_about(spec: dict[str, Any]) -> None:
+    assert advice_on(parse_spec(spec)) == ()
+
+
+def test_every_reason_has_a_case() -> None:
+    assert {reason for _, reason, _ in UNWISE} == set(AdviceReason)
+
+
+def test_the_gravest_comes_first() -> None:
+    spec = THOUSAND | {"queue": "q ", "eventTypes": [DOOR], "delivery": "AtMostOnce", "queueDeclaration": QUORUM}
+    reasons = [advice.reason for advice in advice_on(parse_spec(spec))]
+    assert reasons == [
+        AdviceReason.BLANKS_IN_NAME,
+        AdviceReason.UNUSED_EVENT_TYPE,
+        AdviceReason.AT_MOST_ONCE_TO_QUORUM,
+        AdviceReason.QUEUE_MAY_GROW,
+    ]
+
+
+def test_numbers_are_the_ones_that_will_be_seen() -> None:
+    (sums,) = advice_on(parse_spec({"eventMix": {"user_login": 21, "user_login_failure": 60}}))
+    assert "user_login_failure has 70.5 in all" in sums.message
+    (reach,) = advice_on(parse_spec({"interval": "3s", "eventsPerInterval": 2, "runDuration": "10s", "maxEvents": 100}))
+    assert "after 8 events at most" in reach.message, "ticks at 0, 3, 6 and 9 s"
+    (growth,) = advice_on(parse_spec({"interval": "1ms"}))
+    assert "3.6 million events an hour" in growth.message
+
+
+@given(st.integers(1, 86_400_000), st.integers(1, 100), st.integers(1_000, 10_000_000), st.integers(1, 10_000))
+def test_a_run_that_can_publish_all_its_events_in_time_is_never_called_too_short(
+    interval_ms: int, count: int, duration_ms: int, max_events: int
+) -> None:
+    spec = {"interval": f"{interval_ms}ms", "eventsPerInterval": count, "runDuration": f"{duration_ms}ms"}
+    reasons = {advice.reason for advice in advice_on(parse_spec(spec | {"maxEvents": max_events}))}
+    due = len(range(0, duration_ms, interval_ms)) * count  # an event of every tick before the end
+    short = {AdviceReason.ENDS_AFTER_ONE_TICK, AdviceReason.MAX_EVENTS_OUT_OF_REACH}
+    assert bool(reasons & short) == (due < max_events)
+
+
+def test_many_names_are_not_all_listed() -> None:
+    names = [{"name": f"kind_{letter}"} for letter in "abcdefgh"]
+    (advice,) = advice_on(parse_spec({"eventTypes": names}))
+    assert "kind_a, kind_b, kind_c and 5 more" in advice.message
+    assert len(advice.message) < 400
