@@ -85,10 +85,11 @@ def test_no_probe_asks_for_the_broker() -> None:
     assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
 
 
-def test_only_the_dev_overlay_contains_a_password() -> None:
+def test_only_the_dev_overlay_and_the_samples_about_credentials_contain_a_password() -> None:
     holders = {
         str(path.relative_to(MANIFESTS))
         for path in MANIFESTS.rglob("*.yaml")
         if "RABBITMQ_PASS=" in path.read_text() or "kind: Secret\n" in path.read_text()
     }
-    assert holders == {"overlays/dev/kustomization.yaml", "samples/05-secret-credentials.yaml"}
+    samples = {"samples/05-secret-credentials.yaml", "samples/12-tls-broker.yaml"}
+    assert holders == {"overlays/dev/kustomization.yaml"} | samples

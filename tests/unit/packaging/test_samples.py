@@ -3,14 +3,17 @@
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from audit_event_operator.files.samples import SampleNotFoundError, list_samples, read_sample
 from audit_event_operator.resource.names import API_VERSION, CREDENTIALS_LABEL, KIND
-from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.resource.schema import structural_schema
+from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,10 +28,37 @@ def test_a_sample_is_a_valid_resource(name: str) -> None:
     parse_spec(resources[0]["spec"])
 
 
-def test_a_sample_that_names_a_secret_brings_one_that_may_be_used() -> None:
-    secret, generator = yaml.safe_load_all(read_sample("05-secret-credentials"))
+@pytest.mark.parametrize("name", [name for name in list_samples() if "secretRef" in read_sample(name)])
+def test_a_sample_that_names_a_secret_brings_one_that_may_be_used(name: str) -> None:
+    secret, generator = yaml.safe_load_all(read_sample(name))
     assert secret["metadata"]["name"] == generator["spec"]["rabbitmq"]["secretRef"]["name"]
     assert secret["metadata"]["labels"] == {CREDENTIALS_LABEL: "true"}
+
+
+def fields(schema: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """The paths of all fields that can be set, such as `entities.users.names`."""
+    for name, member in schema.get("properties", {}).items():
+        inner = member.get("items", member)
+        if "properties" in inner:
+            yield from fields(inner, f"{before}{name}.")
+        else:
+            yield before + name
+
+
+def set_in(value: Any, before: str = "") -> Iterator[str]:
+    """The paths of all members, with those of every object they are in."""
+    for item in value if isinstance(value, list) else [value]:
+        for name, member in item.items() if isinstance(item, dict) else ():
+            yield before + name
+            yield from set_in(member, f"{before}{name}.")
+
+
+def test_every_field_of_the_spec_is_shown_in_a_sample() -> None:
+    shown: set[str] = set()
+    for name in list_samples():
+        (spec,) = [document["spec"] for document in yaml.safe_load_all(read_sample(name)) if document["kind"] == KIND]
+        shown |= set(set_in(spec))
+    assert set(fields(structural_schema(GeneratorSpec))) - shown == set()
 
 
 def test_samples_are_numbered_and_named_apart() -> None:
