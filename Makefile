@@ -76,6 +76,20 @@ rigs: $(DEV) ## The tests with third-party clients (Argo CD, kstatus) of a rig (
 	@$(REALPARTS).build >/dev/null
 	@exec $(BIN)/pytest tests/rigs -v $(PYTEST_ARGS)
 
+FAULT_WORKERS ?= 3
+FAULT_TESTS = $(BIN)/pytest -p fault_table -m row -n $(FAULT_WORKERS) --dist loadfile tests/faults tests/integration tests/unit
+.PHONY: faults
+faults: $(DEV) ## The fault matrix at full length, as a table (FAULT_WORKERS=3; AEG_FAULT_TABLE=file)
+	@$(REALPARTS).install
+	@$(REALPARTS).build >/dev/null
+	@AEG_FAULTS=full exec $(FAULT_TESTS) $(PYTEST_ARGS)
+
+.PHONY: faults-short
+faults-short: $(DEV) ## The fault matrix with short faults and time constants, as .ci/run has it
+	@$(REALPARTS).install
+	@$(REALPARTS).build >/dev/null
+	@exec $(FAULT_TESTS) $(PYTEST_ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## Throughput and CPU per event beside a bare flood of the same bodies
 	@exec $(BIN)/python -m benchmarks $(ARGS)

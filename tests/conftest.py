@@ -17,7 +17,7 @@ REAL = {"control_plane", "own_control_plane", "rabbitmq", "own_rabbitmq"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if {"integration", "rigs"}.intersection(item.path.parts):
+        if {"integration", "rigs", "faults"}.intersection(item.path.parts):
             item.add_marker(pytest.mark.integration)
         elif used := REAL.intersection(getattr(item, "fixturenames", ())):
             raise pytest.UsageError(f"{item.nodeid} uses {', '.join(sorted(used))}: its place is tests/integration.")

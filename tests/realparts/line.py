@@ -102,6 +102,8 @@ class Line:
             )
         except OSError:
             return  # the far part is away: so is the line
+        except asyncio.CancelledError:
+            return  # the end of the line; asyncio's own callback of a connection says loudly that a task was cancelled
         finally:
             for each in (writer, far_writer):
                 if each is not None:

@@ -19,7 +19,11 @@ T = TypeVar("T")
 
 # Below the ephemeral ports of Linux (32768 and up) and RabbitMQ's command line (35672–35682), so that a port is still
 # free when a part that was killed starts on it again.
-PORTS = range(20000, 32000)
+# Workers of pytest-xdist have a slice each: what one has stopped for a moment another one must not take.
+_ALL_PORTS = range(20000, 32000)
+_WORKERS = 6
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+PORTS = _ALL_PORTS[_WORKER :: _WORKERS] if "PYTEST_XDIST_WORKER" in os.environ else _ALL_PORTS
 
 _given_ports: set[int] = set()
 _living: dict[int, "Process"] = {}
