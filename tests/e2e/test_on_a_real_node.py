@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from e2e.conftest import NAMESPACE, Installation
 from e2e.node import OPERATOR, condition, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # with a build of the node from nothing
 
 SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 EVENTS_PER_SECOND = 50
