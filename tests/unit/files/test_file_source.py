@@ -110,6 +110,17 @@ async def test_the_watch_notices_a_save_within_a_second(watched):
     watch.cancel()
 
 
+async def test_what_is_unwise_runs_and_is_said_once_in_the_log(watched, caplog):
+    source, fleet, folder = watched
+    save(folder / "a.yaml", stream("one").replace("1s", "10s, runDuration: 10s"))
+    source.take_up(source.read())
+    source.take_up(source.read())
+    assert fleet.find(Ref("default", "one")) is not None
+    said = [line.getMessage() for line in caplog.records if "warning: runDuration (10s)" in line.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith(f"{folder / 'a.yaml'}:")
+
+
 async def test_two_documents_of_one_name_are_said(watched):
     source, _, folder = watched
     save(folder / "a.yaml", stream("one"))
