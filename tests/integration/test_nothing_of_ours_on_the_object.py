@@ -94,25 +94,54 @@ def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
     assert {entry["manager"] for entry in last["metadata"]["managedFields"]} == {"git", "audit-event-operator"}
 
 
-@pytest.mark.parametrize(
-    "sample", sorted((REPOSITORY / "manifests" / "samples").glob("*.yaml")), ids=lambda file: file.stem
-)
-def test_a_sample_can_be_applied_again_without_a_change_or_a_conflict(
-    operator: OperatorProcess, cluster: ControlPlane, rabbitmq: Broker, namespace: str, sample: Path
-) -> None:
-    cluster.kubectl("apply", "--server-side", "-n", namespace, "-f", sample)
+@pytest.fixture
+def living(
+    operator: OperatorProcess, cluster: ControlPlane, rabbitmq: Broker, namespace: str
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Waits until the operator has written about every resource of the namespace, and went on doing so; returns them."""
 
-    def observed() -> bool:
-        items = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
-        return all(each["status"]["observedGeneration"] == 1 for each in items)
+    def items() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
+        return found
 
-    operator.wait_until(observed, what="the status")
-    again = cluster.kubectl("diff", "--server-side", "-n", namespace, "-f", sample, check=False)
-    assert again.returncode == 0, again.stdout + again.stderr
-    items = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
-    assert [each["metadata"]["generation"] for each in items] == [1]
-    for each in items:
+    def written() -> bool:
+        statuses = [each["status"] for each in items()]
+        settled = all(
+            each["observedGeneration"] == 1 and each["conditions"][0]["reason"] != "Starting" for each in statuses
+        )
+        flowing = (each for each in statuses if settled and each["conditions"][0]["reason"] == "Publishing")
+        return settled and all(each["eventsPublished"] >= 2 for each in flowing)
+
+    def live() -> list[dict[str, Any]]:
+        operator.wait_until(written, what="what the operator says", timeout_seconds=30)
+        return items()
+
+    yield live
+    for each in items():
         cluster.request("DELETE", GENERATORS.path(namespace, each["metadata"]["name"]))
         gone = f"/generators/{namespace}/{each['metadata']['name']}"
         operator.wait_until(lambda path=gone: operator.status_of(path) == 404, what="its end")
         rabbitmq.delete(each["spec"]["queue"])
+
+
+@pytest.mark.parametrize("way", [(), ("--server-side",)], ids=["client-side", "server-side"])
+@pytest.mark.parametrize(
+    "sample", sorted((REPOSITORY / "manifests" / "samples").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_kubectl_sees_no_difference_to_a_sample_that_lives(
+    living: Callable[[], list[dict[str, Any]]],
+    cluster: ControlPlane,
+    namespace: str,
+    sample: Path,
+    way: tuple[str, ...],
+) -> None:
+    cluster.kubectl("apply", *way, "-n", namespace, "-f", sample)
+    before = living()
+    diff = cluster.kubectl("diff", *way, "-n", namespace, "-f", sample, check=False)
+    assert (diff.returncode, diff.stdout, diff.stderr) == (0, "", "")
+    again = cluster.kubectl("apply", *way, "-n", namespace, "-f", sample).stdout.splitlines()
+    assert [line for line in again if line.startswith("auditeventgenerator")] == [
+        f"auditeventgenerator.auditflow.jojees.net/{each['metadata']['name']} {'serverside-applied' if way else 'unchanged'}"
+        for each in before
+    ]
+    assert [what_belongs_to_others(each) for each in living()] == [what_belongs_to_others(each) for each in before]
