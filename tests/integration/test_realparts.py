@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from raw_publisher import RawPublisher
 from realparts.build import kubernetes_version
 from realparts.controlplane import ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import PartError, Process, free_port, wait_until
 from realparts.rabbitmq import Broker, RabbitMQ
+from realparts.rabbitmq_cluster import NAMES, RabbitMQCluster
+from realparts.rabbitmq_node import Installation
 
 
 def test_the_api_server_is_the_version_of_go_mod_and_its_certificate_is_verified(control_plane: ControlPlane) -> None:
@@ -83,6 +86,26 @@ def test_the_broker_is_of_the_release_that_was_chosen_and_its_pid_is_that_of_the
     assert ((tree or Path("/")) / f"usr/lib/rabbitmq/lib/rabbitmq_server-{version}").exists()
     assert Path(f"/proc/{own_rabbitmq.server.pid}/comm").read_text() == "beam.smp\n"
     assert "rabbitmq" not in Path("/proc/self/mountinfo").read_text(), "what it mounts is its own affair"
+
+
+@pytest.mark.timeout(240)
+async def test_a_quorum_queue_confirms_nothing_without_its_majority_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    with RabbitMQCluster(tmp_path, Installation.chosen(os.environ)) as cluster:
+        cluster.declare("kept", {"x-queue-type": "quorum"})
+        leader = cluster.leader("kept")
+        others = [name for name in NAMES if name != leader]
+        cluster.lead_to(leader)
+        async with RawPublisher(cluster) as publisher:
+            publisher.publish("kept", body=b"before")
+            await publisher.wait_settled(1)
+            cluster.stop(*others)
+            publisher.publish("kept", body=b"meanwhile")
+            with pytest.raises(TimeoutError):
+                await publisher.wait_settled(2, timeout_seconds=3)
+            cluster.start(*others)
+            assert await publisher.wait_settled(2) == ({1, 2}, set())
+        cluster.kill(leader)
+        assert [message.body for message in cluster.take("kept", 2)] == [b"before", b"meanwhile"]
 
 
 def test_a_user_of_a_vhost_may_only_what_was_granted(own_rabbitmq: RabbitMQ) -> None:
