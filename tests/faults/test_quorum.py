@@ -1,0 +1,109 @@
+"""A quorum queue on three nodes loses its majority, and its leader: what no single broker can do."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faults.stage import Saw, Stage, span
+from realparts.controlplane import ControlPlane
+from realparts.rabbitmq_cluster import NAMES, RabbitMQCluster
+from realparts.rabbitmq_node import Installation
+from streams import must_be_free_of_bugs
+
+STEADY = {"interval": "20ms", "eventsPerInterval": 4, "queueDeclaration": {"type": "Quorum"}}  # 200/s
+
+
+@pytest.fixture(scope="module")
+def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQCluster]:
+    """Started once: it takes longer than a test."""
+    with RabbitMQCluster(tmp_path_factory.mktemp("rabbitmq-cluster"), Installation.chosen(os.environ)) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(
+    cluster: ControlPlane,
+    three_nodes: RabbitMQCluster,
+    namespace: str,
+    tmp_path: Path,
+    operator_kubeconfig: Path,
+) -> Iterator[Stage]:
+    """The stage of the others, before three nodes that all run."""
+    three_nodes.start(*(name for name, node in three_nodes.nodes.items() if not node.server.running))
+    stage = Stage(cluster, three_nodes, namespace, tmp_path, operator_kubeconfig)
+    yield stage
+    stage.close()
+    for operator in stage.operators:
+        must_be_free_of_bugs(operator)
+
+
+@pytest.mark.row(15)
+@pytest.mark.timeout(600)
+def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
+    stage: Stage, three_nodes: RabbitMQCluster, saw: Saw
+) -> None:
+    stage.start(AEG_CONFIRM_SECONDS=str(int(span(60, 4))))
+    stage.stream("steady", **STEADY)
+    leader = three_nodes.leader(stage.queue())
+    with stage.watched() as witness:
+        three_nodes.lead_to(leader)  # so that no line is broken: the broker only stops to confirm
+        three_nodes.nodes[leader].close_all_connections()
+        stage.wait_published("steady", 400)
+        three_nodes.stop(*(name for name in NAMES if name != leader))
+        stopped = time.monotonic()
+        message = stage.wait_for("steady", "ConfirmTimeout", timeout_seconds=span(60, 4) + 30)
+        noticed = time.monotonic() - stopped
+        assert stage.resources.ready("steady")[0] == "False"
+        assert stage.queue() in message
+        time.sleep(span(180, 8))
+        silent = stage.value("events_published_total", "steady")
+        three_nodes.start(*(name for name in NAMES if name != leader))
+        started = time.monotonic()
+        stage.wait_for("steady", "Publishing", timeout_seconds=60)
+        back = time.monotonic() - started
+        assert stage.value("events_published_total", "steady") > silent
+        stage.wait_published("steady", 400)
+        dropped = stage.value("events_dropped_total", "steady")
+        stage.calm()
+    assert dropped == 0
+    assert witness.health_seen()[0] == witness.health_seen()[-1] == 200
+    outcomes = dict(stage.account().outcomes)
+    saw(
+        f"two of three stopped: False after {noticed:.0f} s, True {back:.0f} s after the start; {outcomes}; {stage.verdict()}"
+    )
+
+
+@pytest.mark.row(15)
+@pytest.mark.timeout(600)
+def test_a_quorum_queue_whose_leader_is_killed_goes_on_with_another_one(
+    stage: Stage, three_nodes: RabbitMQCluster, saw: Saw
+) -> None:
+    kills = int(span(6, 3))
+    stage.start()
+    stage.stream("steady", **STEADY)
+    longest = 0.0
+    with stage.watched():
+        for turn in range(kills):
+            leader = three_nodes.leader(stage.queue())
+            # In turns: the operator is connected with the leader and sees its line break, or with another one and sees nothing.
+            connected = leader if turn % 2 == 0 else next(name for name in NAMES if name != leader)
+            three_nodes.lead_to(connected)
+            for node in three_nodes.nodes.values():
+                node.close_all_connections()
+            stage.wait_published("steady", 200)
+            three_nodes.kill(leader)
+            killed = time.monotonic()
+            stage.wait_published("steady", 1)
+            longest = max(longest, time.monotonic() - killed)
+            stage.wait_published("steady", 200)
+            assert three_nodes.leader(stage.queue()) != leader
+            three_nodes.start(leader)
+        stage.wait_for("steady", "Publishing", timeout_seconds=30)
+        dropped = stage.value("events_dropped_total", "steady")
+        stage.calm()
+    assert dropped == 0
+    outcomes = dict(stage.account().outcomes)
+    saw(f"{kills} leaders killed: first confirm ≤{longest:.1f} s after it; {outcomes}; {stage.verdict()}")
