@@ -90,6 +90,13 @@ faults-short: $(DEV) ## The fault matrix with short faults and time constants, a
 	@$(REALPARTS).build >/dev/null
 	@exec $(FAULT_TESTS) $(PYTEST_ARGS)
 
+SOAK_SECONDS ?= 3600
+.PHONY: soak
+soak: $(DEV) ## Random faults for SOAK_SECONDS (3600), with the slope of memory and the lag of the loop
+	@$(REALPARTS).install
+	@$(REALPARTS).build >/dev/null
+	@AEG_SOAK_SECONDS=$(SOAK_SECONDS) exec $(BIN)/pytest -p fault_table tests/faults/test_soak.py $(PYTEST_ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## Throughput and CPU per event beside a bare flood of the same bodies
 	@exec $(BIN)/python -m benchmarks $(ARGS)

@@ -117,6 +117,26 @@ class Stage:
         """A series of a stream, for example "events_published_total"."""
         return scrape(self.operator).each(name, stream)
 
+    def total(self, name: str, **labels: str) -> float:
+        """A metric of the whole process, summed over what the labels leave open."""
+        return self.operator.metric(name, **labels) or 0.0
+
+    def attempts(self, outcome: str) -> float:
+        """Attempts to publish with that outcome."""
+        return self.total("audit_event_operator_publish_attempts_total", outcome=outcome)
+
+    def connects(self) -> float:
+        """Attempts to connect, successful or not."""
+        return self.total("audit_event_operator_broker_connects_total")
+
+    def connections(self) -> float:
+        """Connections that are there or being made."""
+        return self.total("audit_event_operator_broker_connections")
+
+    def memory_bytes(self) -> float:
+        """Resident memory of the operator."""
+        return self.total("process_resident_memory_bytes")
+
     def wait_published(self, stream: str, more: int = 1, *, timeout_seconds: float = 60) -> None:
         """Wait until `more` events of the stream have been published from now on."""
         floor = self.value("events_published_total", stream) + more

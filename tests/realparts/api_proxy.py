@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,6 +56,9 @@ class ApiProxy:
         self._as_server.load_cert_chain(ours.certificate, ours.key)
         self._as_client = ssl.create_default_context(cafile=str(plane.ca_file))
         self.watches_opened = 0
+        self.refused: list[tuple[float, str]] = []
+        """When (time.monotonic()) which request was refused, for example "GET /apis/…"."""
+        self._refusal: bytes | None = None
         self._listener = socket.socket()
         self._lines: list[_Line] = []
         self._threads: list[threading.Thread] = []
@@ -101,13 +105,26 @@ class ApiProxy:
             line.close()
         return len(found)
 
-    def say_nonsense(self) -> int:
-        """Put a line that is no JSON into every watch; returns how many there were."""
+    def say(self, text: bytes = GARBAGE, *, and_cut: bool = False) -> int:
+        """Put a line (that is no JSON, say) into every watch, and break it off then; returns how many there were."""
         found = [line for line in self._lines if line.watches]
         for line in found:
             with line.lock, contextlib.suppress(OSError):  # between two chunks of the server
-                line.client.sendall(b"%x\r\n%s\r\n" % (len(GARBAGE), GARBAGE))
+                line.client.sendall(b"%x\r\n%s\r\n" % (len(text), text))
+            if and_cut:
+                line.close()
         return len(found)
+
+    def refuse(self, status: int, **headers: str) -> None:
+        """From now on answer every new request with this status, and ask nobody."""
+        body = json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status}).encode()
+        said = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"} | headers
+        lines = [f"HTTP/1.1 {status} No", *(f"{name.replace('_', '-')}: {value}" for name, value in said.items())]
+        self._refusal = "\r\n".join([*lines, "", ""]).encode() + body
+
+    def accept(self) -> None:
+        """Ask the API server again."""
+        self._refusal = None
 
     def hold_watches(self) -> None:
         """From now on nothing that a watch says gets through, also of new ones."""
@@ -161,6 +178,10 @@ class ApiProxy:
                 ends = [line.client] if line.watches and self._holding else [line.client, line.server]
                 select.select(ends, [], [], 0.1)
             if said := _received(line.client):
+                if (refusal := self._refusal) is not None:
+                    self.refused.append((time.monotonic(), said.split(b" HTTP", 1)[0].decode(errors="replace")))
+                    line.client.sendall(refusal)
+                    return
                 if said.startswith(b"GET "):
                     line.watches = b"watch=" in said.split(b"\r\n", 1)[0]
                     self.watches_opened += line.watches
