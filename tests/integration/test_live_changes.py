@@ -327,6 +327,7 @@ def test_a_name_that_is_created_again_is_another_stream(
     assert operator.metric(f"{SERIES}events_published_total", **labels) == 1, "the series of the old one are replaced"
 
 
+@pytest.mark.row(42)
 @pytest.mark.parametrize("operator_runs", [True, False], ids=["with the operator", "without an operator"])
 def test_a_namespace_with_a_running_stream_can_be_deleted(
     generators: Generators,
@@ -344,7 +345,9 @@ def test_a_namespace_with_a_running_stream_can_be_deleted(
     if not operator_runs:
         operator.kill()
         controller_manager.request("DELETE", LEASE)
-    kubectl("delete", "namespace", doomed.namespace, "--timeout=45s", timeout_seconds=50)
+    gone = kubectl("delete", "namespace", doomed.namespace, "--timeout=45s", timeout_seconds=50, check=False)
+    left = kubectl("get", "namespace", doomed.namespace, "--ignore-not-found", "-o", "jsonpath={.status}").stdout
+    assert gone.returncode == 0, f"{gone.stderr}{left}\n{controller_manager.controller_manager.log_tail()}"
     deleted = time.monotonic()
     assert controller_manager.request("GET", GENERATORS.path(doomed.namespace)).body["items"] == []
     assert tap.wait_for_silence(1) - deleted <= 1

@@ -48,6 +48,7 @@ GENERATORS = Resource("auditflow.jojees.net", "v1alpha1", "auditeventgenerators"
 # Who may knock with a static token. alice and bob have no rights but those that a test gives them.
 USERS: Mapping[str, Sequence[str]] = {"admin": ("system:masters",), "alice": (), "bob": ()}
 READY_SECONDS = 30
+CONTROLLERS_SECONDS = 90
 ISSUER = "https://kubernetes.default.svc"
 
 
@@ -147,15 +148,22 @@ class ControlPlane:
         self.start_apiserver()
 
     def start_controller_manager(self) -> None:
-        """Start the controller manager and wait until it does its work."""
+        """Start the controller manager and wait until it does its work: a namespace gets its account, and goes when deleted."""
         self.controller_manager.start()
+        probe = "/api/v1/namespaces/controller-manager-probe"
+        self._expect(self.request("POST", "/api/v1/namespaces", {"metadata": {"name": probe.rsplit("/", 1)[1]}}))
 
-        def works() -> bool:
+        def status_of(path: str) -> int:
             self.controller_manager.must_run()
-            return self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default").status == 200
+            return self.request("GET", path).status
 
         explain = self.controller_manager.log_tail
-        wait_until(works, timeout_seconds=READY_SECONDS, what="the controller manager", explain=explain)
+        for done, what in (
+            (lambda: status_of(f"{probe}/serviceaccounts/default") == 200, "the controller manager to make an account"),
+            (lambda: status_of(probe) == 404, "the controller manager to delete a namespace"),
+        ):
+            wait_until(done, timeout_seconds=CONTROLLERS_SECONDS, what=what, explain=explain)
+            self.request("DELETE", probe)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
