@@ -29,6 +29,7 @@ def queues(rabbitmq: Broker) -> Iterator[dict[str, str]]:
         rabbitmq.delete(queue)
 
 
+@pytest.mark.row(26)
 @pytest.mark.timeout(110 + OUTAGE_SECONDS)
 def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
     own_control_plane: ControlPlane,

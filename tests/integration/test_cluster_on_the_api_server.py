@@ -212,6 +212,7 @@ async def test_a_transition_becomes_a_kubernetes_event(cluster, namespace, follo
     assert "Stalled" in stalled
 
 
+@pytest.mark.row(40)
 async def test_a_wiped_status_is_restored_and_the_api_server_returns_it_as_we_wrote_it(cluster, namespace, follow):
     follower = await follow(resync=2.0)
     put(cluster, namespace, "demo")

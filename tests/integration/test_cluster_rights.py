@@ -56,6 +56,7 @@ def readiness(operator: OperatorProcess) -> str:
         return ""
 
 
+@pytest.mark.row(45)
 @pytest.mark.parametrize(
     ("kind", "resource", "verb", "named"),
     [
@@ -81,6 +82,7 @@ def test_without_this_right_it_is_not_ready_and_names_it(
     assert operator.running
 
 
+@pytest.mark.row(45)
 @pytest.mark.parametrize(
     ("resource", "verb", "named"),
     [
@@ -99,6 +101,7 @@ def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
     assert rabbitmq.take(queue, 3)
 
 
+@pytest.mark.row(45)
 def test_without_the_right_to_read_secrets_the_resource_says_so(
     cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess], without: Callable[..., None]
 ) -> None:

@@ -38,6 +38,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
 # --- refusals -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row(38)
 @pytest.mark.parametrize(
     "spec, field, says",
     [

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from realparts.controlplane import ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
@@ -22,6 +24,7 @@ def hosts(name: str) -> dict[str, object]:
     return {"hosts": {"names": [name]}}
 
 
+@pytest.mark.row(33)
 def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     cluster: ControlPlane,
     namespace: str,
@@ -66,6 +69,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     assert [first.stop().exit_code, second.stop().exit_code] == [0, 0]
 
 
+@pytest.mark.row(33)
 def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     cluster: ControlPlane,
     namespace: str,

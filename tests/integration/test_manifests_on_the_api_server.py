@@ -94,6 +94,7 @@ def test_scraping_twice_is_refused_at_rendering(fresh_plane: ControlPlane, tmp_p
     assert "test failed" in fresh_plane.kubectl("kustomize", both, check=False).stderr
 
 
+@pytest.mark.row(46)
 @pytest.mark.parametrize("overlay", ["default", "dev"])
 def test_every_pod_meets_the_restricted_pod_security_standard(installed: ControlPlane, overlay: str) -> None:
     namespace = installed.create_namespace(f"restricted-{overlay}", RESTRICTED)

@@ -52,6 +52,7 @@ def what_belongs_to_others(thing: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": metadata, "managers": managers, "spec": thing["spec"]}
 
 
+@pytest.mark.row(41)
 def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
     apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str
 ) -> None:

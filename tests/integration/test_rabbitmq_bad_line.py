@@ -103,6 +103,7 @@ async def test_a_slow_line_fills_the_window_and_leaves_others_alone(line: Line, 
         await crawling.published(100)
 
 
+@pytest.mark.row(24)
 async def test_a_late_handshake_is_waited_for(line: Line, rabbitmq: Broker, queue: str) -> None:
     line.pause_seconds = 0.2
     async with Exchange(target_of(rabbitmq, port=line.port)) as exchange:
@@ -112,6 +113,7 @@ async def test_a_late_handshake_is_waited_for(line: Line, rabbitmq: Broker, queu
         assert exchange.brokers.connect_results()["connected"] == line.accepted == 1
 
 
+@pytest.mark.row(24)
 async def test_a_mute_port_costs_its_deadline_and_holds_nobody_up(rabbitmq: Broker, queue: str) -> None:
     held: list[asyncio.StreamWriter] = []
 

@@ -75,6 +75,7 @@ async def test_a_name_that_does_not_resolve_is_unreachable(rabbitmq: Broker, que
         assert "resolved" in await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
 
 
+@pytest.mark.row(24)
 async def test_another_protocol_on_the_port_is_unreachable(rabbitmq: Broker, queue: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(8)

@@ -54,6 +54,7 @@ def interval(operator: OperatorProcess, name: str) -> float | None:
 # --- the CustomResourceDefinition -------------------------------------------------------------------------------------
 
 
+@pytest.mark.row(31)
 def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     cluster: ControlPlane,
     resources: Resources,
@@ -78,6 +79,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     assert (operator.running, operator.pid) == (True, pid)
 
 
+@pytest.mark.row(31)
 def test_a_deleted_crd_stops_everything_until_it_is_back(
     cluster: ControlPlane,
     resources: Resources,
