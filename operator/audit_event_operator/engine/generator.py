@@ -235,7 +235,7 @@ class Generator:
         if self._pending:
             self.ledger.skip(SkipReason.GLOBAL_BUDGET if outbox.starved else SkipReason.BUFFER_FULL, self._pending)
             self._pending = 0
-            self._standing.skipped(self._loop_time())
+            self._standing.skipped(self._loop_time(), taking=self._way.taking)
 
     # -- taking a spec up ----------------------------------------------------------------------------------------------
 

@@ -47,8 +47,17 @@ class Standing:
         self._confirmed = self._confirmed or first
         return first
 
-    def skipped(self, now: float) -> None:
-        """A tick found no room for all of its events."""
+    def skipped(self, now: float, *, taking: bool) -> None:
+        """A tick found no room for all of its events.
+
+        Args:
+            now: the moment.
+            taking: the broker takes events. What is skipped while it is away or blocks has a reason of its own, and is no
+                back-pressure once it is back.
+        """
+        if not taking:
+            self._skipping_since = None
+            return
         if self._skipping_since is None:
             self._skipping_since = now
         self._last_skip = now

@@ -65,6 +65,12 @@ class WayOut:
         return health
 
     @property
+    def taking(self) -> bool:
+        """The broker takes events, at whatever speed."""
+        health = self.health
+        return health.ready_since is not None and health.blocked_since is None and health.trouble is None
+
+    @property
     def idle(self) -> bool:
         """Nothing is on its way."""
         return self.outbox is None or self.outbox.idle

@@ -320,6 +320,35 @@ async def test_sixty_seconds_of_skips_are_backpressure(fleet, brokers):
     assert fleet.find(REF).verdict.reason is Reason.BACKPRESSURE
 
 
+async def test_what_was_skipped_while_the_broker_was_away_is_no_backpressure_when_it_is_back(fleet, brokers):
+    apply(fleet, interval="100ms")
+    await asyncio.sleep(1)
+    (outlet,) = brokers.outlets
+    outlet.trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", asyncio.get_running_loop().time()))
+    await asyncio.sleep(150)
+    assert fleet.find(REF).skipped > 500
+    reasons = set()
+    outlet.ready()
+    for _ in range(70):
+        await asyncio.sleep(0.1)
+        reasons.add(fleet.find(REF).verdict.reason)
+    assert reasons == {Reason.PUBLISHING}
+
+
+async def test_what_was_skipped_while_the_broker_blocked_is_no_backpressure_afterwards(fleet, brokers):
+    apply(fleet, interval="100ms")
+    await asyncio.sleep(1)
+    (outlet,) = brokers.outlets
+    brokers.taking = False
+    outlet.set_health(dataclasses.replace(outlet.health, blocked_since=asyncio.get_running_loop().time()))
+    await asyncio.sleep(150)
+    assert fleet.find(REF).verdict.reason is Reason.BROKER_BLOCKED
+    brokers.taking = True
+    outlet.set_health(dataclasses.replace(outlet.health, blocked_since=None))
+    await asyncio.sleep(0.3)
+    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+
+
 async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
     apply(fleet, interval="100ms", eventsPerInterval=10_000)
     await asyncio.sleep(10)
