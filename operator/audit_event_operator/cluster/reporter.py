@@ -237,6 +237,9 @@ class Reporter:
             return
         if counters:
             self._agenda.rest(uid, now)  # whatever comes of this look, there will be another
+        if uid in self._writing:  # the API server takes longer to answer than the counters' pause is
+            self._again.add(uid)
+            return
         if snapshot.ref.namespace in self._forbidden:
             self._forbidden[snapshot.ref.namespace].add(uid)
             return

@@ -1,6 +1,7 @@
 """What is written to the API server, when, and what is done when it does not work."""
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -110,6 +111,21 @@ async def test_changes_while_a_write_is_on_its_way_are_one_more_write():
         await asyncio.sleep(5)
     assert bench.written() == 2
     assert bench.status()["observedGeneration"] == 19
+
+
+async def test_a_write_that_takes_longer_than_the_pause_of_the_counters_is_waited_for():
+    bench = Bench(counters_seconds=2)
+    bench.cluster.latency_seconds = 10.0
+    async with bench.running():
+        uid = bench.start()
+        for published in range(60):
+            await asyncio.sleep(1)
+            bench.fleet.become(uid, events_published=published)
+        await asyncio.sleep(30)
+    times = [at for at, _, _ in bench.cluster.statuses]
+    assert len(times) >= 4
+    assert all(later - earlier >= 9.99 for earlier, later in itertools.pairwise(times)), times
+    assert bench.status()["eventsPublished"] == 59
 
 
 async def test_many_changes_keep_to_the_rate():
