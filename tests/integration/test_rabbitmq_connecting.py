@@ -146,10 +146,13 @@ async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ,
         assert station.health.trouble is None
 
 
-async def test_closing_while_connecting_ends_the_attempt(rabbitmq: Broker, queue: str) -> None:
+async def test_closing_while_connecting_ends_the_attempt(
+    rabbitmq: Broker, queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
     came, gone = asyncio.Event(), asyncio.Event()
 
     async def stay_mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(8) == b"AMQP\0\0\x09\x01"  # it is in the middle of the handshake
         came.set()
         while await reader.read(100):
             pass
@@ -168,6 +171,7 @@ async def test_closing_while_connecting_ends_the_attempt(rabbitmq: Broker, queue
             await exchange.brokers.aclose()
             await gone.wait()
     assert not sum(exchange.brokers.connections().values())
+    assert not [record for record in caplog.records if record.exc_info], "pika stumbles over nothing"
 
 
 async def test_above_the_limit_queues_share_connections(

@@ -68,6 +68,10 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
         if self._transport is not None and not self.is_closed:
             self._terminate_stream(pika.exceptions.ConnectionClosedByClient(320, "aborted"))
 
+    def _on_connection_workflow_done(self, conn_or_exc: Any) -> None:
+        # pika 1.4 says that the handshake was given up by the class of the exception, and then fails on its own word.
+        super()._on_connection_workflow_done(conn_or_exc() if isinstance(conn_or_exc, type) else conn_or_exc)
+
     def _adapter_emit_data(self, data: bytes) -> None:
         self.write([data])
 
