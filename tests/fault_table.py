@@ -5,6 +5,7 @@ the terminal and, as Markdown, to the file that AEG_FAULT_TABLE names. It works 
 """
 
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -84,3 +85,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(f"{'':20} {observed}")
     if path := os.environ.get("AEG_FAULT_TABLE"):
         Path(path).write_text(_table.markdown(), encoding="utf-8")
+
+
+def main(table: Path, page: Path) -> None:
+    """Put a table that was written by a run into the page, between its two comments."""
+    text = page.read_text(encoding="utf-8")
+    begin = text.index("\n", text.index("<!-- table:")) + 1
+    end = text.index("<!-- end of table -->")
+    page.write_text(text[:begin] + table.read_text(encoding="utf-8") + text[end:], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(__file__).parents[1] / "docs" / "reliability.md")

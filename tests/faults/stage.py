@@ -3,6 +3,7 @@
 With AEG_FAULTS=full the faults last as long as in the matrix and the operator keeps its own time constants; else all is short.
 """
 
+import json
 import os
 import time
 import uuid
@@ -163,6 +164,18 @@ class Stage:
     def account(self, stream: str | None = None) -> Account:
         """What the journal says of one stream or of all."""
         return read_journal(self.journal, None if stream is None else f"{self.namespace}/{stream}")
+
+    def confirmed(self, stream: str, begin_unix_ns: int, end_unix_ns: int) -> int:
+        """How many events of a stream the broker confirmed between two moments."""
+        name = f"{self.namespace}/{stream}"
+        entries = (json.loads(line) for line in self.journal.read_text().splitlines())
+        return sum(
+            1
+            for each in entries
+            if each["generator"] == name
+            and each["outcome"] == "ack"
+            and begin_unix_ns <= each["time_unix_ns"] < end_unix_ns
+        )
 
     def drain(self) -> list[Message]:
         """All messages of this test's queues."""

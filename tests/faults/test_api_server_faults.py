@@ -1,0 +1,168 @@
+"""The API server misbehaves: refuses, breaks watches off, forgets history; and resources that come and go in an instant."""
+
+import base64
+import http.client
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faults.stage import Saw, Stage, span
+from realparts.api_proxy import ApiProxy
+from realparts.controlplane import GENERATORS, ControlPlane
+from witness import EACH
+
+STEADY = {"interval": "50ms"}
+ERROR_EVENT = json.dumps(
+    {
+        "type": "ERROR",
+        "object": {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "reason": "InternalError"},
+    }
+).encode()
+
+
+@pytest.fixture
+def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
+    with ApiProxy(cluster, tmp_path) as proxy:
+        yield proxy
+
+
+def start(stage: Stage, proxy: ApiProxy, **env: str) -> None:
+    stage.start(KUBECONFIG=str(proxy.kubeconfig(stage.kubeconfig)), **env)
+
+
+def must_take_changes(stage: Stage, name: str, interval: str) -> float:
+    """A patch is in effect soon; how long that took in seconds."""
+    generation = stage.resources.patch(name, interval=interval)["metadata"]["generation"]
+    began = time.monotonic()
+    stage.operator.wait_until(
+        lambda: stage.resources.status(name)["observedGeneration"] == generation,
+        timeout_seconds=90,
+        what="a patch to be in effect",
+    )
+    return time.monotonic() - began
+
+
+@pytest.mark.row(27)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("status", "headers"), [(503, {}), (429, {"Retry_After": "2"}), (403, {})])
+def test_an_api_server_that_refuses_everything_is_waited_for(
+    status: int, headers: dict[str, str], stage: Stage, proxy: ApiProxy, saw: Saw
+) -> None:
+    start(stage, proxy)
+    stage.stream("steady", **STEADY)
+    with stage.watched():
+        published = stage.value("events_published_total", "steady")
+        lines = len(stage.operator.log.splitlines())
+        proxy.refuse(status, **headers)
+        proxy.cut_watches()
+        duration = span(180, 8)
+        time.sleep(duration)  # as long as it refuses
+        rate = (stage.value("events_published_total", "steady") - published) / duration
+        said = len(stage.operator.log.splitlines()) - lines
+        asked = len(proxy.refused)
+        proxy.accept()
+        took = must_take_changes(stage, "steady", "100ms")
+        stage.calm()
+    assert rate == pytest.approx(20, rel=0.15)
+    assert 0 < asked <= 10 * duration
+    if "Retry_After" in headers:
+        lists = [at for at, request in proxy.refused if request.startswith(f"GET {GENERATORS.path()}")]
+        pauses = [after - before for before, after in itertools.pairwise(lists)]
+        assert not pauses or sorted(pauses)[len(pauses) // 2] >= 1, pauses
+    assert said <= 4 * duration + 20, stage.operator.process.log_tail()
+    saw(f"{status} for {duration:.0f} s: {asked} requests, {said} log lines, a patch in effect {took:.1f} s later")
+    stage.verdict()
+
+
+@pytest.mark.row(28)
+@pytest.mark.timeout(300)
+def test_what_was_deleted_while_the_watch_was_blind_and_history_was_compacted_stops(
+    stage: Stage, proxy: ApiProxy, saw: Saw
+) -> None:
+    start(stage, proxy)
+    stage.stream("doomed", stage.queue("doomed"), **STEADY)
+    stage.stream("steady", **STEADY)
+    proxy.hold_watches()
+    stage.resources.delete("doomed")
+    deleted = time.monotonic()
+    _compact(stage.plane)
+    proxy.cut_watches()
+    proxy.release_watches()
+    stage.operator.wait_until(
+        lambda: stage.operator.status_of(f"/generators/{stage.namespace}/doomed") == 404,
+        timeout_seconds=60,
+        what="the generator of the deleted one to stop",
+    )
+    stopped = time.monotonic() - deleted
+    del stage.streams["doomed"]
+    must_take_changes(stage, "steady", "100ms")
+    stage.calm()
+    saw(f"stopped {stopped:.1f} s after the deletion; {stage.verdict()}")
+
+
+def _compact(plane: ControlPlane) -> None:
+    """Let etcd forget all history up to now, by its own HTTP gateway."""
+    address = next(word for word in plane.etcd.command if word.startswith("--listen-client-urls=")).split("//")[1]
+
+    def ask(path: str, body: dict[str, object]) -> dict[str, dict[str, str]]:
+        line = http.client.HTTPConnection(address, timeout=10)
+        line.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = line.getresponse()
+        found: dict[str, dict[str, str]] = json.loads(answer.read())
+        line.close()
+        assert answer.status == 200, found
+        return found
+
+    key = base64.b64encode(b"/registry").decode()
+    revision = ask("/v3/kv/range", {"key": key})["header"]["revision"]
+    ask("/v3/kv/compaction", {"revision": revision, "physical": True})
+
+
+@pytest.mark.row(29)
+@pytest.mark.timeout(300)
+def test_resources_that_live_for_milliseconds_leave_nothing(stage: Stage, saw: Saw) -> None:
+    stage.start(AEG_DEPARTED_SERIES_SECONDS="1")
+    stage.stream("steady", **STEADY)
+    connections = stage.connections()
+    rounds = int(span(200, 100))
+    for number in range(rounds):
+        stage.resources.create(f"brief-{number}", queue=stage.queue(f"brief-{number % 5}"), interval="100ms")
+        stage.resources.delete(f"brief-{number}")
+    stage.operator.wait_until(
+        lambda: (
+            [each["name"] for each in stage.operator.get_json("/generators")["generators"] if each["name"] != "api"]
+            == ["steady"]
+        ),
+        what="the end of all brief ones",
+    )
+    stage.operator.wait_until(lambda: stage.connections() == connections, what="the end of their connections")
+    stage.operator.wait_until(
+        lambda: f'{EACH}ready{{generator="brief' not in stage.operator.metrics_text(), what="the end of their series"
+    )
+    must_take_changes(stage, "steady", "100ms")
+    stage.calm()
+    saw(f"{rounds} times: no generator, series or connection left; {stage.verdict()}")
+
+
+@pytest.mark.row(30)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", ["truncated", "error", "killed"])
+def test_a_watch_that_breaks_does_not_disturb_the_streams(how: str, stage: Stage, proxy: ApiProxy, saw: Saw) -> None:
+    start(stage, proxy)
+    stage.stream("steady", **STEADY)
+    with stage.watched():
+        for _ in range(3):
+            if how == "truncated":
+                proxy.say(b'{"type": "MODIFIED", "obj', and_cut=True)
+            elif how == "error":
+                proxy.say(ERROR_EVENT + b"\n")
+            else:
+                stage.plane.restart_apiserver()
+            stage.wait_published("steady", 20)
+        took = must_take_changes(stage, "steady", "100ms")
+        stage.calm()
+    saw(f"{how}: a patch in effect {took:.1f} s later; {stage.verdict()}")

@@ -1,0 +1,279 @@
+"""Many resources, many changes, many with a broken broker: nobody disturbs anybody, and nothing is left over."""
+
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from faults.stage import FULL, Saw, Stage, span
+from realparts.controlplane import GENERATORS, ControlPlane
+from realparts.rabbitmq import RabbitMQ
+from witness import EACH, MERGE
+
+STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
+MANY = 1000 if FULL else 300
+MIB = 2**20
+
+
+def at_once(work: Callable[[int], object], numbers: range, workers: int = 8) -> None:
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, numbers))
+
+
+def lag_p99_seconds(before: str, after: str) -> float:
+    """The upper bound of the bucket in which the 99th percentile of the loop's lag between two scrapes is."""
+
+    def buckets(text: str) -> dict[float, float]:
+        return {
+            float(sample.labels["le"]): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "audit_event_operator_event_loop_lag_seconds_bucket"
+        }
+
+    first, last = buckets(before), buckets(after)
+    counts = {bound: last[bound] - first.get(bound, 0) for bound in sorted(last)}
+    total = counts[float("inf")]
+    assert total > 0
+    return next(bound for bound, count in counts.items() if count >= 0.99 * total)
+
+
+@contextmanager
+def mute_broker() -> Iterator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            while True:
+                try:
+                    taken.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=take, daemon=True).start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+    for each in taken:
+        each.close()
+
+
+@pytest.mark.row(25)
+@pytest.mark.row(24)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("what", ["no such name", "mute", "full queue"])
+def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
+    what: str, stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw
+) -> None:
+    stage.start(AEG_CONNECT_SECONDS="5")
+    stage.stream("steady", **STEADY)
+    path = f"/api/v1/namespaces/{stage.namespace}/secrets"
+    spec: dict[str, object] = {"interval": "1s", "rabbitmq": {"secretRef": {"name": "broken"}}}
+    with mute_broker() as port:
+        where = {"mute": {"port": str(port)}, "no such name": {"host": "broker.invalid"}, "full queue": {}}[what]
+        assert stage.plane.request("POST", path, stage.broker.secret("broken", stage.namespace, **where)).status == 201
+        if what == "full queue":
+            full = stage.queue("full")
+            own_rabbitmq.declare(full, {"x-max-length": 1, "x-overflow": "reject-publish"})
+            stage.queues.discard(full)
+            queue_of: Callable[[int], str] = lambda _: full  # noqa: E731
+        else:
+            queue_of = lambda number: f"never-{number}"  # noqa: E731
+        at_once(lambda number: stage.resources.create(f"broken-{number}", queue=queue_of(number), **spec), range(200))
+        reasons = {"RejectedByBroker"} if what == "full queue" else {"BrokerUnreachable"}
+
+        def broken() -> bool:
+            items = stage.plane.request("GET", GENERATORS.path(stage.namespace)).body["items"]
+            told = Counter(each["status"].get("conditions", [{}])[0].get("reason") for each in items)
+            return sum(told[reason] for reason in reasons) >= 150
+
+        stage.operator.wait_until(broken, timeout_seconds=90, what="the broken ones to say so")
+        first, began, seconds = stage.operator.metrics_text(), time.time_ns(), span(60, 10)
+        time.sleep(seconds)  # how it goes meanwhile
+        lag = lag_p99_seconds(first, stage.operator.metrics_text())
+        time.sleep(0.5)  # the journal is written every 0.2 s
+        rate = stage.confirmed("steady", began, began + int(seconds * 1e9)) / seconds
+        stage.plane.request("DELETE", GENERATORS.path(stage.namespace))
+        if what == "full queue":
+            own_rabbitmq.delete(full)
+    assert rate == pytest.approx(100, rel=0.02)
+    assert lag <= 0.1
+    saw(f"{what}: the other stream at {rate:.1f}/s of 100/s, loop lag p99 ≤ {lag * 1000:g} ms")
+
+
+@pytest.mark.row(34)
+@pytest.mark.timeout(300)
+def test_of_fifty_changes_a_second_the_last_one_wins(stage: Stage, saw: Saw) -> None:
+    stage.start()
+    queues = [stage.queue("a"), stage.queue("b")]
+    stage.stream("moving", queues[0], **STEADY)
+    connects = stage.connects()
+    with stage.watched():
+        count = int(span(30, 6) * 50)
+        began = time.monotonic()
+        for number in range(count):
+            queue = queues[number // 25 % 2]
+            last = stage.resources.patch("moving", queue=queue, interval=f"{20 + number % 30}ms")
+            time.sleep(max(0.0, began + number / 50 - time.monotonic()))  # the pace
+        stage.streams["moving"] = last["spec"]["queue"]
+        stage.operator.wait_until(
+            lambda: stage.resources.status("moving")["observedGeneration"] == last["metadata"]["generation"],
+            what="the last change",
+        )
+        stage.wait_for("moving", "Publishing")
+        seconds = time.monotonic() - began
+        assert stage.resources.status("moving")["queue"] == last["spec"]["queue"]
+        stage.wait_published("moving", 20)
+        made = stage.connects() - connects
+        stage.calm()
+    assert made <= count / 25 + 2, "one connection for each move at most"
+    saw(f"{count} patches in {seconds:.0f} s, {made:.0f} connects; {stage.verdict()}")
+
+
+@pytest.mark.row(35)
+def test_a_name_that_is_used_again_has_nothing_of_the_old_one(stage: Stage, saw: Saw) -> None:
+    stage.start()
+    rounds = 10
+    for number in range(rounds):
+        queue = stage.queue(f"turn-{number}")
+        hosts = {"hosts": {"names": [f"host-{number}"]}}
+        stage.stream("again", queue, **STEADY, entities=hosts)
+        stage.wait_published("again", 5)
+        assert stage.value("events_published_total", "again") < 5000
+        if number < rounds - 1:
+            stage.resources.delete("again")
+    stage.calm()
+    for number in range(rounds):
+        bodies = [message.json()["server_hostname"] for message in stage.broker.drain(stage.queue(f"turn-{number}"))]
+        assert set(bodies) == {f"host-{number}"}, "no event of one in the queue of another"
+    saw(f"{rounds} times: each queue has the events of its own resource only")
+
+
+@pytest.mark.row(36)
+def test_the_same_name_in_twenty_namespaces_is_twenty_streams(stage: Stage, cluster: ControlPlane, saw: Saw) -> None:
+    stage.start()
+    before = stage.connections()
+    namespaces = [cluster.create_namespace(f"{stage.namespace}-{number}") for number in range(20)]
+    spec = {"queue": stage.queue(), "interval": "100ms", "maxEvents": 20}
+    body = {"apiVersion": f"{GENERATORS.group}/{GENERATORS.version}", "kind": "AuditEventGenerator"}
+    for each in namespaces:
+        answer = cluster.request("POST", GENERATORS.path(each), body | {"metadata": {"name": "same"}, "spec": spec})
+        assert answer.status == 201
+
+    def done() -> bool:
+        published = [
+            stage.operator.metric(f"{EACH}events_published_total", generator_namespace=each, generator="same")
+            for each in namespaces
+        ]
+        return published == [20.0] * 20
+
+    stage.operator.wait_until(done, what="twenty runs of twenty events")
+    links = stage.connections() - before
+    for each in namespaces:
+        cluster.request("DELETE", GENERATORS.path(each))
+    messages = stage.drain()
+    assert len({message.properties.message_id for message in messages}) == len(messages) == 400
+    assert links == 1
+    saw(f"20 series of 20 events, {len(messages)} unique ids, one connection")
+
+
+@pytest.mark.row(37)
+@pytest.mark.row(48)
+@pytest.mark.timeout(900)
+def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: Saw) -> None:
+    operator = stage.start(AEG_DEPARTED_SERIES_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="30")
+    base_connections = stage.connections()
+    queues = [stage.queue(f"q{number}") for number in range(4)]
+    names = range(MANY)
+
+    def create(number: int) -> None:
+        stage.resources.create(f"r{number}", queue=queues[number % 4], interval="2s")
+
+    def items() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = stage.plane.request("GET", GENERATORS.path(stage.namespace)).body["items"]
+        return found
+
+    def all_ready() -> bool:
+        found = items()
+        return len(found) == MANY and all("'Publishing'" in repr(each["status"]) for each in found)
+
+    began = time.monotonic()
+    at_once(create, names)
+    operator.wait_until(all_ready, timeout_seconds=180, what="all to be Ready")
+    ready = time.monotonic() - began
+    writes = stage.total("audit_event_operator_api_writes_total")
+    old = {str(each["metadata"]["uid"]) for each in items()}  # type: ignore[index]
+
+    began = time.monotonic()
+    for number in range(int(span(1000, 200))):
+        path = GENERATORS.path(stage.namespace, f"r{number % MANY}")
+        body = {"spec": {"interval": f"{1500 + number}ms"}}
+        assert stage.plane.request("PATCH", path, body, content_type=MERGE).status == 200
+        time.sleep(max(0.0, began + number / 50 - time.monotonic()))  # 50 patches/s
+    operator.wait_until(
+        lambda: all(each["status"]["observedGeneration"] == each["metadata"]["generation"] for each in items()),  # type: ignore[index]
+        what="every patch to be in effect",
+    )
+    patching = time.monotonic() - began
+    per_second = (stage.total("audit_event_operator_api_writes_total") - writes) / patching
+    memory = stage.memory_bytes()
+    began = time.monotonic()
+    text = operator.metrics_text()
+    scrape_seconds = time.monotonic() - began
+
+    stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
+    operator.wait_until(
+        lambda: not any(f'generator="r{number}"' in operator.metrics_text() for number in (0, MANY - 1)),
+        timeout_seconds=120,
+        what="the series to go",
+    )
+    operator.wait_until(lambda: stage.connections() == base_connections, what="the connections to go")
+    assert f'namespace="{stage.namespace}"' not in operator.metrics_text()
+
+    at_once(create, names)
+    operator.wait_until(all_ready, timeout_seconds=180, what="the new ones to be Ready")
+    new = {str(each["metadata"]["uid"]) for each in items()}  # type: ignore[index]
+    assert not old & new
+    stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
+    operator.wait_until(lambda: stage.connections() == base_connections, what="the connections to go again")
+    time.sleep(1)
+    assert len(json.loads(operator.get("/generators").body)["generators"]) <= 1
+    assert per_second <= 220, "transitions ≤200/s, counters ≤20/s"
+    assert memory <= 400 * MIB
+    verdict = stage.verdict()
+    published = stage.total("audit_event_generator_published_success_total")
+    assert published == verdict.published, "the counter, the journal and the queues agree"
+    assert text.count("_created") == 0
+    saw(
+        f"{MANY} Ready after {ready:.0f} s, {per_second:.0f} API writes/s at 50 patches/s, {memory / MIB:.0f} MiB, "
+        f"scrape {scrape_seconds * 1000:.0f} ms; nothing left after deletion; {verdict}"
+    )
+
+
+@pytest.mark.row(46)
+@pytest.mark.timeout(600)
+def test_with_the_broker_down_many_resources_stay_below_the_memory_limit(
+    stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw
+) -> None:
+    stage.start()
+    stage.stream("first", **STEADY)
+    own_rabbitmq.stop()
+    spec = {"queue": stage.queue(), "interval": "100ms", "eventsPerInterval": 20}
+    at_once(lambda number: stage.resources.create(f"r{number}", **spec), range(MANY))
+    stage.operator.wait_until(
+        lambda: stage.operator.get_json("/healthz?verbose=1")["generators"]["total"] >= MANY, what="all to be taken up"
+    )
+    time.sleep(span(60, 5))  # nothing may pile up
+    memory = stage.memory_bytes()
+    assert memory < 512 * MIB
+    own_rabbitmq.start()
+    stage.wait_published("r0", 1)
+    stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
+    saw(f"{MANY} resources, broker down: {memory / MIB:.0f} MiB of 512")

@@ -1,0 +1,99 @@
+"""Random faults, one after the other, for as long as AEG_SOAK_SECONDS says (`make soak`): the rules hold, nothing grows.
+
+AEG_SOAK_SEED repeats the order of an earlier run.
+"""
+
+import os
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from faults.stage import FULL, Saw, Stage
+from faults.test_many import lag_p99_seconds
+from realparts.line import Line
+from realparts.rabbitmq import RabbitMQ
+
+SECONDS = float(os.environ.get("AEG_SOAK_SECONDS", "600" if FULL else "45"))
+SEED = int(os.environ.get("AEG_SOAK_SEED", str(random.randrange(10**6))))
+STEADY = {"interval": "10ms", "eventsPerInterval": 5}  # 500/s
+
+
+class Sample(NamedTuple):
+    at: float
+    memory_mib: float
+
+
+def slope_per_hour(samples: list[Sample]) -> float:
+    """MiB per hour, by least squares over the second half: the first one warms up."""
+    later = samples[len(samples) // 2 :]
+    slope, _ = statistics.linear_regression([each.at for each in later], [each.memory_mib for each in later])
+    return slope * 3600
+
+
+@pytest.mark.row(47)
+@pytest.mark.row(3)
+@pytest.mark.timeout(SECONDS * 2 + 240)
+def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw) -> None:
+    pick = random.Random(SEED)
+    with Line(own_rabbitmq.host, own_rabbitmq.port) as line:
+        stage.start(RABBITMQ_PORT=str(line.port))
+        stage.stream("one", **STEADY)
+        stage.stream("two", stage.queue("second"), **STEADY)
+
+        def close() -> None:
+            own_rabbitmq.close_all_connections()
+
+        def kill() -> None:
+            own_rabbitmq.kill()
+            time.sleep(pick.uniform(0, 3))
+            own_rabbitmq.start()
+
+        def alarm() -> None:
+            own_rabbitmq.raise_memory_alarm()
+            time.sleep(pick.uniform(1, 4))
+            own_rabbitmq.clear_memory_alarm()
+
+        def pause() -> None:
+            own_rabbitmq.pause()
+            time.sleep(pick.uniform(1, 4))
+            own_rabbitmq.resume()
+
+        def deafen() -> None:
+            line.to_near = False
+            time.sleep(pick.uniform(0.5, 2))
+            line.cut()
+            line.to_near = True
+
+        def crawl() -> None:
+            line.bytes_per_second = 4096
+            time.sleep(pick.uniform(1, 3))
+            line.bytes_per_second = None
+
+        faults: list[Callable[[], None]] = [close, line.cut, deafen, crawl, alarm, pause, kill]
+        done: Counter[str] = Counter()
+        samples: list[Sample] = []
+        with stage.watched() as witness:
+            first, began = stage.operator.metrics_text(), time.monotonic()
+            while time.monotonic() - began < SECONDS:
+                fault = pick.choice(faults)
+                fault()
+                done[fault.__name__] += 1
+                for name in ("one", "two"):
+                    stage.wait_published(name, 100)
+                samples.append(Sample(time.monotonic(), stage.memory_bytes() / 2**20))
+            lag = lag_p99_seconds(first, stage.operator.metrics_text())
+            stage.calm()
+        assert witness.scrapes
+    verdict = stage.verdict()
+    grown = samples[-1].memory_mib - samples[0].memory_mib
+    assert grown < 25, samples
+    trend = f", {slope_per_hour(samples):+.1f} MiB/h in the second half" if SECONDS >= 600 else ""
+    told = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
+    saw(
+        f"{SECONDS:.0f} s (seed {SEED}): {told}; memory {grown:+.1f} MiB{trend}, loop lag p99 ≤ {lag * 1000:g} ms; {verdict}"
+    )
