@@ -2,10 +2,16 @@
 
 import os
 import subprocess
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+
+from realparts.controlplane import ControlPlane
+from rigs import live_argocd
+from rigs.live_argocd import ArgoCD, Repository, Team
 
 BUILD_SECONDS = 1500
 
@@ -32,17 +38,40 @@ def kstatus(rigs: Path) -> Path:
     return built(rigs, "kstatus", "kstatus")
 
 
-class ArgoCD(NamedTuple):
-    """Where its scripts are, and its one binary."""
-
-    scripts: Path
-    binary: Path
-
-
 @pytest.fixture(scope="session")
 def argocd(rigs: Path) -> ArgoCD:
     """The real Argo CD, built."""
     return ArgoCD(rigs / "argocd", built(rigs, "argocd", "argocd"))
+
+
+@pytest.fixture(scope="module")
+def argocd_server(
+    argocd: ArgoCD, cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[live_argocd.Server]:
+    """The real Argo CD on our API server, with our part of argocd-cm; garbage is collected as in any cluster."""
+    if not cluster.controller_manager.running:
+        cluster.start_controller_manager()
+    with live_argocd.running(argocd, cluster, tmp_path_factory.mktemp("argocd")) as server:
+        yield server
+
+
+@pytest.fixture
+def team(argocd_server: live_argocd.Server, cluster: ControlPlane, tmp_path: Path) -> Iterator[Callable[..., Team]]:
+    """team("application-generators", **spec): makes that Application, with a repository and a namespace of its own."""
+    made: list[Team] = []
+
+    def make(manifest: str, **spec: Any) -> Team:
+        name = f"team-{uuid.uuid4().hex[:8]}"
+        repository = Repository(tmp_path / name)
+        repository.commit(**spec)
+        made.append(Team(cluster, name, repository, namespace=name))
+        made[-1].create(manifest, repository.url, name)
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.exists:
+            one.delete()
 
 
 class PrometheusOperator(NamedTuple):
