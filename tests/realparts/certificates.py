@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-DAYS = "30"
+DAYS = 30
 _CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
 
@@ -35,13 +35,21 @@ def make_authority(folder: Path, name: str = "audit-event-operator-tests") -> Pa
         "keyUsage = critical, keyCertSign, cRLSign",
         "subjectKeyIdentifier = hash",
     )
-    options = ["-days", DAYS, "-config", str(config), "-extensions", "extensions"]
+    options = ["-days", str(DAYS), "-config", str(config), "-extensions", "extensions"]
     _openssl("req", "-x509", *_CURVE, "-keyout", str(pair.key), "-out", str(pair.certificate), *options)
     return pair
 
 
-def issue(authority: Pair, folder: Path, name: str, hosts: Iterable[str] = ()) -> Pair:
-    """A certificate by the authority, in folder/NAME.crt and .key: a server's for these hosts, a client's without any."""
+def issue(authority: Pair, folder: Path, name: str, hosts: Iterable[str] = (), *, days: int = DAYS) -> Pair:
+    """A certificate by the authority, in folder/NAME.crt and .key: a server's for these hosts, a client's without any.
+
+    Args:
+        authority: who signs it.
+        folder: where its files go; must exist.
+        name: of the files, and in the subject.
+        hosts: names and addresses.
+        days: how long it is valid from now on; a negative number makes one that has expired.
+    """
     pair = Pair(folder / f"{name}.crt", folder / f"{name}.key")
     names = [f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts]
     config = _config(
@@ -56,7 +64,7 @@ def issue(authority: Pair, folder: Path, name: str, hosts: Iterable[str] = ()) -
     )
     request = folder / f"{name}.csr"
     _openssl("req", *_CURVE, "-keyout", str(pair.key), "-out", str(request), "-config", str(config))
-    signer = ["-CA", str(authority.certificate), "-CAkey", str(authority.key), "-CAcreateserial", "-days", DAYS]
+    signer = ["-CA", str(authority.certificate), "-CAkey", str(authority.key), "-CAcreateserial", "-days", str(days)]
     options = ["-extfile", str(config), "-extensions", "extensions"]
     _openssl("x509", "-req", "-in", str(request), "-out", str(pair.certificate), *signer, *options)
     return pair

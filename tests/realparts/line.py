@@ -5,6 +5,7 @@ It runs in a thread with a loop of its own, so that tests of every kind can use 
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import Self
@@ -21,6 +22,8 @@ class Line:
     bytes_per_second: how fast each direction goes; None means as fast as it can.
     open: whether new connections are passed on; else they are accepted and nothing ever comes back.
     pause_seconds: how long each piece is held back, on top of that.
+    tls: what the near side is served with, which makes it a man in the middle: the far part gets what was encrypted. A
+        certificate that is loaded into it later is shown to later connections. Handshakes that fail do not count as accepted.
     accepted: connections so far.
     """
 
@@ -31,6 +34,7 @@ class Line:
     open: bool = True
     bytes_per_second: float | None = None
     pause_seconds: float = 0.0
+    tls: ssl.SSLContext | None = None
     accepted: int = 0
     passed_bytes: int = 0
     port: int = 0
@@ -68,7 +72,7 @@ class Line:
 
     def _run(self, up: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls))
         self.port = server.sockets[0].getsockname()[1]
         up.set()
         self._loop.run_forever()

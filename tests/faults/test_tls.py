@@ -1,0 +1,209 @@
+"""TLS through a Secret: who cannot be verified hears nothing of us, and once he can be verified the stream goes on.
+
+The broker behind a man in the middle is a real one that would take the events: only verification stands in between.
+"""
+
+import ssl
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from faults.secrets import Secrets, by_secret, connects
+from faults.stage import Saw, Stage, span
+from realparts.certificates import Pair, issue, make_authority
+from realparts.line import Line
+from realparts.rabbitmq import RabbitMQ
+
+STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
+HOSTS = ("127.0.0.1", "localhost")
+SECRET_CHANGED_SECONDS = 35  # a failing broker's Secret is read every 20 to 30 s
+SERVER_CHANGED_SECONDS = span(330, 30)  # what the operator cannot see is tried every 5 min in the end
+
+
+@pytest.fixture
+def secrets(stage: Stage) -> Secrets:
+    return Secrets(stage)
+
+
+class Authority:
+    """An authority with what it has signed, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._pair = make_authority(folder)
+
+    @property
+    def pem(self) -> str:
+        return self._pair.certificate.read_text()
+
+    def issue(self, hosts: tuple[str, ...] = HOSTS, *, days: int = 30) -> Pair:
+        return issue(self._pair, self._folder, f"server-{uuid.uuid4().hex[:8]}", hosts, days=days)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ours")
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "strangers")
+
+
+class Fronts:
+    """Men in the middle: each terminates TLS with a certificate and passes everything on to the broker."""
+
+    def __init__(self, broker: RabbitMQ, stack: ExitStack) -> None:
+        self._broker = broker
+        self._stack = stack
+
+    def open(self, pair: Pair) -> Line:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        line = Line(self._broker.host, self._broker.port, tls=context)
+        renew(line, pair)
+        return self._stack.enter_context(line)
+
+
+@pytest.fixture
+def fronts(own_rabbitmq: RabbitMQ) -> Iterator[Fronts]:
+    with ExitStack() as stack:
+        yield Fronts(own_rabbitmq, stack)
+
+
+def renew(front: Line, pair: Pair) -> None:
+    """Show another certificate from the next connection on."""
+    assert front.tls is not None
+    front.tls.load_cert_chain(pair.certificate, pair.key)
+
+
+@pytest.mark.row(23)
+@pytest.mark.timeout(900)
+def test_who_cannot_be_verified_hears_nothing_until_his_certificate_is_good(
+    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Saw
+) -> None:
+    bad = {
+        "unknown-authority": (strangers.issue(), "cannot be verified"),
+        "expired": (ours.issue(days=-1), "cannot be verified"),
+        "wrong-name": (ours.issue(("rabbit.example.org", "127.0.0.2")), "is not for this host"),
+    }
+    middlemen = {name: fronts.open(pair) for name, (pair, _) in bad.items()}
+    stage.start()
+    stage.stream("healthy", stage.queue("healthy"), interval="100ms")
+    with stage.watched():
+        for name, (_, sentence) in bad.items():
+            secrets.lead_to_broker(name, port=str(middlemen[name].port), **{"ca.crt": ours.pem})
+            stage.stream(
+                name, stage.queue(name), until="TLSVerificationFailed", rabbitmq=by_secret(name), interval="20ms"
+            )
+            message = stage.resources.ready_message(name)
+            assert sentence in message, message
+            assert stage.resources.ready(name)[0] == "False"
+        time.sleep(span(90, 5))  # several attempts of each
+        failed = connects(stage, "tls_failed")
+        assert failed >= 2 * len(bad), "it goes on trying"
+        heard = {name: (line.accepted, line.passed_bytes) for name, line in middlemen.items()}
+        assert set(heard.values()) == {(0, 0)}, f"no handshake came to its end, no byte of AMQP was said: {heard}"
+
+        for line in middlemen.values():
+            renew(line, ours.issue())
+        renewed = time.monotonic()
+        for name in bad:
+            stage.wait_for(name, "Publishing", timeout_seconds=SERVER_CHANGED_SECONDS)
+            assert middlemen[name].passed_bytes > 0, "the middleman does hear what there is to hear"
+        back = time.monotonic() - renewed
+        stage.calm()
+    saw(
+        f"unknown CA, expired, wrong name: {failed} handshakes refused, 0 bytes of AMQP, True {back:.1f} s after a good "
+        f"certificate; {stage.verdict()}"
+    )
+
+
+@pytest.mark.row(23)
+@pytest.mark.timeout(900)
+def test_tls_and_plaintext_on_each_others_port_never_fall_back(
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Saw
+) -> None:
+    user = f"user-{uuid.uuid4().hex[:10]}"
+    own_rabbitmq.add_user(user, "a-password")
+    login = {"username": user, "password": "a-password"}
+    log = own_rabbitmq.server.log_file
+    known = log.stat().st_size
+    authority = {"ca.crt": own_rabbitmq.ca_file.read_text()}
+    stage.start()
+    with stage.watched(), Line(own_rabbitmq.host, own_rabbitmq.port) as plain, \
+            Line(own_rabbitmq.host, own_rabbitmq.tls_port) as encrypted:  # fmt: skip
+        secrets.lead_to_broker("to-plain", **login, **authority, port=str(plain.port))
+        secrets.lead_to_broker("to-tls", **login, port=str(encrypted.port))
+        secrets.lead_to_broker("system", **login, port=str(own_rabbitmq.tls_port))
+        stage.stream("to-plain", stage.queue("a"), until=None, rabbitmq=by_secret("to-plain"), **STEADY)
+        stage.stream("to-tls", stage.queue("b"), until=None, rabbitmq=by_secret("to-tls"), **STEADY)
+        verified = by_secret("system", tls={"mode": "Verify"})
+        stage.stream("system", stage.queue("c"), until=None, rabbitmq=verified, **STEADY)
+        message = stage.wait_for("to-plain", "TLSVerificationFailed")
+        assert "port speaks TLS" in message
+        stage.wait_for("to-tls", "BrokerUnreachable")
+        message = stage.wait_for("system", "TLSVerificationFailed")
+        assert "ca.crt" in message, "the system's authorities do not know this broker"
+        stage.resources.wait_ready("to-tls", "False", "BrokerUnreachable", timeout_seconds=45)
+        time.sleep(span(60, 3))
+        attempts = plain.accepted, encrypted.accepted
+        assert min(attempts) >= 2, "it goes on trying"
+        assert user.encode() not in log.read_bytes()[known:], "nobody has logged in, with or without success"
+
+        secrets.lead_to_broker("to-plain", **login, port=str(plain.port))
+        secrets.lead_to_broker("to-tls", **login, **authority, port=str(encrypted.port))
+        secrets.lead_to_broker("system", **login, **authority, port=str(own_rabbitmq.tls_port))
+        corrected = time.monotonic()
+        for name in ("to-plain", "to-tls", "system"):
+            stage.wait_for(name, "Publishing", timeout_seconds=SECRET_CHANGED_SECONDS)
+        back = time.monotonic() - corrected
+        assert user.encode() in log.read_bytes()[known:], "the broker's log does say who logs in"
+        stage.calm()
+    saw(
+        f"TLS to the plaintext port ({attempts[0]} attempts) and plaintext to the TLS port ({attempts[1]}): no login, "
+        f"Publishing {back:.1f} s after the correction; {stage.verdict()}"
+    )
+
+
+@pytest.mark.row(23)
+@pytest.mark.timeout(900)
+def test_an_authority_rotated_in_the_secret_brings_the_stream_back(
+    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Saw
+) -> None:
+    front = fronts.open(ours.issue())
+    stage.start()
+    with stage.watched():
+        secrets.lead_to_broker("broker", port=str(front.port), **{"ca.crt": ours.pem})
+        stage.stream("main", rabbitmq=by_secret("broker"), **STEADY)
+        stage.wait_published("main", 200)
+        passed = front.accepted
+
+        renew(front, strangers.issue())  # the server first: nobody can verify it any more
+        front.cut()
+        stage.wait_for("main", "TLSVerificationFailed")
+        assert front.accepted == passed
+        secrets.lead_to_broker("broker", port=str(front.port), **{"ca.crt": strangers.pem})
+        rotated = time.monotonic()
+        stage.wait_for("main", "Publishing", timeout_seconds=SECRET_CHANGED_SECONDS)
+        back = time.monotonic() - rotated
+        stage.wait_published("main", 200)
+
+        failed = connects(stage, "tls_failed")  # the Secret first, with both authorities: no verification fails
+        secrets.lead_to_broker("broker", port=str(front.port), **{"ca.crt": strangers.pem + ours.pem})
+        before = front.accepted
+        stage.operator.wait_until(
+            lambda: front.accepted > before, timeout_seconds=span(330, 30), what="the Secret to be read again"
+        )
+        renew(front, ours.issue())
+        front.cut()
+        stage.operator.wait_until(lambda: front.accepted > before + 1, what="the connection after the rotation")
+        stage.wait_published("main", 200)
+        assert connects(stage, "tls_failed") == failed
+        stage.calm()
+    assert not stage.account().dropped
+    saw(f"CA rotated: True {back:.1f} s after the Secret changed; with both in it none fails; {stage.verdict()}")
