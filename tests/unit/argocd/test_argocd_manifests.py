@@ -53,6 +53,14 @@ def test_an_application_heals_prunes_retries_and_takes_everything_along(name: st
     assert found["spec"]["syncPolicy"]["retry"]["limit"] >= 5
 
 
+@pytest.mark.parametrize("name", ["application-generators", "application-live-rates"])
+def test_a_sync_waits_minutes_for_the_crd_and_no_longer_than_a_deletion_may_hang(name: str) -> None:
+    retry = application(name)["spec"]["syncPolicy"]["retry"]
+    first, most = (int(retry["backoff"][key].removesuffix("s")) for key in ("duration", "maxDuration"))
+    waited = sum(min(first * retry["backoff"]["factor"] ** attempt, most) for attempt in range(retry["limit"]))
+    assert 180 <= waited <= 300
+
+
 def test_resources_come_after_the_operator() -> None:
     waves = {
         name: int(application(name)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
