@@ -44,6 +44,11 @@ def refuse(refusal: Refusal) -> web.Response:
 
 
 async def add_headers(_: web.BaseRequest, answer: web.StreamResponse) -> None:
+    """The signal handler of `set_headers`."""
+    set_headers(answer)
+
+
+def set_headers(answer: web.StreamResponse) -> None:
     """Nothing may be cached or guessed at, and the server's make is nobody's business."""
     answer.headers[hdrs.CACHE_CONTROL] = "no-store"
     answer.headers[hdrs.SERVER] = "audit-event-operator"

@@ -11,12 +11,12 @@ from aiohttp import web
 
 from audit_event_operator.web.app import Applications
 from audit_event_operator.web.errors import ListenError
+from audit_event_operator.web.listener import Runner
 
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 3.0
 RUNNER_SETTINGS: Final[dict[str, Any]] = {
-    "handle_signals": False,
     "access_log": None,
     "auto_decompress": False,  # a compressed body is refused, so it must not be unpacked on its way to the refusal
     "keepalive_timeout": 75.0,
@@ -83,8 +83,8 @@ class Servers:
         await asyncio.gather(*(runner.cleanup() for runner in runners))
 
     async def _listen(self, application: web.Application, variable: str) -> None:
-        runner = web.AppRunner(
-            application, logger=_protocol_logger(), **RUNNER_SETTINGS, shutdown_timeout=self._shutdown_seconds
+        runner = Runner(
+            application, shutdown_timeout=self._shutdown_seconds, logger=_protocol_logger(), **RUNNER_SETTINGS
         )
         await runner.setup()
         self._runners.append(runner)

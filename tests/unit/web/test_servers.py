@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import json
 import logging
 import socket
 
@@ -8,7 +9,7 @@ import pytest
 
 from audit_event_operator.web.app import build_applications
 from audit_event_operator.web.errors import ListenError
-from audit_event_operator.web.servers import Servers
+from audit_event_operator.web.servers import RUNNER_SETTINGS, Servers
 
 
 @pytest.fixture
@@ -87,6 +88,50 @@ async def test_rubbish_instead_of_http_fills_no_log(servers, caplog):
     writer.close()
     await writer.wait_closed()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"RUBBISH /secret HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nsecret header\r\n\r\n",
+        b"GET /secret HTTP/1.1\r\nX: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+    ids=["method", "header", "long header", "tls"],
+)
+async def test_rubbish_instead_of_http_is_refused_in_the_form_of_all_errors_and_quoted_nowhere(servers, rubbish):
+    both = servers()
+    await both.start()
+    for port in (both.app_port, both.metrics_port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(rubbish)
+        async with asyncio.timeout(5):
+            answer = await reader.read()  # to its end: the connection is closed
+        writer.close()
+        await writer.wait_closed()
+        top, _, body = answer.partition(b"\r\n\r\n")
+        assert top.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+        assert list(json.loads(body)) == ["error"]
+        assert b"Content-Type: application/json" in top
+        assert b"Server: audit-event-operator" in top
+        assert b"secret" not in answer
+        assert b"aiohttp" not in answer
+
+
+async def test_a_head_that_does_not_come_is_waited_for_only_so_long(servers, monkeypatch):
+    monkeypatch.setitem(RUNNER_SETTINGS, "keepalive_timeout", 0.3)
+    both = servers()
+    await both.start()
+    silent_reader, silent = await asyncio.open_connection("127.0.0.1", both.app_port)
+    slow_reader, slow = await asyncio.open_connection("127.0.0.1", both.app_port)
+    slow.write(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+    async with asyncio.timeout(5):
+        assert await silent_reader.read() == b""
+        assert await slow_reader.read() == b""
+    for writer in (silent, slow):
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_compressed_body_is_refused_without_unpacking_it(servers):
