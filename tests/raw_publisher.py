@@ -4,6 +4,7 @@ For what the product relies on of RabbitMQ, seen without the product.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import pika
@@ -47,7 +48,7 @@ class RawPublisher:
         opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._connection = AsyncioConnection(
             self._parameters,
-            on_open_callback=opened.set_result,
+            on_open_callback=tell(opened),
             on_open_error_callback=lambda _, error: opened.set_exception(error),
             on_close_callback=lambda _, error: self._note(_closed("connection closed", error)),
         )
@@ -66,14 +67,14 @@ class RawPublisher:
     async def open_channel(self) -> Channel:
         """Another channel in confirm mode; TimeoutError when the broker does not answer."""
         opened: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
-        self._connection.channel(on_open_callback=opened.set_result)
+        self._connection.channel(on_open_callback=tell(opened))
         channel = await asyncio.wait_for(opened, ANSWER_SECONDS)
         channel.add_on_close_callback(lambda _, error: self._note(_closed("channel closed", error)))
         channel.add_on_return_callback(
             lambda _, method, *__: self._note(Note("return", code=method.reply_code, text=method.reply_text))
         )
         selected: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        channel.confirm_delivery(self._confirm, callback=selected.set_result)
+        channel.confirm_delivery(self._confirm, callback=tell(selected))
         await asyncio.wait_for(selected, ANSWER_SECONDS)
         return channel
 
@@ -120,6 +121,16 @@ class RawPublisher:
     def _note(self, note: Note) -> None:
         self.notes.append(note)
         self._noted.set()
+
+
+def tell(future: asyncio.Future[Any], value: Any = None) -> Callable[..., None]:
+    """A callback that gives the future this value, else its own first argument; what it raised would end the connection."""
+
+    def told(*arguments: Any) -> None:
+        if not future.done():
+            future.set_result(arguments[0] if value is None else value)
+
+    return told
 
 
 def _closed(what: str, error: Any) -> Note:
