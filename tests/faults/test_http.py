@@ -1,0 +1,535 @@
+"""Callers that mean harm: what is too big, slow, endless, broken or not allowed has its documented code and costs nothing."""
+
+import gzip
+import itertools
+import json
+import re
+import socket
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
+
+from faults.http import EXAMPLE, JSON, crowd, head, send
+from faults.stage import FULL, Saw
+from realparts.operator_process import OperatorProcess, Response
+from realparts.rabbitmq import RabbitMQ
+from streams import must_be_free_of_bugs
+
+ROUTE = "/generate_event"
+API_ROW = {"generator_namespace": "", "generator": "api"}
+EACH = "audit_event_operator_generator_"
+MIB = 1024 * 1024
+TOKEN = "the-right-token"
+
+Start = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def start(tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str) -> Iterator[Start]:
+    """start(*arguments, **env): `standalone` on the broker, with a default target and nearly no stream of its own."""
+    started: list[OperatorProcess] = []
+
+    def start(*arguments: str | Path, **env: str) -> OperatorProcess:
+        environment = own_rabbitmq.environment() | {
+            "RABBITMQ_QUEUE": queue,
+            "EVENT_GENERATION_INTERVAL_SECONDS": "86400",
+            **env,
+        }
+        operator = OperatorProcess(tmp_path, "standalone", *arguments, env=environment, name=f"operator-{len(started)}")
+        started.append(operator)
+        operator.start()
+        operator.wait_until(lambda: operator.status_of("/healthz") == 200, what="the default target")
+        return operator
+
+    yield start
+    for operator in started:
+        operator.kill()
+        must_be_free_of_bugs(operator)
+
+
+class Vigil:
+    """Meanwhile /livez answers 200, and the memory is watched."""
+
+    def __init__(self, operator: OperatorProcess) -> None:
+        self._operator = operator
+        self.lowest_bytes = self.highest_bytes = resident_bytes(operator)
+        self.slowest_seconds = 0.0
+        self.looks = 0
+        self.statuses: set[int] = set()
+
+    @contextmanager
+    def held(self) -> Iterator["Vigil"]:
+        over = threading.Event()
+        thread = threading.Thread(target=self._look, args=(over,), name="vigil", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            thread.join(30)
+
+    def _look(self, over: threading.Event) -> None:
+        while not over.wait(0.2):
+            began = time.monotonic()
+            self.statuses.add(self._operator.status_of("/livez"))
+            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
+            self.highest_bytes = max(self.highest_bytes, _resident_bytes(self._operator.pid))
+            self.looks += 1
+
+    @property
+    def growth_mib(self) -> float:
+        return (self.highest_bytes - self.lowest_bytes) / MIB
+
+    def must_be_calm(self, *, growth_mib: float) -> None:
+        assert self.looks > 1
+        assert self.statuses == {200}
+        assert self.growth_mib <= growth_mib
+
+    def __str__(self) -> str:
+        return f"memory +{self.growth_mib:.1f} MiB, slowest /livez {self.slowest_seconds:.2f} s"
+
+
+def resident_bytes(operator: OperatorProcess) -> float:
+    """As the operator itself says."""
+    found = operator.metric("process_resident_memory_bytes")
+    assert found is not None
+    return found
+
+
+def _resident_bytes(pid: int) -> float:
+    """As the kernel says: while the operator is busy, a scrape would be late."""
+    fields = Path(f"/proc/{pid}/status").read_text()
+    return int(fields.partition("VmRSS:")[2].split()[0]) * 1024.0
+
+
+def must_refuse(answer: Response | None, status: int) -> str:
+    """An error in the documented form; its sentence."""
+    assert answer is not None, "no answer at all"
+    assert answer.status == status, answer.body
+    (sentence,) = answer.json().values()
+    assert list(answer.json()) == ["error"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Traceback" not in sentence
+    return str(sentence)
+
+
+def must_still_take_events(operator: OperatorProcess) -> str:
+    """A well-behaved caller is served; the id of his event."""
+    answer = operator.post(ROUTE, EXAMPLE)
+    assert answer.status == 202, answer.body
+    return str(answer.json()["event_id"])
+
+
+# --- row 44: bodies ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row(44)
+@pytest.mark.timeout(300)
+def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+) -> None:
+    operator = start()
+    good = json.dumps(EXAMPLE).encode()
+    mebibyte = b'{"event_type": "' + b"x" * MIB + b'"}'
+    packed = gzip.compress(b'{"event_type": "' + b"x" * 50 * MIB + b'"}')
+    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+
+    def whole(body: bytes, *headers: str) -> list[bytes]:
+        return [head(JSON, f"Content-Length: {len(body)}", *headers) + body]
+
+    def rounds() -> None:
+        assert "64 KiB" in must_refuse(send(operator, whole(mebibyte)).answer, 413)
+        assert "64 KiB" in must_refuse(send(operator, [head(JSON, "Content-Length: 99999999999")]).answer, 413)
+        packing = "Content-Encoding: gzip"
+        assert "Content-Encoding" in must_refuse(send(operator, whole(packed, packing)).answer, 400)
+        assert "Content-Encoding" in must_refuse(send(operator, whole(gzip.compress(good), packing)).answer, 400)
+        endless = itertools.chain([head(JSON, "Transfer-Encoding: chunked")], itertools.repeat(chunk))
+        assert "64 KiB" in must_refuse(send(operator, endless).answer, 413)
+        for broken in (b'{"event_type": ', b"{]", b"\xff\xfe", b"", b"[1, 2]", b'"text"', b"NaN", b'{"a":' * 5_000):
+            must_refuse(send(operator, whole(broken)).answer, 400)
+        must_refuse(
+            send(operator, [head(JSON, f"Content-Length: {len(good)}")[:-2] + b"broken header\r\n\r\n"]).answer, 400
+        )
+
+    rounds()  # what is allocated once is there
+    vigil = Vigil(operator)
+    count = 100 if FULL else 15
+    with vigil.held():
+        for _ in range(count):
+            rounds()
+    event_id = must_still_take_events(operator)
+    vigil.must_be_calm(growth_mib=16)
+    assert [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if _by_hand(each.json())] == [event_id]
+    assert "Traceback" not in operator.log
+    saw(f"{count} rounds of 14 bad bodies, none published; {vigil}")
+
+
+@pytest.mark.row(44)
+@pytest.mark.timeout(300)
+def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Saw) -> None:
+    operator = start()
+    callers = 500 if FULL else 100
+    dripping = head(JSON, "Content-Length: 1000")
+    endless_head = itertools.chain(b"POST /generate_event HTTP/1.1\r\nX-Slow: ", itertools.repeat(ord("x")))
+
+    def drip(_: int) -> float:
+        answer, seconds = send(operator, itertools.chain([dripping], itertools.repeat(b" ")), pause_seconds=0.5)
+        assert "5 seconds" in must_refuse(answer, 408)
+        return seconds
+
+    vigil = Vigil(operator)
+    with vigil.held(), ExitStack() as open_lines, ThreadPoolExecutor(20) as pool:
+        lines = [
+            open_lines.enter_context(socket.create_connection(("127.0.0.1", operator.app_port), timeout=5))
+            for _ in range(callers)
+        ]
+        opened = time.monotonic()
+        drips = [pool.submit(drip, number) for number in range(20)]
+        good_seconds: list[float] = []
+        while not all(each.done() for each in drips):
+            letter = bytes([next(endless_head)])
+            for line in lines[callers // 4 :]:  # the others say nothing at all
+                line.sendall(letter)
+            began = time.monotonic()
+            must_still_take_events(operator)
+            good_seconds.append(time.monotonic() - began)
+            time.sleep(0.25)
+        slow_bodies = [each.result() for each in drips]
+        if FULL:
+            closed = _seconds_until_closed(lines, opened)
+            assert closed <= 90, "a head that does not come is waited for 75 s"
+    assert min(slow_bodies) >= 4.5
+    assert max(slow_bodies) < 15
+    assert max(good_seconds) < 2
+    vigil.must_be_calm(growth_mib=32)
+    saw(
+        f"{len(drips)} slow bodies: 408 after {max(slow_bodies):.1f} s; beside {callers} slow heads a good post took at most "
+        f"{max(good_seconds):.2f} s; {vigil}"
+    )
+
+
+@pytest.mark.row(44)
+@pytest.mark.timeout(120)
+def test_a_flood_of_headers_is_refused(start: Start, saw: Saw) -> None:
+    operator = start()
+    many = [f"X-Header-{number}: {'x' * 100}" for number in range(5_000)]
+    floods = {
+        "5,000 headers": [head(*many)],
+        "a header of 1 MiB": [head(f"X-Long: {'x' * MIB}")],
+        "a path of 1 MiB": [head(path="/" + "x" * MIB)],
+        "an endless header": itertools.chain([b"GET / HTTP/1.1\r\nX-Endless: "], itertools.repeat(b"x" * 8_192)),
+        "endless headers": itertools.chain([b"GET / HTTP/1.1\r\n"], (f"X-{n}: y\r\n".encode() for n in itertools.count())),
+    }  # fmt: skip
+    seen: dict[str, int | None] = {}
+    vigil = Vigil(operator)
+    with vigil.held():
+        for name, pieces in floods.items():
+            answer, _ = send(operator, pieces)
+            seen[name] = None if answer is None else answer.status
+            if answer is not None:  # else the line was closed under what was still being sent
+                must_refuse(answer, 400)
+        time.sleep(0.5)
+    must_still_take_events(operator)
+    assert seen["5,000 headers"] == seen["a header of 1 MiB"] == 400
+    vigil.must_be_calm(growth_mib=16)
+    saw(f"floods of headers: {seen}; {vigil}")
+
+
+# --- row 44: crowds ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row(44)
+@pytest.mark.timeout(600)
+def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue(
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+) -> None:
+    operator = start()
+    size = 10_000 if FULL else 500
+    crowd(operator, size)  # what a crowd needs is allocated once
+    before = len(own_rabbitmq.drain(queue))
+    vigil = Vigil(operator)
+    with vigil.held():
+        seen = crowd(operator, size)
+        time.sleep(0.5)
+    published = own_rabbitmq.drain(queue)
+    assert set(seen) <= {202, 503}
+    assert sum(seen.values()) == size
+    assert seen[202] > 0
+    # A post that was told 503 may have been written already: it settles by itself.
+    assert seen[202] <= len(published) <= size
+    must_still_take_events(operator)
+    vigil.must_be_calm(growth_mib=64 if FULL else 16)
+    parts = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
+    generated = operator.metric(f"{EACH}events_generated_total", **API_ROW)
+    assert generated == sum(operator.metric(EACH + part, **API_ROW) or 0 for part in parts)
+    assert generated is not None
+    assert generated >= before + len(published) - 1
+    saw(f"{size} at once: {dict(sorted(seen.items()))}, {len(published)} in the queue; {vigil}")
+
+
+@pytest.mark.row(44)
+@pytest.mark.timeout(120)
+def test_who_posts_while_the_operator_ends_is_told_so(
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+) -> None:
+    operator = start()
+    seen: list[int] = []
+    confirmed: set[str] = set()
+    over = threading.Event()
+
+    def go_on_posting() -> None:
+        while not over.is_set():
+            try:
+                answer = operator.post(ROUTE, EXAMPLE)
+            except OSError:
+                seen.append(0)
+                time.sleep(0.01)
+                continue
+            seen.append(answer.status)
+            if answer.status == 202:
+                confirmed.add(answer.json()["event_id"])
+
+    threads = [threading.Thread(target=go_on_posting, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    operator.wait_until(lambda: len(confirmed) > 100, what="100 events by hand")
+    stopped = operator.stop()
+    over.set()
+    for thread in threads:
+        thread.join(20)
+    assert stopped.exit_code == 0
+    assert stopped.seconds < 30
+    assert set(seen) <= {202, 503, 0}
+    in_queue = {each.json()["event_id"] for each in own_rabbitmq.drain(queue)}
+    assert confirmed <= in_queue, "what was accepted is in the queue"
+    saw(f"SIGTERM among posts: {len(confirmed)} accepted, none missing, ended after {stopped.seconds:.1f} s")
+
+
+# --- row 44: who may ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row(44)
+@pytest.mark.timeout(120)
+def test_who_has_no_token_publishes_nothing_and_learns_nothing(
+    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(f"{TOKEN}\n")
+    operator = start(AEG_API_AUTH="token", AEG_API_TOKEN_FILE=str(token_file))
+    strangers = (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Bearer {TOKEN[:-1]}"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": TOKEN},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer \xe9"},
+    )
+    for headers in strangers:
+        for path in (ROUTE, f"{ROUTE}?generator=shop/nobody", f"{ROUTE}?nonsense=1"):
+            for body in (EXAMPLE, b"broken"):
+                answer = operator.post(path, body, headers)
+                must_refuse(answer, 401)
+                assert "Bearer" in answer.headers["WWW-Authenticate"]
+    oversize = [head(JSON, f"Content-Length: {MIB}")]
+    must_refuse(send(operator, oversize).answer, 401)
+
+    holder = {"Authorization": f"Bearer {TOKEN}"}
+    must_refuse(operator.post(f"{ROUTE}?generator=shop/nobody", EXAMPLE, holder), 404)
+    must_refuse(operator.post(f"{ROUTE}?generator=SHOP/../nobody", EXAMPLE, holder), 400)
+    must_refuse(operator.post(ROUTE, b"broken", holder), 400)
+    accepted = operator.post(ROUTE, EXAMPLE, holder)
+    assert accepted.status == 202
+
+    token_file.write_text("another-token")  # rotated in the running process
+    must_refuse(operator.post(ROUTE, EXAMPLE, holder), 401)
+    token_file.write_text("")
+    must_refuse(operator.post(ROUTE, EXAMPLE, {"Authorization": "Bearer "}), 503)
+
+    by_hand = [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if _by_hand(each.json())]
+    assert by_hand == [accepted.json()["event_id"]]
+    assert TOKEN not in operator.log
+    saw(f"{len(strangers)} ways to have no token: 401 before anything else, nothing published")
+
+
+# --- row 39 -----------------------------------------------------------------------------------------------------------
+
+NASTY = {
+    "emoji": "🦊👩‍👩‍👧‍👦\U0001f9ff",
+    "right-to-left": "\u202egnp.exe\u202c \u2066isolated\u2069 \u200f",
+    "invisible": "zero\u200bwidth\ufeffand\u00adsoft",
+    "separators": "line\u2028paragraph\u2029end",
+    "quotes": "\"double\" 'single' `back` \\ / </script> $user {user} {{x}} %s %n",
+    "far planes": "\U0010ffff\ue000\u0300combined",
+    "next line": "c1\u0085control\u009b31m",
+}
+"""Texts that are allowed in names; with line breaks and control characters they are allowed in details."""
+CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f"
+
+
+@pytest.mark.row(39)
+@pytest.mark.timeout(120)
+def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
+    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, saw: Saw
+) -> None:
+    details = {f"k{number}": text + CONTROLS for number, text in enumerate(NASTY.values())}
+    queues: list[str] = []
+    documents = []
+    for number, text in enumerate(NASTY.values()):
+        queues.append(f"nasty {number} {text} {tmp_path.name}")
+        kind = {"name": "nasty", "resource": text, "details": details | {"who": "${user}"}}
+        documents.append(
+            {
+                "apiVersion": "auditflow.jojees.net/v1alpha1",
+                "kind": "AuditEventGenerator",
+                "metadata": {"name": f"nasty-{number}", "namespace": "shop"},
+                "spec": {
+                    "queue": queues[-1],
+                    "interval": "100ms",
+                    "maxEvents": 10,
+                    "eventTypes": [kind],
+                    "eventMix": {"nasty": 1},
+                    "entities": {"users": {"names": [text]}},
+                },
+            }
+        )
+    file = tmp_path / "nasty.yaml"
+    file.write_text(yaml.safe_dump_all(documents, allow_unicode=True))
+    operator = start("-f", file, AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
+    try:
+        for queue, text in zip(queues, NASTY.values(), strict=True):
+            for message in own_rabbitmq.take(queue, 10):
+                event = json.loads(message.body.decode("utf-8"))
+                assert event["user_id"] == event["resource"] == text
+                expected = details | {"who": text, "resource": text}
+                assert expected.items() <= event["details"].items()
+                assert "\n" not in message.body.decode(), "one event is one line"
+        published = operator.metric(f"{EACH}events_published_total", generator_namespace="shop")
+        assert published == 10 * len(queues)
+        queue_labels = {labels["queue"] for labels in _labels_of(operator, f"{EACH}info") if "queue" in labels}
+        assert set(map(_as_label, queues)) <= queue_labels
+        assert operator.stop().exit_code == 0
+    finally:
+        for queue in queues:
+            own_rabbitmq.delete(queue)
+    lines = _must_be_one_json_object_each(operator.log)
+    saw(f"{len(queues)} nasty queues, 10 events each, texts equal; {lines} log lines, each one JSON object")
+
+
+@pytest.mark.row(39)
+@pytest.mark.timeout(120)
+def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+) -> None:
+    operator = start(AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
+    posted: dict[str, dict[str, object]] = {}
+    for text in NASTY.values():
+        body = {
+            "event_type": text,
+            "server_hostname": text,
+            "user_id": text,
+            "action_result": text,
+            "note": text,
+            "details": {text: text + CONTROLS, "deep": [{"\n": "\r\n\t"}]},
+        }
+        for raw in (json.dumps(body).encode(), json.dumps(body, ensure_ascii=False).encode()):
+            answer = operator.post(ROUTE, raw)
+            if "\u0085" in text and answer.status == 400:
+                break
+            assert answer.status == 202, (text, answer.body)
+            posted[answer.json()["event_id"]] = body
+    refused = 0
+    for field in ("event_type", "server_hostname", "user_id", "action_result", "severity"):
+        for character in "\n\r\0\x1b\x7f":
+            sentence = must_refuse(operator.post(ROUTE, {**EXAMPLE, field: f"forged{character}line"}), 400)
+            assert character not in sentence
+            refused += 1
+    for raw in (
+        b'{"event_type": "\\ud800"}',
+        b'{"event_type": "x", "details": {"a": "\\u0000"}}',
+        b'{"event_type": "\n"}',
+    ):
+        must_refuse(operator.post(ROUTE, raw), 400)
+        refused += 1
+    forged = f"{ROUTE}?generator=shop/x%0A%7B%22severity%22:%22ERROR%22%7D"
+    must_refuse(operator.post(forged, EXAMPLE), 400)
+
+    events = {each.json()["event_id"]: each for each in own_rabbitmq.drain(queue) if _by_hand(each.json())}
+    assert events.keys() == posted.keys()
+    for event_id, body in posted.items():
+        message = events[event_id]
+        assert body.items() <= json.loads(message.body.decode("utf-8")).items()
+        assert message.properties.type == body["event_type"]
+    hosts = {labels.get("server_hostname") for labels in _labels_of(operator, "audit_event_generator_events_total")}
+    assert {_as_label(str(body["server_hostname"])) for body in posted.values()} <= hosts
+    assert operator.stop().exit_code == 0
+    lines = _must_be_one_json_object_each(operator.log)
+    saw(f"{len(posted)} nasty posts equal in the queue, {refused} refused; {lines} log lines, each one JSON object")
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _by_hand(event: dict[str, object]) -> bool:
+    return event["source_service"] == "audit-event-generator-api"
+
+
+def _seconds_until_closed(lines: list[socket.socket], opened: float) -> float:
+    """When the other side closed the last of these lines, on which the head goes on; in seconds since `opened`."""
+    left = list(lines)
+    while left:
+        for line in list(left):
+            line.settimeout(0.001)
+            try:
+                line.sendall(b"x")
+                if not line.recv(1_000):
+                    left.remove(line)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                left.remove(line)
+        assert time.monotonic() - opened < 120, f"{len(left)} lines are still open"
+        time.sleep(1)
+    return time.monotonic() - opened
+
+
+def _labels_of(operator: OperatorProcess, name: str) -> list[dict[str, str]]:
+    """The label sets of a metric; both formats of the page are parsed strictly, and agree about them."""
+    found: list[list[dict[str, str]]] = []
+    for accept, parse in (
+        ("text/plain", parse_prometheus),
+        ("application/openmetrics-text; version=1.0.0", parse_openmetrics),
+    ):
+        page = operator.get("/metrics", {"Accept": accept})
+        assert page.status == 200
+        families = list(parse(page.body.decode("utf-8")))
+        found.append([sample.labels for family in families for sample in family.samples if sample.name == name])
+    assert sorted(map(str, found[0])) == sorted(map(str, found[1]))
+    return found[0]
+
+
+def _as_label(text: str) -> str:
+    """What would break or reorder a line is replaced in labels."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def _must_be_one_json_object_each(log: str) -> int:
+    """Every line is one record, and has no character that could break or reorder a line; how many there are."""
+    lines = log.removesuffix("\n").split("\n")
+    for line in lines:
+        record = json.loads(line)
+        assert {"message", "severity", "timestamp"} <= record.keys(), line
+        hidden = [char for char in record["message"] if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Cs"}]
+        assert not hidden, line
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", line)
+    return len(lines)
