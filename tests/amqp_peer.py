@@ -14,6 +14,7 @@ from pika import spec
 from pika.frame import Body, Header, Heartbeat, Method, ProtocolHeader, decode_frame
 
 FRAME_MAX = 131_072
+CHANNEL_MAX = 2_047
 CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
 
 
@@ -46,6 +47,7 @@ class Peer:
     on_publish: Callable[[Published], bytes] = lambda _message: b""
     queues: set[str] | None = None
     frame_max: int = FRAME_MAX
+    channel_max: int = CHANNEL_MAX
     publishing_channel: int = 0
     messages: list[Published] = field(default_factory=list)
     """In the order of their tags, from 1."""
@@ -106,6 +108,10 @@ class Peer:
         """The whole connection is closed by the broker."""
         return self.method(spec.Connection.Close(code, text, 0, 0))
 
+    def opened(self, channel: int) -> bytes:
+        """A late answer to channel.open."""
+        return self.method(spec.Channel.OpenOk(), channel)
+
     def block(self) -> bytes:
         return self.method(spec.Connection.Blocked("low on memory"))
 
@@ -156,7 +162,7 @@ class Peer:
             "ProtocolHeader": lambda: spec.Connection.Start(
                 server_properties={"capabilities": CAPABILITIES}, mechanisms="PLAIN", locales="en_US"
             ),
-            "Connection.StartOk": lambda: spec.Connection.Tune(2047, self.frame_max, 0),
+            "Connection.StartOk": lambda: spec.Connection.Tune(self.channel_max, self.frame_max, 0),
             "Connection.Open": spec.Connection.OpenOk,
             "Connection.Close": spec.Connection.CloseOk,
             "Channel.Open": spec.Channel.OpenOk,
@@ -225,6 +231,10 @@ class Line:
         if not self.cut:
             self.connection._proto_eof_received()
             self._end(None)
+
+    def reset(self) -> None:
+        """The line breaks."""
+        self._end(ConnectionResetError(104, "Connection reset by peer"))
 
     def _reply(self, data: bytes) -> None:
         if self._held is None:

@@ -18,7 +18,7 @@ import pika
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from amqp_peer import Line, Peer, Published
+from amqp_peer import CHANNEL_MAX, Line, Peer, Published
 from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing, faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
@@ -110,7 +110,11 @@ class Client(GatheringConnection):
     """The real connection. The model hears what it is given to write, before any of it is gathered and flushed."""
 
     def __init__(self, parameters: Any, machine: "ConfirmMachine", **callbacks: Any) -> None:
-        self.peer = Peer(on_method=machine.method_at_the_broker, queues=machine.queues)
+        self.peer = Peer(
+            on_method=lambda *said: machine.method_at_the_broker(*said),
+            queues=machine.queues,
+            channel_max=machine.channel_max,
+        )
         self.ear = Peer(on_method=self._overheard, on_publish=self._written)
         self.line: Line | None = None
         self.blocked = False
@@ -180,6 +184,7 @@ class ConfirmMachine(RuleBasedStateMachine):
         self.targets = Targets(TARGET)
         self.queues = {"q"}
         self.refusing = self.mute = False
+        self.channel_max = CHANNEL_MAX
         self.clients: list[Client] = []
         self.stations: list[Station] = []
         self.fates: dict[str, Fate] = {}
@@ -642,6 +647,8 @@ class ConfirmMachine(RuleBasedStateMachine):
         states = {fate.state for fate in self.fates.values()}
         assert states <= {"published", "dropped", "withdrawn"}, "once all is well everything is delivered"
         assert self.budget.used_bytes == 0
+        client = self.answering()
+        assert client is None or set(client._channels) <= {client.peer.publishing_channel}, "no channel is left open"
         for station in self.live():
             dropped = +station.ledger.dropped
             del dropped[DropReason.ENCODE_ERROR], dropped[DropReason.REJECTED_BY_BROKER]

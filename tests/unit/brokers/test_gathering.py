@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from pika import spec
-from pika.frame import Heartbeat, Method
+from pika.exceptions import BodyTooLongError, InvalidFrameError
+from pika.frame import Header, Heartbeat, Method
 
-from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
+from audit_event_operator.brokers.rabbitmq.connection import CONTENT_LIMIT_BYTES, GatheringConnection
 
 
 class Wire:
@@ -57,10 +58,27 @@ async def test_after_the_end_of_watching_acks_are_nothing(connection: Any) -> No
 
 
 async def test_broken_input_raises_as_pika_does(connection: Any) -> None:
-    from pika.exceptions import InvalidFrameError
-
     with pytest.raises(InvalidFrameError):
         connection._on_data_available(struct.pack(">BHI", 1, 1, 1) + b"xx")
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 8, 77])
+async def test_a_frame_larger_than_agreed_is_refused_before_it_fills_the_memory(connection: Any, kind: int) -> None:
+    connection.params.frame_max = 4096
+    connection._on_data_available(struct.pack(">BHI", kind, 1, 4088))
+    connection._frame_buffer = b""
+    with pytest.raises(InvalidFrameError, match="4089 bytes"):
+        connection._on_data_available(struct.pack(">BHI", kind, 1, 4089))
+
+
+async def test_the_head_of_another_protocol_is_waited_for(connection: Any) -> None:
+    connection._on_data_available(b"AMQP\x00\x00\x09")
+    assert connection._frame_buffer == b"AMQP\x00\x00\x09"
+
+
+async def test_a_content_that_nobody_can_have_sent_is_refused(connection: Any) -> None:
+    with pytest.raises(BodyTooLongError):
+        connection._on_data_available(bytes(Header(1, CONTENT_LIMIT_BYTES + 1, spec.BasicProperties()).marshal()))
 
 
 async def test_writes_of_one_turn_are_one_write_in_order(connection: Any) -> None:

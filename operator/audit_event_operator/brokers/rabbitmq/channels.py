@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pika import exceptions
 from pika.channel import Channel
@@ -17,6 +17,9 @@ from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.engine.ports import OutletRequest
 from audit_event_operator.resource.spec import DeclarationMode, QueueType
+
+DECLARES_AT_ONCE: Final = 100
+"""Each has a channel of its own for a moment, and a connection has 2047 of them: less than one queue may have generators."""
 
 
 class LineLost(Exception):  # noqa: N818 - an answer
@@ -40,6 +43,7 @@ class Asking:
         self._connection = connection
         self._seconds = seconds
         self._blocked = blocked
+        self._turns = asyncio.Semaphore(max(1, min(DECLARES_AT_ONCE, connection.channels_max - 1)))
 
     async def open_channel(self, on_close: Callable[[BaseException], None]) -> Channel:
         """A new channel; `on_close` is told once why it ended."""
@@ -51,7 +55,13 @@ class Asking:
             _answer(opened, LineLost())
             on_close(error)
 
-        channel = self._connection.channel(on_open_callback=lambda channel: _answer(opened, channel))
+        def arrived(channel: Channel) -> None:
+            if opened.done():  # nobody waits for it any more
+                channel.close()
+            else:
+                opened.set_result(channel)
+
+        channel = self._connection.channel(on_open_callback=arrived)
         channel.add_on_close_callback(closed)
         return cast(Channel, await self._wait(opened))
 
@@ -66,10 +76,18 @@ class Asking:
         """Make sure of the queue as the request says.
 
         Raises:
-            BrokerFault: QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker.
+            BrokerFault: QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker (also when the
+                broker allows no second channel).
             LineLost: the connection ended.
             Mute: no answer.
         """
+        try:
+            async with self._turns:
+                await self._declare(request, broker)
+        except exceptions.NoFreeChannels:
+            raise faults.no_second_channel(broker) from None
+
+    async def _declare(self, request: OutletRequest, broker: str) -> None:
         create = request.declaration_mode is DeclarationMode.CREATE_IF_MISSING
         code, text = await self._ask_for(request, passive=True)
         if code == faults.NOT_FOUND and create:
@@ -83,8 +101,10 @@ class Asking:
     async def _ask_for(self, request: OutletRequest, *, passive: bool) -> tuple[int, str]:
         """One declare on a channel of its own: the broker closes the channel to say no. Code 0 is yes."""
         answer: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def closed(error: BaseException) -> None:
+            _answer(gone, None)
             if isinstance(error, exceptions.ChannelClosedByBroker):
                 _answer(answer, (error.reply_code, error.reply_text))
             else:
@@ -99,9 +119,13 @@ class Asking:
             arguments=arguments,
             callback=lambda _frame: _answer(answer, (0, "")),
         )
-        code, text = await self._wait(answer)
-        if channel.is_open:
-            channel.close()
+        try:
+            code, text = await self._wait(answer)
+        finally:
+            if channel.is_open:
+                channel.close()
+        if not channel.is_closed:
+            await self._wait(gone)  # until then its number is taken
         return code, text
 
     async def _wait(self, answer: asyncio.Future[Any]) -> Any:

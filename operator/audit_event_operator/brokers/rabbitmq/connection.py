@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+import pika.channel
 import pika.exceptions
 from pika import spec
 from pika.adapters.asyncio_connection import AsyncioConnection
@@ -19,6 +20,11 @@ from pika.frame import decode_frame
 _ACK_BYTES: Final = 21
 _ACK_PAYLOAD_BYTES: Final = 13
 _TAG: Final = struct.Struct(">Q")
+_FRAME_HEAD: Final = struct.Struct(">BHI")
+_FRAME_OVERHEAD_BYTES: Final = 8
+
+CONTENT_LIMIT_BYTES: Final = 1024 * 1024
+"""Far above anything that is sent here, and only that can come back. pika collects a content without a limit."""
 
 
 class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
@@ -49,6 +55,11 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
         """Report nothing any more."""
         self._ack_prefix = None
         self._on_confirm, self._on_read = (lambda _tag, _multiple: None), (lambda: None)
+
+    @property
+    def channels_max(self) -> int:
+        """Most channels at once, as negotiated."""
+        return int(self.params.channel_max or pika.channel.MAX_CHANNELS)
 
     @property
     def body_max(self) -> int:
@@ -92,10 +103,25 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
             # pika's own way: it changes its state by what it reads, which is why it must see the rest as its buffer.
             consumed, frame = decode_frame(data[offset:])
             if frame is None:
+                self._refuse_oversized(data, offset)
                 break
             offset += consumed
+            if frame.frame_type == spec.FRAME_HEADER and frame.body_size > CONTENT_LIMIT_BYTES:
+                raise pika.exceptions.BodyTooLongError(frame.body_size, CONTENT_LIMIT_BYTES)
             self._process_frame(frame)
             prefix = self._ack_prefix
         self._frame_buffer = data[offset:]
         self.bytes_received += offset
         self._on_read()
+
+    def _refuse_oversized(self, data: bytes, offset: int) -> None:
+        """Do not wait for the rest of a frame that is larger than agreed: it would be kept in memory until it is there.
+
+        Raises:
+            InvalidFrameError: pika's transport then ends the connection.
+        """
+        if len(data) - offset < _FRAME_HEAD.size or data.startswith(b"AMQP", offset):
+            return
+        size = _FRAME_HEAD.unpack_from(data, offset)[2]
+        if size > self.params.frame_max - _FRAME_OVERHEAD_BYTES:
+            raise pika.exceptions.InvalidFrameError(f"a frame of {size} bytes, and {self.params.frame_max} were agreed")

@@ -122,6 +122,24 @@ def mute(broker: str) -> BrokerFault:
     )
 
 
+def nonsense(broker: str, detail: str) -> BrokerFault:
+    """It talks, but breaks the rules."""
+    return BrokerFault(
+        Reason.BROKER_UNREACHABLE,
+        f"What listens at {broker} does not keep to AMQP 0-9-1. Check that it is RabbitMQ, and what stands before it.",
+        until_confirm=True,
+        detail=detail,
+    )
+
+
+def no_second_channel(broker: str) -> BrokerFault:
+    """Queues are declared on channels of their own, because the broker closes a channel to say no."""
+    return BrokerFault(
+        Reason.REJECTED_BY_BROKER,
+        f"The broker {broker} allows one channel per connection, and two are needed. Raise its channel_max.",
+    )
+
+
 def target_fault(answer: TargetUnavailable) -> BrokerFault:
     """Nobody knows where the broker is."""
     return BrokerFault(answer.reason, answer.message)

@@ -38,6 +38,10 @@ BATCH: Final = 100
 GATE_POLL_SECONDS: Final = 0.25
 CLOSE_SECONDS: Final = 2.0
 
+MOST_RETURNED: Final = 65_536
+"""Ids of returned events that wait for their acks. RabbitMQ sends the ack right behind, so there are few; a broker that only
+returns shall not fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionTools:
@@ -236,8 +240,11 @@ class Session:
             logger.exception("A nack could not be worked through.")
 
     def _on_return(self, _channel: object, _method: object, properties: Any, _body: bytes) -> None:
-        if not self._over and properties.message_id:
-            self._returned.add(properties.message_id)
+        if self._over or not properties.message_id:
+            return
+        self._returned.add(properties.message_id)
+        if len(self._returned) > MOST_RETURNED:
+            self.end(faults.nonsense(self.broker, "it returns events and never answers for them"))
 
     def _on_read(self) -> None:
         """A piece of input is worked through: tell each generator once."""

@@ -1,0 +1,107 @@
+"""Queues are declared on channels of their own, of which a connection has only so many."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from audit_event_operator.engine.ledger import DropReason
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.spec import DeclarationMode, Delivery
+from confirm_machine import ConfirmMachine, quiet
+
+
+@pytest.fixture
+def machine() -> Iterator[ConfirmMachine]:
+    with quiet():
+        made = ConfirmMachine()
+        yield made
+        made.teardown()
+
+
+def open_some(machine: ConfirmMachine, count: int) -> None:
+    for _ in range(count):
+        machine.open_one(4, Delivery.AT_LEAST_ONCE, DeclarationMode.CREATE_IF_MISSING)
+
+
+def ready(machine: ConfirmMachine) -> int:
+    return sum(station.outlet.health.ready_since is not None for station in machine.stations)
+
+
+def reconnect(machine: ConfirmMachine) -> None:
+    client = machine.answering()
+    assert client is not None
+    assert client.line is not None
+    machine.loop.do(client.line.hang_up)
+    assert ready(machine) == 0
+    machine.loop.advance(3)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 20])
+def test_more_outlets_than_channels_are_all_declared_also_after_a_reconnect(
+    machine: ConfirmMachine, channels: int
+) -> None:
+    machine.channel_max = channels
+    open_some(machine, 50)
+    assert ready(machine) == 50
+    reconnect(machine)
+    assert ready(machine) == 50
+
+
+def test_no_more_are_declared_at_once_than_rabbitmq_has_channels_by_default(machine: ConfirmMachine) -> None:
+    open_some(machine, 300)
+    most = 0
+
+    def watch(name: str, _channel: int, _method: object) -> None:
+        nonlocal most
+        client = machine.clients[-1]
+        most = max(most, len(client._channels))
+
+    machine.method_at_the_broker = watch  # type: ignore[method-assign]
+    reconnect(machine)
+    assert ready(machine) == 300
+    assert 50 < most <= 101
+
+
+def test_a_broker_without_a_second_channel_is_told_of(machine: ConfirmMachine) -> None:
+    machine.channel_max = 1
+    open_some(machine, 2)
+    for station in machine.stations:
+        trouble = station.outlet.health.trouble
+        assert trouble is not None
+        assert trouble.reason is Reason.REJECTED_BY_BROKER
+        assert "channel_max" in trouble.message
+    machine.channel_max = 10
+    reconnect(machine)
+    assert ready(machine) == 2
+
+
+def test_an_outlet_that_ends_while_it_declares_leaves_no_channel_behind(machine: ConfirmMachine) -> None:
+    open_some(machine, 2)
+    client = machine.answering()
+    assert client is not None
+    machine.mute = True
+    open_some(machine, 1)  # its channel is asked for, and the answer comes when nobody waits any more
+    machine.close(machine.stations[-1], DropReason.RESOURCE_DELETED, 0)
+    assert client.line is not None
+    machine.mute = False
+    number = max(client._channels)
+    assert number != client.peer.publishing_channel
+    machine.loop.do(client.line.say, client.peer.opened(number))
+    assert set(client._channels) == {client.peer.publishing_channel}
+
+
+def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_memory(
+    machine: ConfirmMachine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.session.MOST_RETURNED", 10)
+    open_some(machine, 1)
+    machine.put_into(machine.stations[0], 2, 10)
+    client = machine.answering()
+    assert client is not None
+    says = b"".join(client.peer.returned(f"stranger-{number}") for number in range(12))
+    caplog.set_level(logging.WARNING, "audit_event_operator")
+    machine.hear(client, says, [lambda: machine.line_over(client)])
+    assert client.is_closed
+    assert "does not keep to AMQP" in caplog.text
+    machine.every_event_is_somewhere_exactly_once()
