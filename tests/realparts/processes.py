@@ -23,7 +23,7 @@ T = TypeVar("T")
 _ALL_PORTS = range(20000, 32000)
 _WORKERS = 6
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
-PORTS = _ALL_PORTS[_WORKER :: _WORKERS] if "PYTEST_XDIST_WORKER" in os.environ else _ALL_PORTS
+PORTS = _ALL_PORTS[_WORKER::_WORKERS] if "PYTEST_XDIST_WORKER" in os.environ else _ALL_PORTS
 
 _given_ports: set[int] = set()
 _living: dict[int, "Process"] = {}
