@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 CONNECTS_AT_ONCE: Final = 20
 _ADDRESSES_TRIED: Final = 4
-_LEAST_BODY_BYTES: Final = 4096 - 8
-"""AMQP 0-9-1 knows no smaller frames; pika takes any, down to those without room for a byte."""
 _CLIENT_PROPERTIES: Final = {"product": "audit-event-operator", "connection_name": "audit-event-operator"}
 
 HostCheck = Callable[[str, str], bool]
@@ -136,9 +134,6 @@ class Dialer:
         except BaseException:
             _give_up(connection)
             raise
-        if connection.body_max < _LEAST_BODY_BYTES:
-            _give_up(connection)
-            raise faults.nonsense(faults.label(target), f"frames with {connection.body_max} bytes")
         return connection
 
 
