@@ -30,6 +30,9 @@ def test_a_stopped_broker_costs_time_and_nothing_else(stage: Stage, own_rabbitmq
         for name in ("busy", "calm"):
             stage.resources.wait_ready(name, "True", "Publishing", timeout_seconds=35)
         back = time.monotonic() - started
+        stage.operator.wait_until(
+            lambda: stage.operator.status_of("/healthz") == 200, timeout_seconds=60, what="/healthz to recover"
+        )
         skipped = stage.value("events_skipped_total", "busy")
         stage.calm()
     assert skipped > 0
