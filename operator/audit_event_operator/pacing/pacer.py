@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Final
 
 NS_PER_SECOND: Final = 1_000_000_000
@@ -41,6 +42,7 @@ class Pacer:
         self._base_ns = first_ns
         self._ticks = 0
         self._last_ns: int | None = None
+        self._ahead = Fraction(0)
         self._set_share()
 
     @property
@@ -86,6 +88,8 @@ class Pacer:
             next_ns = min(next_ns, now_ns + interval_ns) if self._last_ns is None else next_ns
         else:
             next_ns = self.next_ns
+        # What was given in advance is owed, else each change of a share below one would be worth an event.
+        self._ahead += self._events_before(self._ticks) - self._ticks * self._share
         self._interval_ns, self._events, self._cap = interval_ns, events_per_interval, cap
         self._base_ns, self._ticks = next_ns, 0
         self._set_share()
@@ -93,6 +97,7 @@ class Pacer:
     def restart(self, first_ns: int) -> None:
         """Make the next tick due at `first_ns` (after a resume or for a new run)."""
         self._base_ns, self._ticks, self._last_ns = first_ns, 0, None
+        self._ahead = Fraction(0)
 
     def _set_share(self) -> None:
         share = Fraction(self._events)
@@ -102,8 +107,4 @@ class Pacer:
 
     def _events_before(self, tick: int) -> int:
         # The first tick of a share below one must not wait for the sum to reach a whole event.
-        return (
-            tick * self._events
-            if self._share == self._events
-            else -(-tick * self._share.numerator // self._share.denominator)
-        )
+        return tick * self._events if self._share == self._events else ceil(tick * self._share - self._ahead)

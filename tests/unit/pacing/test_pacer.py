@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_event_operator.pacing.caps import fair_shares
@@ -104,6 +104,50 @@ def test_every_event_asked_for_is_made_or_accounted_for(interval_ms, events, cap
     ticks = 0 if pacer.next_ns == 0 else pacer.next_ns // (interval_ms * MS)
     assert made + late + limited == ticks * events
     assert min(made, late, limited) >= 0
+
+
+asking = st.tuples(
+    st.integers(1, 5_000) | st.just(86_400_000),
+    st.integers(1, 100) | st.just(10_000),
+    st.none() | st.fractions(Fraction(1, 10), 20_000, max_denominator=10),
+)
+steps = st.tuples(
+    st.integers(0, 400) | st.integers(0, 20_000) | st.sampled_from([3_600_000, 86_400_000]),
+    st.one_of(st.none(), st.none(), asking, st.integers(0, 2_000)),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(first=asking, calls=st.lists(steps, max_size=60))
+def test_no_order_of_calls_pauses_and_changes_gives_more_than_is_due(first, calls):
+    """A tick is due one interval after the one before, whatever changes meanwhile; a restart begins anew."""
+    interval_ms, events, cap = first
+    pacer = Pacer(interval_ms * MS, events, first_ns=0, cap=cap)
+    now, last, made, allowed = 0, None, 0, Fraction(1)
+    for pause_ms, call in calls:
+        now += pause_ms * MS
+        if isinstance(call, int):
+            pacer.restart(now + call * MS)
+            last, allowed = None, allowed + 1
+        elif call is not None:
+            interval_ms, events, cap = call
+            pacer.change(interval_ms * MS, events, cap, now)
+        interval = interval_ms * MS
+        begin = pacer.next_ns
+        assert last is None or begin >= last + interval, "a change brings no tick forward beyond its interval"
+        due = pacer.due(now)
+        if due is None:
+            assert now < begin
+            continue
+        ticks, rest = divmod(due.events + due.late + due.limited, events)
+        assert rest == 0
+        last = begin + (ticks - 1) * interval
+        assert last <= now < last + interval
+        assert due.events <= events * (LATENESS_LIMIT_NS // interval + 1), "no burst after a pause"
+        made += due.events
+        allowed += ticks * min(Fraction(events), Fraction(events) if cap is None else cap * Fraction(interval_ms, 1000))
+        assert made <= allowed, "no change is worth an event more than the cap allows"
+        assert pacer.next_ns == last + interval
 
 
 @given(st.dictionaries(st.integers(), st.fractions(0, 10_000), max_size=20), st.fractions(0, 20_000))
