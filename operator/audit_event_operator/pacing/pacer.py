@@ -12,6 +12,7 @@ from math import ceil
 from typing import Final
 
 NS_PER_SECOND: Final = 1_000_000_000
+_AHEAD_PARTS: Final = 1_000_000
 LATENESS_LIMIT_NS: Final = 250_000_000
 
 
@@ -89,7 +90,9 @@ class Pacer:
         else:
             next_ns = self.next_ns
         # What was given in advance is owed, else each change of a share below one would be worth an event.
-        self._ahead += self._events_before(self._ticks) - self._ticks * self._share
+        ahead = self._ahead + self._events_before(self._ticks) - self._ticks * self._share
+        # Rounded up to a millionth of an event: exact fractions would grow longer with every change.
+        self._ahead = Fraction(min(ceil(ahead * _AHEAD_PARTS), _AHEAD_PARTS - 1), _AHEAD_PARTS)
         self._interval_ns, self._events, self._cap = interval_ns, events_per_interval, cap
         self._base_ns, self._ticks = next_ns, 0
         self._set_share()
