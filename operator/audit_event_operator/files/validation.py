@@ -16,6 +16,7 @@ from audit_event_operator.files.collection import (
 from audit_event_operator.resource.manifest import Document, load_manifest
 from audit_event_operator.resource.manifest_error import ManifestError
 from audit_event_operator.resource.names import KIND
+from audit_event_operator.resource.problems import shown
 
 
 @dataclass(slots=True)
@@ -61,11 +62,11 @@ def _judge(name: str, document: Document, findings: Findings) -> None:
     place, content = f"{name}:{document.line}", document.content
     kind, metadata = content.get("kind"), content.get("metadata")
     if isinstance(kind, str) and kind != KIND:
-        findings.good.append(f"{place}: {kind} is not judged here")
+        findings.good.append(f"{place}: {shown(kind)} is not judged here")
         return
     found = problems_of(name, document)
     findings.problems += found
     if not found and isinstance(metadata, dict):
         who = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{metadata.get('name') or metadata.get('generateName')}"
-        findings.good.append(f"{place}: {KIND} {who} is valid")
+        findings.good.append(f"{place}: {KIND} {shown(who, 350)} is valid")
         findings.warnings += warnings_of(name, document)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from audit_event_operator.resource.fields import DNS_SUBDOMAIN, full_match
-from audit_event_operator.resource.problems import Problem
+from audit_event_operator.resource.problems import Problem, shown
 
 _FIELDS: Final = (
     "name",
@@ -38,7 +38,7 @@ def metadata_problems(metadata: Any) -> Iterator[Problem]:
         return
     for field in metadata:
         if field not in _FIELDS:
-            yield Problem(f"metadata.{field}", f"{field} is not a field of metadata")
+            yield Problem(f"metadata.{field}", f"{shown(str(field))} is not a field of metadata")
     yield from _name_problems(metadata)
     yield from _label_problems(metadata.get("labels"))
     yield from _annotation_problems(metadata.get("annotations"))
@@ -73,7 +73,7 @@ def _label_problems(labels: Any) -> Iterator[Problem]:
         return
     for key, value in labels.items():
         if not _is_qualified(key):
-            yield Problem("metadata.labels", f"{key!r} is not a label name such as app or example.com/app")
+            yield Problem("metadata.labels", f"{shown(repr(key))} is not a label name such as app or example.com/app")
         if not (value is None or value == "" or (isinstance(value, str) and _QUALIFIED.fullmatch(value))):
             yield Problem(
                 f"metadata.labels[{key}]",
@@ -91,7 +91,9 @@ def _annotation_problems(annotations: Any) -> Iterator[Problem]:
     size_bytes = 0
     for key, value in annotations.items():
         if not (isinstance(key, str) and _is_qualified(key.lower())):
-            yield Problem("metadata.annotations", f"{key!r} is not an annotation name such as note or example.com/note")
+            yield Problem(
+                "metadata.annotations", f"{shown(repr(key))} is not an annotation name such as note or example.com/note"
+            )
         if not isinstance(value, str | None):
             yield Problem(
                 f"metadata.annotations[{key}]", "an annotation must be a text (quote numbers, true and false)"

@@ -1,6 +1,16 @@
 """What is wrong with a resource, in words for its author."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+SHOWN_CHARACTERS: Final = 100
+
+
+def shown(text: str, most: int = SHOWN_CHARACTERS) -> str:
+    """Somebody else's text within a sentence: one printable line that can neither reorder nor drown what stands around it."""
+    visible = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: most + 1]
+    )
+    return visible if len(visible) <= most else f"{visible[: most - 1]}…"
 
 
 class Problem(NamedTuple):
@@ -8,14 +18,14 @@ class Problem(NamedTuple):
 
     Attributes:
         field: where, as the API server writes it: `spec.eventTypes[0].name`.
-        message: a sentence with the field's name and what is allowed.
+        message: a printable sentence with the field's name and what is allowed.
     """
 
     field: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message}"
+        return f"{shown(self.field)}: {self.message}"
 
 
 class SpecError(ValueError):

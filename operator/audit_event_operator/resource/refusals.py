@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from audit_event_operator.resource.problems import Problem
+from audit_event_operator.resource.problems import Problem, shown
 
 if TYPE_CHECKING:
     from audit_event_operator.resource.rules import Rule
@@ -32,7 +32,9 @@ def problems_of(error: ValidationError, root: str) -> tuple[Problem, ...]:
             rules: tuple[Rule, ...] = context["rules"]
             problems += [Problem(f"{place}.{rule.field}" if rule.field else place, rule.message) for rule in rules]
         else:
-            problems.append(Problem(place, f"{_short_name(place)} {_sentence(detail['type'], detail['msg'], context)}"))
+            problems.append(
+                Problem(place, f"{shown(_short_name(place))} {_sentence(detail['type'], detail['msg'], context)}")
+            )
     return tuple(problems)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.object_meta import metadata_problems
-from audit_event_operator.resource.problems import Problem, SpecError
+from audit_event_operator.resource.problems import Problem, SpecError, shown
 from audit_event_operator.resource.spec import parse_spec
 
 
@@ -47,7 +47,10 @@ def _unknown_fields(value: Any, schema: Mapping[str, Any], place: str) -> Iterat
                 yield from _unknown_fields(member, schema["properties"][name], path)
             else:
                 allowed = ", ".join(schema["properties"])
-                yield Problem(path, f"{name} is not a field of {place or 'the resource'}; there are {allowed}")
+                yield Problem(
+                    path,
+                    f"{shown(str(name)) or repr('')} is not a field of {place or 'the resource'}; there are {allowed}",
+                )
     elif isinstance(value, list | tuple) and "items" in schema:
         for index, item in enumerate(value):
             yield from _unknown_fields(item, schema["items"], f"{place}[{index}]")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit_event_operator.resource.manifest import ManifestError, load_manifest
@@ -132,10 +132,17 @@ def test_a_file_made_to_exhaust_the_memory_is_refused() -> None:
         load_manifest(bomb)
 
 
-@given(st.text(max_size=60))
-def test_every_text_is_either_read_or_refused(text: str) -> None:
+@given(st.text(max_size=60) | st.text(st.sampled_from("{}[]:-!<>&*#|'\"\n \t\\%u0A\u202e\x1b\u2028a1"), max_size=60))
+@example("!<a%0Ab%1B> x")
+@example("{a: !<tag:x,2024:%E2%80%AE> 1}")
+@example("? {a: 1}\n: b")
+@example("'" + "x" * 100_000)
+def test_every_text_is_either_read_or_refused_in_one_printable_line(text: str) -> None:
+    refused = ""
     try:
         documents = load_manifest(text)
-    except ManifestError:
-        return
+    except ManifestError as error:
+        documents, refused = (), str(error)
     assert all(isinstance(document.content, dict) for document in documents)
+    assert refused.isprintable()
+    assert len(refused) < 600
