@@ -1,7 +1,7 @@
-"""Log lines: one per record, plain or JSON, on stderr.
+"""Log lines: one per record, plain or JSON, on stderr; in plain form the lines of a traceback follow, indented.
 
-Control characters in a message are escaped, so that no name, text of a broker or field of an event can forge a line.
-Knows nothing of what is logged.
+Control characters are escaped, in messages and in tracebacks, so that no name, text of a broker or field of an event can forge
+a line. Knows nothing of what is logged.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import unicodedata
-from typing import Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 """Control and format characters (bidirectional marks among them), line separators, half surrogates."""
@@ -36,6 +36,16 @@ class _Visible(logging.Filter):
         return True
 
 
+class _Plain(logging.Formatter):
+    """A line, and tracebacks indented below it: an exception's own text may hold anything."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(f"    {visible(line)}" for line in super().formatException(ei).splitlines())
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        return "\n".join(f"    {visible(line)}" for line in stack_info.splitlines())
+
+
 def configure_logging(form: Literal["plain", "json"], level: str, stream: TextIO | None = None) -> None:
     """Send all log lines to `stream` (stderr) in the given form.
 
@@ -54,7 +64,7 @@ def configure_logging(form: Literal["plain", "json"], level: str, stream: TextIO
 
 def _formatter(form: Literal["plain", "json"]) -> logging.Formatter:
     if form == "plain":
-        return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
+        return _Plain("%(asctime)s %(levelname)-7s %(message)s")
     from pythonjsonlogger.json import JsonFormatter
 
     return JsonFormatter(

@@ -146,7 +146,8 @@ def test_no_order_of_calls_pauses_and_changes_gives_more_than_is_due(first, call
         assert due.events <= events * (LATENESS_LIMIT_NS // interval + 1), "no burst after a pause"
         made += due.events
         allowed += ticks * min(Fraction(events), Fraction(events) if cap is None else cap * Fraction(interval_ms, 1000))
-        assert made <= allowed, "no change is worth an event more than the cap allows"
+        # What is owed is kept to a millionth of an event.
+        assert made <= allowed + Fraction(len(calls), 1_000_000), "no change is worth an event more than the cap allows"
         assert pacer.next_ns == last + interval
 
 

@@ -1,7 +1,9 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from enum import StrEnum
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -256,3 +258,111 @@ async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error
     for event, _ in world.desk.posted:
         assert isinstance(json.loads(event.body), dict)
         assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", event.event_id)
+
+
+LITERALS = [
+    "1e400",
+    "-1e999999",
+    "9" * 5_000,
+    "0." + "1" * 5_000,
+    "1" * 308 + ".0",
+    "NaN",
+    "-Infinity",
+    "01",
+    "1.",
+    "+1",
+    "0x10",
+    "-0",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "5e-324",
+    '"\\ud800"',
+    '"\\udc00\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\u0000"',
+    '"\x00"',
+    '"\ud800"',
+    '"\ufeff"',
+    "\ufeff",
+    "'x'",
+    "nul",
+    "// x",
+    '"\\x"',
+    '"\u202e\u2066\u2028"',
+    "\U0001f600",
+    "[" * 40,
+    "{",
+]
+NAMES = st.sampled_from(
+    ["event_type", "details", "user_id", "client_ip", "event_id", "resource", "a\\u0000b", "\\ud800", "x" * 999]
+)
+MEMBERS = st.tuples(NAMES, st.sampled_from(LITERALS) | values.map(json.dumps)).map(
+    lambda pair: f'"{pair[0]}": {pair[1]}'
+)
+RAW = st.one_of(
+    st.binary(max_size=60),
+    st.lists(MEMBERS, max_size=5).map(lambda members: "{" + ", ".join(members) + "}"),
+    st.lists(MEMBERS, max_size=3).map(
+        lambda members: '{"event_type": "x", ' + ", ".join([*members, '"event_type": "y"}'])
+    ),
+    st.tuples(st.integers(0, 400), st.sampled_from(['{"a":', "[", '{"details":[']), st.booleans()).map(
+        lambda drawn: '{"event_type":"x","details":' + drawn[1] * drawn[0] + ("1" if drawn[2] else "")
+    ),
+    st.sampled_from(LITERALS),
+).map(lambda raw: raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"))
+CONTENT_TYPES = st.sampled_from(
+    ["application/json"] * 12
+    + [
+        "application/json; charset=utf-8",
+        'application/json; charset="utf-8"',
+        "application/json;charset=utf-7",
+        "application/json; charset=",
+        "application/json; charset=\u00fc",
+        'application/json; x="',
+        "APPLICATION/JSON",
+        "application/problem+json",
+        "text/json",
+        "multipart/form-data",
+        'multipart/form-data; boundary="',
+        "application/x-www-form-urlencoded",
+        "",
+        ";",
+        "/",
+        "json",
+    ]
+)
+QUERIES = st.just("") | st.text(max_size=12).map(
+    lambda text: "?generator=" + quote(text.encode("utf-8", "surrogatepass"))
+)
+MORE_HEADERS = st.dictionaries(
+    st.sampled_from(["Authorization", "Content-Encoding", "Accept", "Accept-Encoding", "X-Request-Id", "Expect"]),
+    st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=12),
+    max_size=1,
+)
+
+
+async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client, world):
+    drawn = []
+
+    @settings(max_examples=250, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @given(st.tuples(RAW, CONTENT_TYPES, QUERIES, MORE_HEADERS))
+    def draw(one):
+        drawn.append(one)
+
+    draw()
+    statuses = Counter()
+    for body, content_type, query, more in drawn:
+        headers = {"Content-Type": content_type} | more
+        answer = await client.post(f"/generate_event{query}", data=body, headers=headers)
+        statuses[answer.status] += 1
+        assert answer.status in {202, 400, 404, 413, 417}, (body, headers, query)
+        content = await answer.json()
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert list(content) == (["status", "event_id"] if answer.status == 202 else ["error"])
+        if answer.status != 202:
+            assert content["error"].isprintable()
+            assert len(content["error"]) < 700
+    assert statuses[400] > 5
+    assert (await client.post("/generate_event", json=EXAMPLE)).status == 202, "and good ones are taken as before"
+    for event, _ in world.desk.posted:
+        assert json.dumps(json.loads(event.body), allow_nan=False)

@@ -1,0 +1,88 @@
+"""Whatever somebody else chose is in a log line, it stays one line, and says what it says."""
+
+import io
+import json
+import logging
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from audit_event_operator.logs import configure_logging
+
+FORGED = "2026-01-01 00:00:00,000 ERROR   forged"
+NASTY = st.sampled_from(
+    ["\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\x00", "\x1b[2J", "\u202e", "\u2066", "\u200b",
+     "\ufeff", "\ud800", "\U0001f600", '"', "'", "\\", "%s", "%(x)s", "{}", FORGED]
+)  # fmt: skip
+TEXTS = st.lists(NASTY | st.text(st.characters(), max_size=6), max_size=6).map("".join)
+START = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (WARNING|ERROR  ) ")
+logger = logging.getLogger("audit_event_operator.test")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Logging is configured for the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in list(root.manager.loggerDict)}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, each in levels.items():
+        logging.getLogger(name).setLevel(each)
+
+
+def harmless(line: str) -> bool:
+    """No control character, mark of direction, half surrogate or separator of lines is in it."""
+    return not {unicodedata.category(char) for char in line} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def written(form: Literal["plain", "json"], text: str, *, failing: bool = False) -> str:
+    """Two records, the first with this text."""
+    stream = io.StringIO()
+    configure_logging(form, "INFO", stream)
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logger.warning("Queue %s of %r.", text, text, exc_info=failing)
+    logger.error("the next one")
+    return stream.getvalue()
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=TEXTS)
+@example(text=f"a\n{FORGED}")
+def test_a_plain_record_is_one_line(text: str) -> None:
+    said = written("plain", text)
+    said.encode()
+    lines = said.splitlines()
+    assert len(lines) == 2
+    assert all(START.match(line) and harmless(line) for line in lines)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=TEXTS)
+@example(text=f"a\n{FORGED}")
+def test_a_traceback_cannot_pass_for_a_record(text: str) -> None:
+    first, *trace, last = written("plain", text, failing=True).splitlines()
+    assert START.match(first)
+    assert START.match(last)
+    assert "Traceback" in trace[0]
+    assert all(line.startswith("    ") and harmless(line) for line in trace)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=TEXTS, failing=st.booleans())
+@example(text='"}\n{"severity": "ERROR", "message": "forged"}', failing=True)
+def test_a_json_record_is_one_line_of_json(text: str, failing: bool) -> None:
+    said = written("json", text, failing=failing)
+    lines = said.splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["severity"] for record in records] == ["WARNING", "ERROR"]
+    assert all(line.isprintable() and line.isascii() for line in lines)
+    assert ("exc_info" in records[0]) == failing
