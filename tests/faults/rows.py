@@ -35,8 +35,7 @@ ROWS: dict[int, Row] = {
     14: Row("policy max-length with drop-head", "all published (documented); no false alarm"),
     15: Row("quorum queue, two of three nodes stopped", "ConfirmTimeout; holds after the restart"),
     16: Row(
-        "queue exists with other properties",
-        "Classic: publishes; Quorum: QueueArgumentsMismatch, seldom tried, mends itself",
+        "queue exists with other properties", "publishes all the same, Ready: a passive declare proves existence only"
     ),
     17: Row("permissions cleared, restored", "AccessRefused on the next channel; no tight loop; recovers untouched"),
     18: Row(
