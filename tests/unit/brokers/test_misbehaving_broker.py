@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 
 import pika
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,6 +165,7 @@ class Play:
         self.look()
 
 
+@pytest.mark.timeout(120 + EXAMPLES)  # what is found is made small, which takes a while
 @settings(max_examples=EXAMPLES, deadline=None, report_multiple_bugs=False)
 @given(plays=st.lists(scripts, min_size=1, max_size=4), counts=st.lists(st.integers(0, 5), min_size=1, max_size=4))
 def test_whatever_a_broker_does_nothing_is_lost_and_nothing_is_made_up(

@@ -5,6 +5,8 @@ from collections import defaultdict
 
 import aiohttp
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -246,6 +248,60 @@ async def test_labels_cannot_break_out_of_their_quotes(scrape, world, a_snapshot
     assert seen("audit_event_generator_events_total", event_type="nul\ufffd", **rest) == 2
     assert seen("audit_event_generator_events_total", event_type="lone \ufffd", **rest) == 1
     assert seen("audit_event_generator_events_total", event_type="snow ☃", **rest) == 1
+
+
+LABELS = st.text(st.characters(), max_size=8) | st.sampled_from(
+    [
+        "a\nb",
+        'a"b',
+        "a\\",
+        "\\n",
+        "\x85",
+        "\u2028",
+        "\u202e\u2066",
+        "\ud800",
+        "\U0001f600",
+        "{}",
+        "# HELP x y",
+        "",
+        "x" * 300,
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse"),
+    [("text/plain", parse_text), (f"{OPENMETRICS};q=0.9", parse_openmetrics)],
+    ids=["text", "openmetrics"],
+)
+async def test_no_text_in_a_label_breaks_the_page(client, world, a_snapshot, accept, parse):
+    drawn = []
+
+    @settings(max_examples=100, deadline=None, database=None)
+    @given(st.tuples(LABELS, LABELS, LABELS))
+    def draw(texts):
+        drawn.append(texts)
+
+    draw()
+    for texts in drawn:
+        world.fleet.totals.count_generated(*texts)
+    world.fleet.live = [
+        a_snapshot("team-a", f"g{number}", queue=queue, broker=broker)
+        for number, (queue, broker, _) in enumerate(drawn)
+    ]
+    answer = await client.get("/metrics", headers={"Accept": accept})
+    families = list(parse(await answer.text()))
+    assert {family.name for family in families} >= {"audit_event_generator_rabbitmq_connection_status"}
+    counted = [
+        sample
+        for family in families
+        for sample in family.samples
+        if sample.name == "audit_event_generator_events_total"
+    ]
+    assert sum(sample.value for sample in counted) == len(drawn)
+    assert all(set(sample.labels) == {"event_type", "server_hostname", "action_result"} for sample in counted)
+    infos = [sample for family in families for sample in family.samples if sample.name == f"{EACH}info"]
+    assert len(infos) == len(drawn)
 
 
 async def test_openmetrics_is_spoken_to_those_who_ask(client, world, a_snapshot):
