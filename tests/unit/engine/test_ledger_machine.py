@@ -9,9 +9,25 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from audit_event_operator.resource.spec import DeclarationMode, Delivery
 from confirm_machine import ConfirmMachine, quiet
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))
+
+
+def test_nothing_is_written_to_a_connection_that_the_broker_has_just_closed() -> None:
+    machine = ConfirmMachine()
+    with quiet():
+        machine.open_one(4, Delivery.AT_MOST_ONCE, DeclarationMode.CREATE_IF_MISSING)
+        client = machine.answering()
+        assert client is not None
+        machine.hear(client, client.peer.block(), [lambda: machine.blocks(client, True)])
+        machine.put_into(machine.stations[0], 3, 10)
+        says = client.peer.unblock() + client.peer.close_connection(320)
+        machine.hear(client, says, [lambda: machine.blocks(client, False), lambda: machine.closes(client, False)])
+        assert machine.stations[0].outbox.buffered == 3
+        assert machine.stations[0].ledger.dropped_total == 0, "not even where nothing is sent twice"
+        machine.teardown()
 
 
 @pytest.mark.timeout(120 + EXAMPLES)  # what is found is made small, which takes a while

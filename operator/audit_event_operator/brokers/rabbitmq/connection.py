@@ -42,6 +42,8 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
         self._on_confirm: Callable[[int, bool], None] = lambda _tag, _multiple: None
         self._on_read: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
+        self.ending = False
+        """The line is being dropped, though pika calls it open until the close callbacks have run, a turn later."""
         super().__init__(parameters, custom_ioloop=self._loop, **callbacks)
 
     def watch(self, channel_number: int, on_confirm: Callable[[int, bool], None], on_read: Callable[[], None]) -> None:
@@ -82,6 +84,10 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
     def _on_connection_workflow_done(self, conn_or_exc: Any) -> None:
         # pika 1.4 says that the handshake was given up by the class of the exception, and then fails on its own word.
         super()._on_connection_workflow_done(conn_or_exc() if isinstance(conn_or_exc, type) else conn_or_exc)
+
+    def _terminate_stream(self, error: Exception | None) -> None:
+        self.ending = True
+        super()._terminate_stream(error)
 
     def _adapter_emit_data(self, data: bytes) -> None:
         self.write([data])

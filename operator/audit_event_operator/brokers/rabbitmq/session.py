@@ -139,7 +139,7 @@ class Session:
     def _pump(self) -> None:
         """Write up to one batch, in turns."""
         self._pump_due = False
-        if self._over or self._retiring or self.blocked_since is not None:
+        if self._over or self._retiring or self.blocked_since is not None or self.connection.ending:
             return
         if not self._tools.gate.is_open():
             self._pump_due = True
