@@ -56,15 +56,16 @@ test-integration: $(DEV) ## The tests on a real API server and a real RabbitMQ
 	@exec $(BIN)/pytest tests/integration $(PYTEST_ARGS)
 
 # What speaks to a broker itself; the rest of the tests would see no difference.
-BROKER_TESTS = $(wildcard tests/integration/test_rabbitmq_*.py tests/faults/test_*.py) $(addprefix tests/integration/test_, \
-  realparts.py broker_outage.py first_resource.py generate_event.py live_changes.py no_secret_anywhere.py without_a_cluster.py)
+BROKER_TESTS = $(wildcard tests/integration/test_rabbitmq_*.py) $(addprefix tests/integration/test_, \
+  realparts.py broker_outage.py first_resource.py generate_event.py live_changes.py no_secret_anywhere.py without_a_cluster.py) \
+  $(addprefix tests/faults/test_, alarms.py broker_outages.py lines.py queues.py quorum.py secrets.py tls.py)
 
 .PHONY: test-rabbitmq4
 test-rabbitmq4: $(DEV) ## The tests that speak to a broker, on RabbitMQ 4 (Debian and root)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@$(REALPARTS).rabbitmq4 >/dev/null
-	@exec env AEG_TEST_RABBITMQ=4 $(BIN)/pytest $(BROKER_TESTS) $(PYTEST_ARGS)
+	@exec env AEG_TEST_RABBITMQ=4 $(BIN)/pytest -p fault_table $(BROKER_TESTS) $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: $(DEV) ## The tests on a real node: KUBECONFIG (kind), or a rig (AEG_RIGS)

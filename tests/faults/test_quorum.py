@@ -48,10 +48,12 @@ def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
     stage.start(AEG_CONFIRM_SECONDS=str(int(span(60, 4))))
     stage.stream("steady", **STEADY)
     leader = three_nodes.leader(stage.queue())
+    three_nodes.lead_to(leader)  # so that no line is broken: the broker only stops to confirm
+    for node in three_nodes.nodes.values():
+        node.close_all_connections()
+    stage.wait_published("steady", 400)
+    stage.operator.wait_until(lambda: stage.operator.status_of("/healthz") == 200, what="/healthz before the fault")
     with stage.watched() as witness:
-        three_nodes.lead_to(leader)  # so that no line is broken: the broker only stops to confirm
-        three_nodes.nodes[leader].close_all_connections()
-        stage.wait_published("steady", 400)
         three_nodes.stop(*(name for name in NAMES if name != leader))
         stopped = time.monotonic()
         message = stage.wait_for("steady", "ConfirmTimeout", timeout_seconds=span(60, 4) + 30)
