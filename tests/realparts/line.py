@@ -115,16 +115,20 @@ class Line:
                     self._writers.discard(each)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
-        while True:
-            rate = self.bytes_per_second
-            data = await reader.read(CHUNK_BYTES if rate is None else max(1, int(rate / 10)))
-            if not data:
-                break
-            await asyncio.sleep(self.pause_seconds + (0.0 if rate is None else len(data) / rate))
-            self.passed_bytes += len(data)
-            if getattr(self, direction):
-                writer.write(data)
-                await writer.drain()
+        while data := await reader.read(CHUNK_BYTES):
+            await asyncio.sleep(self.pause_seconds)
+            while data:
+                rate = self.bytes_per_second  # it may have become another one while we waited for the data
+                piece, data = (data, b"") if rate is None else _split(data, max(1, int(rate / 10)))
+                await asyncio.sleep(0.0 if rate is None else len(piece) / rate)
+                self.passed_bytes += len(piece)
+                if getattr(self, direction):
+                    writer.write(piece)
+                    await writer.drain()
         if getattr(self, direction):
             with contextlib.suppress(OSError):
                 writer.close()
+
+
+def _split(data: bytes, length: int) -> tuple[bytes, bytes]:
+    return data[:length], data[length:]
