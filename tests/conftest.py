@@ -6,11 +6,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker, RabbitMQ
+
+# How long one example takes says nothing on a machine that others use, too.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 REAL = {"control_plane", "own_control_plane", "rabbitmq", "own_rabbitmq"}
 
