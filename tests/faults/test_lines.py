@@ -83,7 +83,7 @@ def test_a_crawling_line_is_back_pressure_for_its_stream_alone(stage: Stage, lin
         line.bytes_per_second = None
         stage.wait_for("crawling", "Publishing")
         stage.calm()
-    assert rate == pytest.approx(100, rel=0.05)
+    assert rate == pytest.approx(100, rel=0.05 if FULL else 0.1)
     assert slow > 0
     assert grown < 20 * 1024 * 1024
     assert operator.running

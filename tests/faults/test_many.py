@@ -103,7 +103,7 @@ def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
         stage.plane.request("DELETE", GENERATORS.path(stage.namespace))
         if what == "full queue":
             own_rabbitmq.delete(full)
-    assert rate == pytest.approx(100, rel=0.02)
+    assert rate == pytest.approx(100, rel=0.02 if FULL else 0.05)
     assert lag <= (0.1 if FULL else 0.5), "in the short run other tests share the processors"
     saw(f"{what}: the other stream at {rate:.1f}/s of 100/s, loop lag p99 ≤ {lag * 1000:g} ms")
 
