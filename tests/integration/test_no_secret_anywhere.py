@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -128,6 +129,8 @@ def test_passwords_that_are_right_wrong_or_in_the_wrong_place_are_told_nowhere(
     assert "DEBUG" in operator.log
     canaries = (right, wrong, misplaced, changed, Canary(own_rabbitmq.password), token)
     must_hide(operator, cluster, *canaries)
+    limits = Path(f"/proc/{operator.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE), "a crash would write passwords to a disk"
     assert operator.stop().exit_code == 0
     assert not any(form in operator.log for hidden in canaries for form in hidden.forms)
 

@@ -14,7 +14,7 @@ from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.source import FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, SecretShelf
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target
-from audit_event_operator.modes.lifecycle import listening, prepare_loop, stop_event, until_stopped, wind_down
+from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.settings import Settings
@@ -30,7 +30,7 @@ DEMO_SPEC: Final = {"interval": "500ms"}
 
 async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | None) -> int:
     """Neither cluster nor broker: events on stdout, everything for people on stderr, HTTP on loopback."""
-    prepare_loop()
+    prepare_process()
     stop, totals, shelf = stop_event(), Totals(), SecretShelf()
     brokers = StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
     targets = FileTargets(default_target(settings), shelf)

@@ -21,7 +21,7 @@ from audit_event_operator.cluster.targets import ClusterTargets
 from audit_event_operator.cluster.term import Rhythm
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
-from audit_event_operator.modes.lifecycle import listening, prepare_loop, stop_event, until_stopped, wind_down
+from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.errors import ListenError
 from audit_event_operator.web.ports import SourceCounts, Vital
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 async def run_in_cluster(settings: Settings) -> int:
     """The operator proper: resources of a cluster, one working process by Lease."""
-    prepare_loop()
+    prepare_process()
     stop, totals, tally = stop_event(), Totals(), Tally()
     timing = LeaseTiming(settings.lease_duration_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
     gate = LeaseGate(timing)

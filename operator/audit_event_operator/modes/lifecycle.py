@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -74,11 +75,13 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def prepare_loop() -> None:
-    """Give the loop an executor that is large enough, and the collector of garbage a longer step.
+def prepare_process() -> None:
+    """Give the loop an executor that is large enough, the collector of garbage a longer step, and a crash no core file.
 
-    Nearly nothing here is cyclic, and with thousands of generators each full collection holds the loop for long.
+    Nearly nothing here is cyclic, and with thousands of generators each full collection holds the loop for long. A core file
+    would carry passwords to the node's disk.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.set_threshold(50_000, 20, 100)
     executor = ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="helper")
     asyncio.get_running_loop().set_default_executor(executor)

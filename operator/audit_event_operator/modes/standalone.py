@@ -13,7 +13,7 @@ from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, SecretShelf
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
-from audit_event_operator.modes.lifecycle import listening, prepare_loop, stop_event, until_stopped, wind_down
+from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.errors import ListenError
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     """No cluster: the environment's one generator, or those of watched files, into a real RabbitMQ."""
-    prepare_loop()
+    prepare_process()
     stop, totals, shelf, gate = stop_event(), Totals(), SecretShelf(), AlwaysOpen()
     targets = FileTargets(default_target(settings), shelf)
     brokers = rabbitmq_brokers(settings, targets, totals, gate)

@@ -33,8 +33,8 @@ STEPS = [
 ]
 
 
-def test_there_are_the_two() -> None:
-    assert [path.name for path in WORKFLOWS] == ["release.yml", "test.yml"]
+def test_there_are_the_three() -> None:
+    assert [path.name for path in WORKFLOWS] == ["advisories.yml", "release.yml", "test.yml"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -96,8 +96,21 @@ def test_the_image_is_for_both_architectures_with_sbom_and_provenance_and_is_sig
     assert any("cosign sign --yes" in step.get("run", "") for step in job["steps"])
 
 
-def test_dependabot_looks_after_actions_python_and_the_base_image() -> None:
+def test_what_is_installed_with_the_operator_is_compared_with_the_advisories_every_week() -> None:
+    workflow = read(ROOT / ".github/workflows/advisories.yml")
+    assert "schedule" in workflow["on"]
+    command = workflow["jobs"]["python"]["steps"][-1]["run"].split()
+    lock = command[command.index("-r") + 1]
+    assert (ROOT / lock).is_file()
+    assert (
+        f"--require-hashes --only-binary :all: --no-compile --prefix /install -r {lock}"
+        in (ROOT / "Dockerfile").read_text()
+    ), "it is the lock that the image installs"
+
+
+def test_dependabot_looks_after_actions_python_and_the_base_image_and_waits_a_week() -> None:
     dependabot = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())
     assert {update["package-ecosystem"] for update in dependabot["updates"]} == {"github-actions", "pip", "docker"}
     for update in dependabot["updates"]:
         assert (ROOT / update["directory"].lstrip("/")).is_dir()
+        assert update["cooldown"]["default-days"] == 7
