@@ -1,4 +1,4 @@
-"""What tests of the whole operator share: resources in a namespace, a tap on queues that notes when events come, the operator.
+"""What tests of the whole operator share: a tap on queues that notes when events come, and the operator itself.
 
 Only what anybody outside could do: the API server, AMQP, and the operator's own process.
 """
@@ -14,74 +14,13 @@ from typing import Any, NamedTuple, Self
 
 import pika
 
-from realparts.controlplane import GENERATORS, OPERATOR, Answer, ControlPlane
+from realparts.controlplane import OPERATOR, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker, Message
 
-API_VERSION = f"{GENERATORS.group}/{GENERATORS.version}"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
 SERIES = "audit_event_operator_generator_"
-
-
-class Generators:
-    """The resources of one namespace, as its administrator sees them."""
-
-    def __init__(self, cluster: ControlPlane, namespace: str) -> None:
-        self.cluster = cluster
-        self.namespace = namespace
-
-    def create(self, name: str, **spec: Any) -> dict[str, Any]:
-        body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": {"name": name}, "spec": spec}
-        return _ok(self.cluster.request("POST", GENERATORS.path(self.namespace), body))
-
-    def patch(self, name: str, **spec: Any) -> dict[str, Any]:
-        """Merge into the spec; None removes a field. Returns the object."""
-        path = GENERATORS.path(self.namespace, name)
-        return _ok(self.cluster.request("PATCH", path, {"spec": spec}, content_type="application/merge-patch+json"))
-
-    def get(self, name: str) -> dict[str, Any]:
-        return _ok(self.cluster.request("GET", GENERATORS.path(self.namespace, name)))
-
-    def status(self, name: str) -> dict[str, Any]:
-        status: dict[str, Any] = self.get(name)["status"]
-        return status
-
-    def delete(self, name: str) -> None:
-        _ok(self.cluster.request("DELETE", GENERATORS.path(self.namespace, name)))
-
-    def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
-        """The condition of that type, {} when there is none."""
-        found = [each for each in self.status(name).get("conditions", ()) if each["type"] == kind]
-        return found[0] if found else {}
-
-    def wait_for(self, name: str, reason: str, *, timeout_seconds: float = 20) -> dict[str, Any]:
-        """Wait until the reason of Ready is this one, and return the condition."""
-
-        def there() -> dict[str, Any] | None:
-            ready = self.condition(name)
-            return ready if ready.get("reason") == reason else None
-
-        found = wait_until(
-            there, timeout_seconds=timeout_seconds, what=f"{name}: {reason}", explain=lambda: self.status(name)
-        )
-        assert found is not None
-        return found
-
-    def wait_observed(self, name: str, generation: int, *, timeout_seconds: float = 10) -> None:
-        """Wait until status.observedGeneration is this one."""
-        wait_until(
-            lambda: self.status(name)["observedGeneration"] == generation,
-            timeout_seconds=timeout_seconds,
-            what=f"generation {generation} of {name}",
-            explain=lambda: self.status(name),
-        )
-
-
-def _ok(answer: Answer) -> dict[str, Any]:
-    assert answer.status < 300, answer.body
-    body: dict[str, Any] = answer.body
-    return body
 
 
 class Arrival(NamedTuple):

@@ -1,6 +1,6 @@
-"""What integration tests of the whole operator share: its resources by name, and a witness who scrapes it all the time.
+"""A witness who scrapes a running operator all the time, and judges what was seen.
 
-Knows the operator from outside only: the API server's JSON, HTTP answers, metric names.
+Knows the operator from outside only: HTTP answers and metric names.
 """
 
 import itertools
@@ -9,78 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
 
 EACH = "audit_event_operator_generator_"
 PARTS = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
-MERGE = "application/merge-patch+json"
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-class Resources:
-    """The AuditEventGenerators of one namespace, as the administrator handles them."""
-
-    def __init__(self, plane: ControlPlane, namespace: str) -> None:
-        self._plane = plane
-        self._namespace = namespace
-
-    def create(self, name: str, **spec: Any) -> dict[str, Any]:
-        body = {
-            "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
-            "kind": "AuditEventGenerator",
-            "metadata": {"name": name},
-            "spec": spec,
-        }
-        answer = self._plane.request("POST", GENERATORS.path(self._namespace), body)
-        assert answer.status == 201, answer.body
-        return dict(answer.body)
-
-    def patch(self, name: str, **spec: Any) -> dict[str, Any]:
-        path = GENERATORS.path(self._namespace, name)
-        answer = self._plane.request("PATCH", path, {"spec": spec}, content_type=MERGE)
-        assert answer.status == 200, answer.body
-        return dict(answer.body)
-
-    def get(self, name: str) -> dict[str, Any]:
-        answer = self._plane.request("GET", GENERATORS.path(self._namespace, name))
-        assert answer.status == 200, answer.body
-        return dict(answer.body)
-
-    def status(self, name: str) -> dict[str, Any]:
-        return dict(self.get(name).get("status") or {})
-
-    def delete(self, name: str) -> None:
-        answer = self._plane.request("DELETE", GENERATORS.path(self._namespace, name))
-        assert answer.status == 200, answer.body
-
-    def ready(self, name: str) -> tuple[str, str]:
-        """Status and reason of the Ready condition; two empty words without one."""
-        found = self._ready(name)
-        return found.get("status", ""), found.get("reason", "")
-
-    def ready_message(self, name: str) -> str:
-        return self._ready(name).get("message", "")
-
-    def wait_ready(self, name: str, status: str, reason: str, *, timeout_seconds: float = 30) -> None:
-        """Wait until the Ready condition says so."""
-        wait_until(
-            lambda: self.ready(name) == (status, reason),
-            timeout_seconds=timeout_seconds,
-            what=f"{name} to be Ready={status} ({reason})",
-            explain=lambda: self._ready(name),
-            every_seconds=0.1,
-        )
-
-    def _ready(self, name: str) -> dict[str, str]:
-        conditions = self.status(name).get("conditions") or []
-        return next((each for each in conditions if each["type"] == "Ready"), {})
 
 
 @dataclass

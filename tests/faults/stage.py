@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from generators import Generators
 from oracle import Account, Verdict, compare, read_journal
 from realparts.controlplane import OPERATOR, ControlPlane
 from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
 from realparts.rabbitmq import Broker, Message
-from witness import Resources, Witness, scrape
+from witness import Witness, scrape
 
 FULL = os.environ.get("AEG_FAULTS") == "full"
 
@@ -58,7 +58,7 @@ class Stage:
     _mark: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
-        self.resources = Resources(self.plane, self.namespace)
+        self.resources = Generators(self.plane, self.namespace)
         self.journal = self.folder / "journal.jsonl"
 
     # --- the cast -----------------------------------------------------------------------------------------------------
@@ -97,14 +97,13 @@ class Stage:
 
     def wait_for(self, name: str, *reasons: str, timeout_seconds: float = 60) -> str:
         """Wait for a reason of the Ready condition; the message that goes with it."""
-        wait_until(
-            lambda: self.resources.ready(name)[1] in reasons,
+        found = self.resources.wait_for(
+            name,
+            *reasons,
             timeout_seconds=timeout_seconds,
-            what=f"{name} to say {' or '.join(reasons)}",
             explain=lambda: (self.resources.status(name), self.operator.process.log_tail()),
-            every_seconds=0.1,
         )
-        return self.resources.ready_message(name)
+        return str(found["message"])
 
     # --- watching -----------------------------------------------------------------------------------------------------
 

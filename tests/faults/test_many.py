@@ -13,9 +13,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faults.stage import FULL, Saw, Stage, span
+from generators import MERGE
 from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.rabbitmq import RabbitMQ
-from witness import EACH, MERGE
+from witness import EACH
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
 MANY = 1000 if FULL else 300

@@ -100,7 +100,7 @@ def test_who_cannot_be_verified_hears_nothing_until_his_certificate_is_good(
             stage.stream(
                 name, stage.queue(name), until="TLSVerificationFailed", rabbitmq=by_secret(name), interval="20ms"
             )
-            message = stage.resources.ready_message(name)
+            message = stage.resources.condition(name)["message"]
             assert sentence in message, message
             assert stage.resources.ready(name)[0] == "False"
         time.sleep(span(90, 5))  # several attempts of each

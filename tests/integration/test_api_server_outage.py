@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from generators import Generators
 from realparts.controlplane import ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
-from witness import EACH, Resources, Witness, scrape
+from witness import EACH, Witness, scrape
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
 NAMES = ("stays", "patched", "deleted")
@@ -38,7 +39,7 @@ def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
 ) -> None:
-    resources = Resources(own_control_plane, namespace)
+    resources = Generators(own_control_plane, namespace)
     operator = start_operator(AEG_STATUS_COUNTER_SECONDS="1")
     for name in NAMES:
         resources.create(name, queue=queues[name], interval="100ms")

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from generators import Generators
 from realparts.controlplane import ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import RabbitMQ
-from witness import Resources, Witness, scrape
+from witness import Witness, scrape
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
 SHORTENED = {
@@ -48,7 +49,7 @@ def test_no_published_event_is_missing_after_rabbitmq_was(
     queues: dict[str, str],
     start_operator: Callable[..., OperatorProcess],
 ) -> None:
-    resources = Resources(cluster, namespace)
+    resources = Generators(cluster, namespace)
     constants = SHORTENED if OUTAGE_SECONDS < 60 else {}
     operator = start_operator(**own_rabbitmq.environment(), **constants)
     for name, spec in LOAD.items():
@@ -64,7 +65,7 @@ def test_no_published_event_is_missing_after_rabbitmq_was(
         operator.wait_until(lambda: operator.status_of("/healthz") == 503, what="/healthz to see it")
         for name in LOAD:
             resources.wait_ready(name, "False", "BrokerUnreachable", timeout_seconds=45)
-        assert "password" not in resources.ready_message("fast")
+        assert "password" not in resources.condition("fast")["message"]
         at_worst = scrape(operator)
         for name in LOAD:
             assert at_worst.each("ready", name) == 0

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from generators import Generators
 from realparts.controlplane import REPOSITORY, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.prometheus import Prometheus
-from streams import Generators
 
 COMPONENTS = REPOSITORY / "manifests" / "components"
 DASHBOARD = json.loads((COMPONENTS / "grafana-dashboard" / "audit-event-operator.json").read_text())

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from generators import Generators
 from realparts.controlplane import REPOSITORY, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker, Message
-from streams import Generators, must_be_free_of_bugs, running_operator
+from streams import must_be_free_of_bugs, running_operator
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "01-minimal.yaml"
 QUEUE = "audit_events"

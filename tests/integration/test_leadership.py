@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from generators import Generators
 from realparts.controlplane import ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
-from witness import Resources, falls, scrape
+from witness import falls, scrape
 
 # A Lease of a few seconds; test_cluster_leadership has the operator's own times.
 QUICK_LEASE = {"AEG_LEASE_DURATION_SECONDS": "4", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_LEASE_RETRY_SECONDS": "0.5"}
@@ -32,7 +33,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
 ) -> None:
-    resources = Resources(cluster, namespace)
+    resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
     first = start_operator("first", **QUICK_LEASE)
     first.wait_until(lambda: scrape(first).each("events_published_total", "stream") > 20, what="the first's events")
@@ -77,7 +78,7 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
 ) -> None:
-    resources = Resources(cluster, namespace)
+    resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="50ms")
     first = start_operator("first", AEG_START_SPREAD_SECONDS="0.1")
     first.wait_until(lambda: scrape(first).each("events_published_total", "stream") > 20, what="the first's events")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from generators import Generators
 from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
@@ -18,7 +19,6 @@ from streams import (
     LEASE,
     SERIES,
     Arrival,
-    Generators,
     Tap,
     chi_square_p,
     must_be_free_of_bugs,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from generators import Generators
 from realparts.controlplane import GENERATORS, REPOSITORY, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
-from streams import Generators, every_version, must_be_free_of_bugs, running_operator
+from streams import every_version, must_be_free_of_bugs, running_operator
 
 OURS_TO_CHANGE = {"resourceVersion", "managedFields"}
 

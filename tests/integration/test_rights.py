@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
+from generators import Generators
 from realparts.api_proxy import ApiProxy
 from realparts.controlplane import GENERATORS, OPERATOR, REPOSITORY, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker
-from witness import EACH, Resources, scrape
+from witness import EACH, scrape
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 OURS = {
@@ -149,7 +150,7 @@ def test_all_rights_may_go_while_it_works_and_with_them_back_all_is_well(
     rights: Rights,
     start_operator: Callable[..., OperatorProcess],
 ) -> None:
-    resources = Resources(cluster, namespace)
+    resources = Generators(cluster, namespace)
     operator = start_operator(AEG_RESYNC_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="1")
     resources.create("demo", queue=queue, interval="100ms")
     resources.wait_ready("demo", "True", "Publishing")
@@ -184,7 +185,7 @@ def test_the_right_to_get_a_resource_tells_a_stranger_of_the_same_name(
 ) -> None:
     if not allowed:
         rights.take_away("auditeventgenerators", "get")
-    resources = Resources(cluster, namespace)
+    resources = Generators(cluster, namespace)
     with ApiProxy(cluster, tmp_path) as proxy:
         kubeconfig = str(proxy.kubeconfig(operator_kubeconfig))
         operator = start_operator(KUBECONFIG=kubeconfig, AEG_STATUS_COUNTER_SECONDS="1", AEG_RESYNC_SECONDS="3600")
@@ -271,13 +272,13 @@ def test_a_rabbitmqcluster_can_be_read_with_the_right_of_the_component_only(
     assert cluster.request("POST", RABBITMQ_CLUSTERS.format(namespace), found).status == 201
     secret = rabbitmq.secret(reference["name"], namespace, labelled=False)
     assert cluster.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret).status == 201
-    resources = Resources(cluster, namespace)
+    resources = Generators(cluster, namespace)
     operator = start_operator(
         AEG_SLOW_RETRY_MIN_SECONDS="1", AEG_SLOW_RETRY_MAX_SECONDS="2", AEG_SECRET_FAILING_SECONDS="1"
     )
     resources.create("demo", queue=queue, interval="100ms", rabbitmq={"clusterRef": {"name": "broker"}})
     resources.wait_ready("demo", "False", "ClusterNotFound")
-    assert "lacks the right to get rabbitmqclusters" in resources.ready_message("demo")
+    assert "lacks the right to get rabbitmqclusters" in resources.condition("demo")["message"]
     give("rabbitmqclusters")
     resources.wait_ready("demo", "True", "Publishing")
     assert rabbitmq.take(queue, 3)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from generators import Generators
 from realparts.api_proxy import ApiProxy
 from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker
-from witness import EACH, Resources, Witness, scrape
+from witness import EACH, Witness, scrape
 
 QUICK = {"AEG_CRD_POLL_SECONDS": "1", "AEG_RESYNC_SECONDS": "3"}
 SELDOM = {"AEG_RESYNC_SECONDS": "3600"}  # so that nobody but the watch can have told
@@ -26,8 +27,8 @@ def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
 
 
 @pytest.fixture
-def resources(cluster: ControlPlane, namespace: str) -> Resources:
-    return Resources(cluster, namespace)
+def resources(cluster: ControlPlane, namespace: str) -> Generators:
+    return Generators(cluster, namespace)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def interval(operator: OperatorProcess, name: str) -> float | None:
 @pytest.mark.row(31)
 def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     cluster: ControlPlane,
-    resources: Resources,
+    resources: Generators,
     queue: str,
     rabbitmq: Broker,
     without_crd: Callable[[], None],
@@ -82,7 +83,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
 @pytest.mark.row(31)
 def test_a_deleted_crd_stops_everything_until_it_is_back(
     cluster: ControlPlane,
-    resources: Resources,
+    resources: Generators,
     queue: str,
     rabbitmq: Broker,
     without_crd: Callable[[], None],
@@ -120,7 +121,7 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
 def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
     mischief: str,
     proxy: ApiProxy,
-    resources: Resources,
+    resources: Generators,
     queue: str,
     operator_kubeconfig: Path,
     start_operator: Callable[..., OperatorProcess],
@@ -153,7 +154,7 @@ def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
 
 def test_what_a_silent_watch_does_not_tell_is_found_by_the_resync(
     proxy: ApiProxy,
-    resources: Resources,
+    resources: Generators,
     queue: str,
     operator_kubeconfig: Path,
     start_operator: Callable[..., OperatorProcess],
