@@ -12,6 +12,7 @@ import pytest
 from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker, RabbitMQ
+from sights import PROPERTY, Saw
 
 # How long one example takes says nothing on a machine that others use, too.
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
         elif used := REAL.intersection(getattr(item, "fixturenames", ())):
             raise pytest.UsageError(f"{item.nodeid} uses {', '.join(sorted(used))}: its place is tests/integration.")
+
+
+@pytest.fixture
+def saw(record_property: Callable[[str, object], None]) -> Saw:
+    """What this test saw, for the table of the fault matrix: saw("published 5,000, missing 0")."""
+    return lambda what: record_property(PROPERTY, str(what))
 
 
 # --- Kubernetes -------------------------------------------------------------------------------------------------------

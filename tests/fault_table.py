@@ -7,28 +7,20 @@ the terminal and, as Markdown, to the file that AEG_FAULT_TABLE names. It works 
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from faults.rows import ROWS
+from sights import PROPERTY
 
-SAW = "saw"
-
-
-@pytest.fixture
-def saw(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
-    """What this test saw, for the table: saw("published 5,000, missing 0")."""
-    return lambda what: record_property(SAW, str(what))
+ROW = "row"
 
 
-@pytest.fixture(autouse=True)
-def _rows(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
-    for mark in request.node.iter_markers("row"):
-        for number in mark.args:
-            record_property("row", int(number))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.user_properties += [(ROW, int(number)) for mark in item.iter_markers(ROW) for number in mark.args]
 
 
 class Table:
@@ -42,9 +34,9 @@ class Table:
         if report.when != "call" and not report.failed:
             return
         said: list[tuple[str, Any]] = report.user_properties
-        for row in (value for key, value in said if key == "row"):
+        for row in (value for key, value in said if key == ROW):
             self.results[row].append((report.nodeid, report.passed))
-            self.sights[row] += [value for key, value in said if key == SAW and report.when == "call"]
+            self.sights[row] += [value for key, value in said if key == PROPERTY and report.when == "call"]
 
     def verdict(self, row: int) -> str:
         results = self.results.get(row)
@@ -54,11 +46,12 @@ class Table:
         return f"FAILED ({failed} of {len(results)})" if failed else "holds"
 
     def observed(self, row: int) -> str:
-        sights = self.sights.get(row)
-        if sights:
-            return "; ".join(dict.fromkeys(sights))
+        sights = dict.fromkeys(self.sights.get(row, ()))
         count = len({nodeid for nodeid, _ in self.results.get(row, ())})
-        return f"{count} test{'s' if count > 1 else ''}" if count else ""
+        tests = f"{count} test{'s' if count > 1 else ''}"
+        if not sights:
+            return tests if count else ""
+        return "; ".join(sights) + (f" ({tests})" if count > len(sights) else "")
 
     def markdown(self) -> str:
         lines = ["| # | injected | expected | observed | |", "|---|---|---|---|---|"]

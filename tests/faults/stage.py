@@ -7,7 +7,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,7 +198,3 @@ class Stage:
         if self.broker.answers():
             for queue in self.queues:
                 self.broker.delete(queue)
-
-
-Saw = Callable[[object], None]
-"""The fixture `saw` of tests/fault_table.py."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.stage import Saw, Stage, span
+from faults.stage import Stage, span
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 MIB = 2**20

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from faults.stage import Saw, Stage, span
+from faults.stage import Stage, span
+from generators import MERGE
 from realparts.api_proxy import ApiProxy
 from realparts.controlplane import GENERATORS, ControlPlane
+from sights import Saw
 from witness import EACH
 
 STEADY = {"interval": "50ms"}
@@ -166,3 +168,39 @@ def test_a_watch_that_breaks_does_not_disturb_the_streams(how: str, stage: Stage
         took = must_take_changes(stage, "steady", "100ms")
         stage.calm()
     saw(f"{how}: a patch in effect {took:.1f} s later; {stage.verdict()}")
+
+
+@pytest.mark.row(40)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("what", ["conditions", "everything"])
+def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(what: str, stage: Stage, saw: Saw) -> None:
+    stage.start()
+    stage.stream("contested", **STEADY)
+    stage.stream("other", **STEADY)
+    path = GENERATORS.path(stage.namespace, "contested") + "/status"
+    wiped: object = {"conditions": None} if what == "conditions" else None
+    resync, counters = span(60, 5), span(30, 2)
+
+    def writes() -> float:
+        return stage.total("audit_event_operator_api_writes_total", kind="status")
+
+    with stage.watched():
+        seconds, before, wipes, began = span(120, 15), writes(), 0, time.monotonic()
+        while time.monotonic() - began < seconds:
+            if stage.resources.ready("contested")[1]:
+                assert stage.plane.request("PATCH", path, {"status": wiped}, content_type=MERGE).status == 200
+                wipes += 1
+            time.sleep(0.05)  # as a rival that polls
+        answered = writes() - before
+        ended = time.monotonic()
+        stage.resources.wait_ready("contested", "True", "Publishing", timeout_seconds=60)
+        restored = time.monotonic() - ended
+        must_take_changes(stage, "contested", "100ms")
+    each = seconds / counters + seconds / resync
+    assert wipes >= 2
+    assert answered <= 2 * each + 5, "one of the two resources is left alone"
+    stage.calm()
+    saw(
+        f"{what} wiped {wipes} times in {seconds:.0f} s: {answered:.0f} writes of two statuses, right {restored:.1f} s after "
+        f"the last; {stage.verdict()}"
+    )

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from faults.stage import FULL, Saw, Stage, span
+from faults.stage import FULL, Stage, span
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 from witness import scrape
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s

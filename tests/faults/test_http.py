@@ -19,9 +19,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
 from faults.http import EXAMPLE, JSON, crowd, head, send
-from faults.stage import FULL, Saw
+from faults.stage import FULL
 from realparts.operator_process import OperatorProcess, Response
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 from streams import must_be_free_of_bugs
 
 ROUTE = "/generate_event"

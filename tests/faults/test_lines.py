@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.stage import FULL, Saw, Stage, span
+from faults.stage import FULL, Stage, span
 from realparts.line import Line
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 
 HEARTBEAT_SECONDS = 15 if FULL else 3
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from faults.stage import FULL, Saw, Stage, span
+from faults.stage import FULL, Stage, span
 from generators import MERGE
 from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 from witness import EACH
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s

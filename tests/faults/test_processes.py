@@ -2,7 +2,8 @@
 
 import pytest
 
-from faults.stage import Saw, Stage
+from faults.stage import Stage
+from sights import Saw
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 QUICK_LEASE = {

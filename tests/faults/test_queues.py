@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.stage import Saw, Stage, span
+from faults.stage import Stage, span
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 
 STEADY = {"interval": "10ms", "eventsPerInterval": 2}  # 200/s
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from faults.stage import Saw, Stage, span
+from faults.stage import Stage, span
 from realparts.controlplane import ControlPlane
 from realparts.rabbitmq_cluster import NAMES, RabbitMQCluster
 from realparts.rabbitmq_node import Installation
+from sights import Saw
 from streams import must_be_free_of_bugs
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4, "queueDeclaration": {"type": "Quorum"}}  # 200/s

@@ -6,11 +6,12 @@ import uuid
 import pytest
 
 from faults.secrets import Secrets, by_secret, connects
-from faults.stage import FULL, SHORTENED, Saw, Stage, span
+from faults.stage import FULL, SHORTENED, Stage, span
 from oracle import compare
 from realparts.controlplane import GENERATORS
 from realparts.line import Line
 from realparts.rabbitmq import Broker, RabbitMQ
+from sights import Saw
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
 LONGEST_SECRET_READ_SECONDS = 30  # while its broker fails, the operator looks at a Secret every 20 to 30 s

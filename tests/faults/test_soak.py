@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from faults.stage import FULL, Saw, Stage
+from faults.stage import FULL, Stage
 from faults.test_many import lag_p99_seconds
 from realparts.line import Line
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 
 SECONDS = float(os.environ.get("AEG_SOAK_SECONDS", "600" if FULL else "45"))
 SEED = int(os.environ.get("AEG_SOAK_SEED", str(random.randrange(10**6))))

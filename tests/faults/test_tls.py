@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from faults.secrets import Secrets, by_secret, connects
-from faults.stage import FULL, Saw, Stage, span
+from faults.stage import FULL, Stage, span
 from realparts.certificates import Pair, issue, make_authority
 from realparts.line import Line
 from realparts.rabbitmq import RabbitMQ
+from sights import Saw
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
 HOSTS = ("127.0.0.1", "localhost")

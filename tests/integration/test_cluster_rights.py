@@ -9,6 +9,7 @@ import pytest
 from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
+from sights import Saw
 
 ROLES = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/audit-event-operator",
@@ -69,7 +70,7 @@ def readiness(operator: OperatorProcess) -> str:
 )
 def test_without_this_right_it_is_not_ready_and_names_it(
     cluster: ControlPlane, start_operator: Callable[..., OperatorProcess], without: Callable[..., None],
-    kind: str, resource: str, verb: str, named: str,
+    kind: str, resource: str, verb: str, named: str, saw: Saw,
 ) -> None:  # fmt: skip
     without(kind, resource, verb)
     operator = start_operator(ready=False)
@@ -80,6 +81,7 @@ def test_without_this_right_it_is_not_ready_and_names_it(
     assert operator.status_of("/livez") == 200
     operator.wait_for_log(f"may not {named}")
     assert operator.running
+    saw(f"{verb} {resource}: /readyz and log")
 
 
 @pytest.mark.row(45)
@@ -92,19 +94,21 @@ def test_without_this_right_it_is_not_ready_and_names_it(
 )
 def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
     cluster: ControlPlane, namespace: str, queue: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str,
+    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str, saw: Saw,
 ) -> None:  # fmt: skip
     without("ClusterRole", resource, verb)
     operator = start_operator()
     put(cluster, namespace, "demo", queue=queue, interval="100ms")
     operator.wait_for_log(f"may not {named}")
     assert rabbitmq.take(queue, 3)
+    saw(f"{verb} {resource}: log, and events go on")
 
 
 @pytest.mark.row(45)
 def test_without_the_right_to_read_secrets_the_resource_says_so(
-    cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess], without: Callable[..., None]
-) -> None:
+    cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess],
+    without: Callable[..., None], saw: Saw,
+) -> None:  # fmt: skip
     without("ClusterRole", "secrets", "get")
     operator = start_operator()
     put(cluster, namespace, "demo", rabbitmq={"secretRef": {"name": "broker"}})
@@ -116,3 +120,4 @@ def test_without_the_right_to_read_secrets_the_resource_says_so(
 
     operator.wait_until(lambda: condition().get("reason") == "SecretNotAllowed", what="the reason")
     assert "get secrets" in condition()["message"]
+    saw("get secrets: condition")

@@ -19,6 +19,7 @@ from audit_event_operator.resource.status import Facts, build_status
 from audit_event_operator.resource.verdict import validate_object
 from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.processes import wait_until
+from sights import Saw
 
 HEAD = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: demo}}\n"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -83,7 +84,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
     ],
 )
 def test_kubectl_refuses_with_a_sentence_that_names_the_field(
-    plane: ControlPlane, spec: str, field: str, says: str
+    plane: ControlPlane, spec: str, field: str, says: str, saw: Saw
 ) -> None:
     text = f"{HEAD}spec:\n  {spec}\n"
     done = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text, check=False)
@@ -95,6 +96,7 @@ def test_kubectl_refuses_with_a_sentence_that_names_the_field(
     (document,) = load_manifest(text)
     dotted = re.sub(r"\[(\D+)]", r".\1", field)
     assert {problem.field for problem in validate_object(document.content)} == {f"spec.{dotted}"}
+    saw("refused by the API server and by the parser, both in a sentence that names the field")
 
 
 # --- documentation ------------------------------------------------------------------------------------------------------

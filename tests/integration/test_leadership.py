@@ -15,6 +15,7 @@ from generators import Generators
 from realparts.controlplane import ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
+from sights import Saw
 from witness import falls, scrape
 
 # A Lease of a few seconds; test_cluster_leadership has the operator's own times.
@@ -32,6 +33,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     queue: str,
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
+    saw: Saw,
 ) -> None:
     resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
@@ -68,6 +70,8 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     ]
     assert sins == [], f"stopped at {stopped_at}, went on at {resumed_at}"
     assert [first.stop().exit_code, second.stop().exit_code] == [0, 0]
+    away = (resumed_at - stopped_at).total_seconds()
+    saw(f"holder stopped for {away:.0f} s, replaced and continued: 0 events of its own after it was stopped")
 
 
 @pytest.mark.row(33)
@@ -77,6 +81,7 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     queue: str,
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
+    saw: Saw,
 ) -> None:
     resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="50ms")
@@ -97,3 +102,4 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
     assert max(gaps) <= 5
     assert told >= 20
+    saw(f"handover at SIGTERM: no event of both at once or twice, longest pause {max(gaps):.1f} s")

@@ -15,6 +15,7 @@ from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker, RabbitMQ
+from sights import Saw
 from streams import (
     LEASE,
     SERIES,
@@ -336,6 +337,7 @@ def test_a_namespace_with_a_running_stream_can_be_deleted(
     tap: Tap,
     queue: str,
     operator_runs: bool,
+    saw: Saw,
 ) -> None:
     kubectl = controller_manager.kubectl
     kubectl("create", "namespace", f"{generators.namespace}-doomed")
@@ -345,9 +347,11 @@ def test_a_namespace_with_a_running_stream_can_be_deleted(
     if not operator_runs:
         operator.kill()
         controller_manager.request("DELETE", LEASE)
+    asked = time.monotonic()
     gone = kubectl("delete", "namespace", doomed.namespace, "--timeout=45s", timeout_seconds=50, check=False)
     left = kubectl("get", "namespace", doomed.namespace, "--ignore-not-found", "-o", "jsonpath={.status}").stdout
     assert gone.returncode == 0, f"{gone.stderr}{left}\n{controller_manager.controller_manager.log_tail()}"
     deleted = time.monotonic()
     assert controller_manager.request("GET", GENERATORS.path(doomed.namespace)).body["items"] == []
     assert tap.wait_for_silence(1) - deleted <= 1
+    saw(f"gone after {deleted - asked:.0f} s {'with' if operator_runs else 'without'} the operator")

@@ -11,6 +11,7 @@ from generators import Generators
 from realparts.controlplane import GENERATORS, REPOSITORY, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import Broker
+from sights import Saw
 from streams import every_version, must_be_free_of_bugs, running_operator
 
 OURS_TO_CHANGE = {"resourceVersion", "managedFields"}
@@ -55,8 +56,9 @@ def what_belongs_to_others(thing: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.row(41)
 def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
-    apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str
-) -> None:
+    apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str,
+    saw: Saw,
+) -> None:  # fmt: skip
     generators = Generators(cluster, namespace)
     run = {"queue": queue, "interval": "20ms", "maxEvents": 20}
     steps: list[tuple[dict[str, Any], str]] = [
@@ -94,6 +96,7 @@ def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
     assert last["metadata"]["annotations"] == {"note": "by a person"}
     assert [entry["manager"] for entry in last["metadata"]["managedFields"] if "subresource" not in entry] == ["git"]
     assert {entry["manager"] for entry in last["metadata"]["managedFields"]} == {"git", "audit-event-operator"}
+    saw(f"{len(versions)} versions of a resource through {len(steps)} changes and a restart: ours is the status alone")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 The watch is broken on its way, between the real operator and the real API server.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker
+from sights import Saw
 from witness import EACH, Witness, scrape
 
 QUICK = {"AEG_CRD_POLL_SECONDS": "1", "AEG_RESYNC_SECONDS": "3"}
@@ -63,6 +65,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     rabbitmq: Broker,
     without_crd: Callable[[], None],
     start_operator: Callable[..., OperatorProcess],
+    saw: Saw,
 ) -> None:
     without_crd()
     operator = start_operator(ready=False, **QUICK)
@@ -73,11 +76,14 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     assert operator.status_of("/livez") == 200
     pid = operator.pid
     cluster.install_crd()
+    installed = time.monotonic()
     operator.wait_ready()
+    ready = time.monotonic() - installed
     resources.create("late", queue=queue, interval="100ms")
     assert rabbitmq.take(queue, 3)
     resources.wait_ready("late", "True", "Publishing")
     assert (operator.running, operator.pid) == (True, pid)
+    saw(f"started before it: named in /readyz, ready {ready:.1f} s after it came, the same process")
 
 
 @pytest.mark.row(31)
@@ -88,13 +94,16 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
     rabbitmq: Broker,
     without_crd: Callable[[], None],
     start_operator: Callable[..., OperatorProcess],
+    saw: Saw,
 ) -> None:
     operator = start_operator(**QUICK, AEG_DEPARTED_SERIES_SECONDS="2")
     resources.create("demo", queue=queue, interval="50ms")
     rabbitmq.take(queue, 3)
     with Witness(operator).watching() as witness:
         without_crd()
+        deleted = time.monotonic()
         operator.wait_until(lambda: operator.get_json("/healthz")["generators"]["total"] == 0, what="all to stop")
+        stopped = time.monotonic() - deleted
         stopped_at = operator.metric("audit_event_generator_published_success_total")
         operator.wait_until(
             lambda: GENERATORS.crd_name in operator.get("/readyz").body.decode(), what="/readyz to name the CRD"
@@ -104,7 +113,9 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
         )
         assert operator.metric("audit_event_generator_published_success_total") == stopped_at
         cluster.install_crd()
+        installed = time.monotonic()
         operator.wait_ready()
+        ready = time.monotonic() - installed
         resources.create("demo", queue=queue, interval="50ms")
         operator.wait_until(lambda: publishes(operator, "demo"), what="the new resource's events")
         resources.wait_ready("demo", "True", "Publishing")
@@ -112,6 +123,7 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
         operator.wait_until(lambda: interval(operator, "demo") == 0.07, what="a patch to be heard of")
     # The witness has seen that no total fell when the series went, and that the process was the same.
     assert witness.scrapes[-1].totals()
+    saw(f"deleted: all stopped after {stopped:.1f} s, ready {ready:.1f} s after it was back, the same process")
 
 
 # --- the watch --------------------------------------------------------------------------------------------------------
