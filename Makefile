@@ -83,7 +83,7 @@ FAULT_TESTS = $(BIN)/pytest -p fault_table -m row -n $(FAULT_WORKERS) --dist loa
 faults: $(DEV) ## The fault matrix at full length, as a table (FAULT_WORKERS=3; AEG_FAULT_TABLE=file)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
-	@AEG_FAULTS=full exec $(FAULT_TESTS) $(PYTEST_ARGS)
+	@AEG_FAULTS=full AEG_TEST_OUTAGE_SECONDS=$${AEG_TEST_OUTAGE_SECONDS:-600} exec $(FAULT_TESTS) $(PYTEST_ARGS)
 
 .PHONY: faults-short
 faults-short: $(DEV) ## The fault matrix with short faults and time constants, as .ci/run has it
