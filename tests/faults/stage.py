@@ -164,13 +164,16 @@ class Stage:
         """What the journal says of one stream or of all."""
         return read_journal(self.journal, None if stream is None else f"{self.namespace}/{stream}")
 
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """The lines of the journal."""
+        return (json.loads(line) for line in self.journal.read_text().splitlines())
+
     def confirmed(self, stream: str, begin_unix_ns: int, end_unix_ns: int) -> int:
         """How many events of a stream the broker confirmed between two moments."""
         name = f"{self.namespace}/{stream}"
-        entries = (json.loads(line) for line in self.journal.read_text().splitlines())
         return sum(
             1
-            for each in entries
+            for each in self.entries()
             if each["generator"] == name
             and each["outcome"] == "ack"
             and begin_unix_ns <= each["time_unix_ns"] < end_unix_ns
@@ -180,9 +183,11 @@ class Stage:
         """All messages of this test's queues."""
         return [message for queue in sorted(self.queues) for message in self.broker.drain(queue)]
 
-    def verdict(self, *, broker_discards: bool = False, open_at_the_end: int = 0) -> Verdict:
-        """Compare journal and queues; every body is the event that its message_id names."""
-        messages = self.drain()
+    def verdict(
+        self, messages: list[Message] | None = None, *, broker_discards: bool = False, open_at_the_end: int = 0
+    ) -> Verdict:
+        """Compare the journal with the queues (or what was drained of them); every body is the event of its message_id."""
+        messages = self.drain() if messages is None else messages
         for message in messages:
             assert message.json()["event_id"] == message.properties.message_id
         account = self.account()

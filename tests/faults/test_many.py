@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from faults.stage import FULL, Stage, span
 from generators import MERGE
 from realparts.controlplane import GENERATORS, ControlPlane
+from realparts.processes import wait_until
 from realparts.rabbitmq import RabbitMQ
 from sights import Saw
 from witness import EACH
@@ -22,6 +26,8 @@ from witness import EACH
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
 MANY = 1000 if FULL else 300
 MIB = 2**20
+API_CONNECTIONS = 50
+"""Most connections that the client's pool keeps; how many of them stay idle is up to how often they are used in turn."""
 
 
 def at_once(work: Callable[[int], object], numbers: range, workers: int = 8) -> None:
@@ -186,32 +192,57 @@ def test_the_same_name_in_twenty_namespaces_is_twenty_streams(stage: Stage, clus
     saw(f"20 series of 20 events, {len(messages)} unique ids, one connection")
 
 
+def sockets(pid: int) -> int:
+    """How many sockets a process has open."""
+    files = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(1 for file in files if _leads_to(file).startswith("socket:"))
+
+
+def _leads_to(file: Path) -> str:
+    try:
+        return str(file.readlink())
+    except OSError:  # closed meanwhile
+        return ""
+
+
 @pytest.mark.row(37)
 @pytest.mark.row(48)
 @pytest.mark.timeout(900)
 def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: Saw) -> None:
     operator = stage.start(AEG_DEPARTED_SERIES_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="30")
-    base_connections = stage.connections()
+    base_connections, base_sockets = stage.connections(), sockets(operator.pid)
     queues = [stage.queue(f"q{number}") for number in range(4)]
     names = range(MANY)
 
-    def create(number: int) -> None:
-        stage.resources.create(f"r{number}", queue=queues[number % 4], interval="2s")
+    def create_all(host: str) -> float:
+        """By its host an event says which of two resources of one name it is from; seconds until all are Ready."""
+        entities = {"hosts": {"names": [host]}}
+        began = time.monotonic()
+        at_once(
+            lambda number: stage.resources.create(
+                f"r{number}", queue=queues[number % 4], interval="2s", entities=entities
+            ),
+            names,
+        )
+        operator.wait_until(all_ready, timeout_seconds=180, what=f"all of {host} to be Ready")
+        return time.monotonic() - began
 
-    def items() -> list[dict[str, object]]:
-        found: list[dict[str, object]] = stage.plane.request("GET", GENERATORS.path(stage.namespace)).body["items"]
+    def items() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = stage.plane.request("GET", GENERATORS.path(stage.namespace)).body["items"]
         return found
 
     def all_ready() -> bool:
         found = items()
         return len(found) == MANY and all("'Publishing'" in repr(each["status"]) for each in found)
 
-    began = time.monotonic()
-    at_once(create, names)
-    operator.wait_until(all_ready, timeout_seconds=180, what="all to be Ready")
-    ready = time.monotonic() - began
+    def delete_all() -> float:
+        """When the API server had told of every deletion (time.time())."""
+        stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
+        return time.time()
+
+    ready = create_all("old")
     writes = stage.total("audit_event_operator_api_writes_total")
-    old = {str(each["metadata"]["uid"]) for each in items()}  # type: ignore[index]
+    old = {each["metadata"]["uid"] for each in items()}
 
     began = time.monotonic()
     for number in range(int(span(1000, 200))):
@@ -220,7 +251,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: S
         assert stage.plane.request("PATCH", path, body, content_type=MERGE).status == 200
         time.sleep(max(0.0, began + number / 50 - time.monotonic()))  # 50 patches/s
     operator.wait_until(
-        lambda: all(each["status"]["observedGeneration"] == each["metadata"]["generation"] for each in items()),  # type: ignore[index]
+        lambda: all(each["status"]["observedGeneration"] == each["metadata"]["generation"] for each in items()),
         what="every patch to be in effect",
     )
     patching = time.monotonic() - began
@@ -230,31 +261,56 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: S
     text = operator.metrics_text()
     scrape_seconds = time.monotonic() - began
 
-    stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
+    old_gone = delete_all()
+    create_all("new")  # at once, under the same names
+    assert not old & {each["metadata"]["uid"] for each in items()}
+    events = stage.plane.request("GET", f"/api/v1/namespaces/{stage.namespace}/events").body["items"]
+    of_old = [
+        datetime.fromisoformat(each["metadata"]["creationTimestamp"]).timestamp()
+        for each in events
+        if each["involvedObject"]["uid"] in old
+    ]
+    assert of_old, "there are Kubernetes Events to look at"
+    assert max(of_old) <= old_gone + 1
+
+    new_gone = delete_all()
     operator.wait_until(
         lambda: f'namespace="{stage.namespace}"' not in operator.metrics_text(),
         timeout_seconds=120,
         what="the series to go",
     )
     operator.wait_until(lambda: stage.connections() == base_connections, what="the connections to go")
-
-    at_once(create, names)
-    operator.wait_until(all_ready, timeout_seconds=180, what="the new ones to be Ready")
-    new = {str(each["metadata"]["uid"]) for each in items()}  # type: ignore[index]
-    assert not old & new
-    stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
-    operator.wait_until(lambda: stage.connections() == base_connections, what="the connections to go again")
-    time.sleep(1)
+    time.sleep(max(0.0, new_gone + 1 - time.time()))
+    statuses = stage.total("audit_event_operator_api_writes_total", kind="status")
+    wait_until(
+        lambda: sockets(operator.pid) <= base_sockets + API_CONNECTIONS,
+        timeout_seconds=60,
+        what=f"all sockets but {base_sockets} and the idle ones to the API server to go",
+        explain=lambda: sockets(operator.pid),
+    )
+    assert stage.total("audit_event_operator_api_writes_total", kind="status") == statuses
     assert len(json.loads(operator.get("/generators").body)["generators"]) <= 1
+
     assert per_second <= 220, "transitions ≤200/s, counters ≤20/s"
     assert memory <= 400 * MIB
-    verdict = stage.verdict()
+    assert text.count("_created") == 0
+    messages = stage.drain()
+    hosts = {message.properties.message_id: message.json()["server_hostname"] for message in messages}
+    assert set(hosts.values()) == {"old", "new"}
+    last = {"old": 0.0, "new": 0.0}
+    for entry in stage.entries():
+        if host := hosts.get(entry["message_id"]):
+            last[host] = max(last[host], entry["time_unix_ns"] / 1e9)
+    assert last["old"] <= old_gone + 1, "nothing of an old one is written later"
+    assert last["new"] <= new_gone + 1
+    verdict = stage.verdict(messages)
     published = stage.total("audit_event_generator_published_success_total")
     assert published == verdict.published, "the counter, the journal and the queues agree"
-    assert text.count("_created") == 0
+    last_word = max(last["old"], *of_old) - old_gone
     saw(
         f"{MANY} Ready after {ready:.0f} s, {per_second:.0f} API writes/s at 50 patches/s, {memory / MIB:.0f} MiB, "
-        f"scrape {scrape_seconds * 1000:.0f} ms; nothing left after deletion; {verdict}"
+        f"scrape {scrape_seconds * 1000:.0f} ms; applied again at once, the last word of an old one came "
+        f"{last_word:+.1f} s after its deletion; no generator, series, socket or write left; {verdict}"
     )
 
 

@@ -71,9 +71,12 @@ def announcement(before: ReadyCondition | None, after: ReadyCondition | None) ->
 class Announcer:
     """Posts Kubernetes Events while `run` runs: at most one per (resource, reason) in ten minutes, and five per second in all.
 
+    Nothing is told of a resource that went while its turn had not come.
+
     Args:
         writer: the API server.
         instance: this process.
+        alive: whether the resource with a UID is still there.
         tally: counts the writes.
         same_reason_seconds: least time between two Kubernetes Events of one resource and reason.
         wall: the time of day, aware.
@@ -84,12 +87,14 @@ class Announcer:
         writer: EventWriter,
         *,
         instance: str,
+        alive: Callable[[str], bool],
         tally: Tally | None = None,
         same_reason_seconds: float = SAME_REASON_SECONDS,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._writer = writer
         self._instance = instance
+        self._alive = alive
         self._tally = tally or Tally()
         self._same_reason_seconds = same_reason_seconds
         self._wall = wall
@@ -113,6 +118,10 @@ class Announcer:
         self._waiting.append((snapshot.ref, snapshot.uid, told))
         self._wake.set()
 
+    def clear(self) -> None:
+        """Leave untold what waits: another process tells now."""
+        self._waiting.clear()
+
     async def run(self) -> None:
         """Post until cancelled. What cannot be posted is given up: the condition says it anyway."""
         loop = asyncio.get_running_loop()
@@ -121,7 +130,9 @@ class Announcer:
                 self._wake.clear()
                 await self._wake.wait()
             await asyncio.sleep(max(_SHORTEST_NAP_SECONDS, self._limiter.wait_seconds(loop.time())))
-            if not self._limiter.take(loop.time()):
+            while self._waiting and not self._alive(self._waiting[0][1]):
+                self._waiting.popleft()
+            if not self._waiting or not self._limiter.take(loop.time()):
                 continue
             ref, uid, told = self._waiting.popleft()
             try:

@@ -99,7 +99,11 @@ class ClusterSource:
         self.tally = tally
         self.gate = gate
         self._announcer = Announcer(
-            cluster, instance=options.identity, tally=tally, same_reason_seconds=options.event_repeat_seconds
+            cluster,
+            instance=options.identity,
+            alive=lambda uid: fleet.snapshot(uid) is not None,
+            tally=tally,
+            same_reason_seconds=options.event_repeat_seconds,
         )
         self._reporter = Reporter(
             fleet,
@@ -205,6 +209,7 @@ class ClusterSource:
         self._fleet.start()
         self._intake.reset()
         self._reporter.clear()
+        self._announcer.clear()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reporter.run(), name="reporter")
             group.create_task(self._announcer.run(), name="announcer")

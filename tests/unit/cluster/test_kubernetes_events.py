@@ -51,10 +51,20 @@ def test_a_strange_status_has_no_ready_condition(strange):
 
 
 @pytest.fixture
-async def desk():
+def gone() -> set[str]:
+    """UIDs of resources that are not there any more."""
+    return set()
+
+
+@pytest.fixture
+async def desk(gone):
     cluster, tally = FakeCluster(), Tally()
     announcer = Announcer(
-        cluster, instance="pod-1", tally=tally, wall=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        cluster,
+        instance="pod-1",
+        alive=lambda uid: uid not in gone,
+        tally=tally,
+        wall=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
     task = asyncio.create_task(announcer.run())
     yield cluster, announcer, tally
@@ -101,6 +111,32 @@ async def test_a_flood_is_thinned(desk):
     assert 40 <= len(cluster.events) <= 60
     await asyncio.sleep(1000)
     assert len(cluster.events) == 500
+
+
+async def test_nothing_is_told_of_a_resource_that_went_before_its_turn_and_others_need_not_wait_for_it(desk, gone):
+    cluster, announcer, _ = desk
+    for number in range(400):
+        announcer.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    told = len(cluster.events)
+    assert 0 < told < 20
+    gone.update(f"u{number}" for number in range(399))
+    await asyncio.sleep(1)
+    assert [event["involvedObject"]["uid"] for event in cluster.events[told:]] == ["u399"]
+
+
+async def test_what_waits_when_another_process_takes_over_is_not_told(desk):
+    cluster, announcer, _ = desk
+    for number in range(100):
+        announcer.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    told = len(cluster.events)
+    announcer.clear()
+    await asyncio.sleep(60)
+    assert len(cluster.events) == told
+    announcer.announce(make_snapshot(uid="later"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    assert len(cluster.events) == told + 1
 
 
 async def test_what_cannot_be_posted_is_given_up(desk):
