@@ -30,9 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def saw(record_property: Callable[[str, object], None]) -> Saw:
+def saw(request: pytest.FixtureRequest) -> Saw:
     """What this test saw, for the table of the fault matrix: saw("published 5,000, missing 0")."""
-    return lambda what: record_property(PROPERTY, str(what))
+    return lambda what: request.node.user_properties.append((PROPERTY, str(what)))
 
 
 # --- Kubernetes -------------------------------------------------------------------------------------------------------

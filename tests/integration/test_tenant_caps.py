@@ -1,6 +1,7 @@
 """A team that asks for more than its share takes nothing from others: caps of resources and namespaces, seen in the queue."""
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from generators import Generators
-from realparts.controlplane import ControlPlane
+from realparts.controlplane import GENERATORS, ControlPlane
 from realparts.operator_process import OperatorProcess
 from realparts.processes import wait_until
 from realparts.rabbitmq import Broker
@@ -25,6 +26,14 @@ def operator(start_operator: Callable[..., OperatorProcess]) -> Iterator[Operato
     must_be_free_of_bugs(running)
 
 
+@pytest.fixture
+def modest(cluster: ControlPlane) -> Iterator[Generators]:
+    """A second team, with a namespace of its own."""
+    team = Generators(cluster, cluster.create_namespace(f"modest-{uuid.uuid4().hex[:8]}"))
+    yield team
+    cluster.request("DELETE", GENERATORS.path(team.namespace))
+
+
 def rates(tap: Tap) -> dict[str, float]:
     """Events per second of each host from now on."""
     began = time.monotonic()
@@ -35,9 +44,9 @@ def rates(tap: Tap) -> dict[str, float]:
 
 @pytest.mark.timeout(120)
 def test_who_asks_for_too_much_is_cut_and_told_so_and_the_neighbours_keep_their_rate(
-    operator: OperatorProcess, cluster: ControlPlane, namespace: str, rabbitmq: Broker, queue: str
+    operator: OperatorProcess, cluster: ControlPlane, namespace: str, modest: Generators, rabbitmq: Broker, queue: str
 ) -> None:
-    greedy, modest = Generators(cluster, namespace), Generators(cluster, cluster.create_namespace("modest"))
+    greedy = Generators(cluster, namespace)
     with Tap(rabbitmq, [queue]) as tap:
 
         def stream(team: Generators, name: str, **spec: Any) -> None:
