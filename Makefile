@@ -60,12 +60,13 @@ BROKER_TESTS = $(wildcard tests/integration/test_rabbitmq_*.py) $(addprefix test
   realparts.py broker_outage.py first_resource.py generate_event.py live_changes.py no_secret_anywhere.py without_a_cluster.py) \
   $(addprefix tests/faults/test_, alarms.py broker_outages.py lines.py queues.py quorum.py secrets.py tls.py)
 
+SUITE ?= trixie
 .PHONY: test-rabbitmq4
-test-rabbitmq4: $(DEV) ## The tests that speak to a broker, on RabbitMQ 4 (Debian and root)
+test-rabbitmq4: $(DEV) ## The tests that speak to a broker, on the RabbitMQ 4 of Debian SUITE=trixie or forky (as root on Debian)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
-	@$(REALPARTS).rabbitmq4 >/dev/null
-	@exec env AEG_TEST_RABBITMQ=4 $(BIN)/pytest -p fault_table $(BROKER_TESTS) $(PYTEST_ARGS)
+	@$(REALPARTS).rabbitmq4 $(SUITE) >/dev/null
+	@exec env AEG_TEST_RABBITMQ=$(SUITE) $(BIN)/pytest -p fault_table $(BROKER_TESTS) $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: $(DEV) ## The tests on a real node: KUBECONFIG (kind), or a rig (AEG_RIGS)

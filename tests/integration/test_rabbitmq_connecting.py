@@ -10,6 +10,7 @@ import pytest
 from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.engine.ports import TargetUnavailable
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.spec import DeclarationMode
 from outlets import DEFAULT, QUICK, Exchange, events, target_of, tls_target
 from realparts.certificates import make_authority
 from realparts.processes import free_port
@@ -59,6 +60,21 @@ async def test_missing_permissions_are_named(
         station.put(events(1))
         assert says in await station.trouble(Reason.ACCESS_REFUSED)
         await asyncio.to_thread(own_rabbitmq.add_user, "limited", "pass")
+        await station.published(1)
+        assert station.health.trouble is None
+
+
+async def test_a_queue_that_exists_needs_the_right_to_write_alone(own_rabbitmq: RabbitMQ, queue: str) -> None:
+    own_rabbitmq.declare(queue)
+    own_rabbitmq.add_user("limited", "pass")
+    own_rabbitmq.rabbitmqctl("set_permissions", "limited", "^$", r"^amq\.default$", "^$")
+    async with Exchange(target_of(own_rabbitmq, username="limited", password="pass")) as exchange:
+        station = exchange.station(queue, mode=DeclarationMode.MUST_EXIST)
+        station.put(events(1))
+        if own_rabbitmq.release() >= (4, 3):
+            assert "look up" in await station.trouble(Reason.ACCESS_REFUSED)
+            permissions = "set_permissions", "limited", "^$", rf"^(amq\.default|{queue})$", "^$"
+            await asyncio.to_thread(own_rabbitmq.rabbitmqctl, *permissions)
         await station.published(1)
         assert station.health.trouble is None
 

@@ -80,7 +80,7 @@ def test_a_durable_message_survives_a_kill_of_the_broker(own_rabbitmq: RabbitMQ)
 
 def test_the_broker_is_of_the_release_that_was_chosen_and_its_pid_is_that_of_the_server(own_rabbitmq: RabbitMQ) -> None:
     tree = own_rabbitmq.node.installation.tree
-    assert (tree is not None) == (os.environ.get("AEG_TEST_RABBITMQ") == "4")
+    assert (tree is not None) == bool(os.environ.get("AEG_TEST_RABBITMQ"))
     version = own_rabbitmq.version()
     assert version.startswith("4.") or tree is None
     assert ((tree or Path("/")) / f"usr/lib/rabbitmq/lib/rabbitmq_server-{version}").exists()

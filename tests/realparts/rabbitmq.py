@@ -272,6 +272,11 @@ class RabbitMQ(Broker):
         """Of the server that runs, for example "3.10.8"."""
         return self.rabbitmqctl("eval", "rabbit_misc:version().").strip().strip('"')
 
+    def release(self) -> tuple[int, int]:
+        """For example (3, 10): what a behaviour that changed depends on."""
+        major, minor = self.version().split(".")[:2]
+        return int(major), int(minor)
+
     def rabbitmqctl(self, *arguments: str, timeout_seconds: float = 30) -> str:
         """Run rabbitmqctl on this node and return its output; AssertionError when it fails."""
         command = self.node.installation.command(PROGRAMS / "rabbitmqctl", "--quiet", *arguments)

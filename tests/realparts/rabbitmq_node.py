@@ -28,16 +28,17 @@ class Installation:
 
     @classmethod
     def chosen(cls, environment: Mapping[str, str]) -> "Installation":
-        """The one that AEG_TEST_RABBITMQ names: `4`, or this machine's when it is unset or empty.
+        """The one of the Debian suite that AEG_TEST_RABBITMQ names, or this machine's when it is unset or empty.
 
         Raises:
-            PartError: it names another one.
-            BuildError: RabbitMQ 4 was not made yet.
+            PartError: it names no suite that has RabbitMQ 4.
+            BuildError: it was not made yet.
         """
         wanted = environment.get(CHOICE, "")
-        if wanted not in {"", "4"}:
-            raise PartError(f"{CHOICE} is {wanted!r}; it may be 4, or unset for the RabbitMQ of this machine.")
-        return cls(rabbitmq4.find_tree() if wanted else None)
+        if wanted not in {"", *rabbitmq4.SUITES}:
+            suites = " or ".join(rabbitmq4.SUITES)
+            raise PartError(f"{CHOICE} is {wanted!r}; it may be {suites}, or unset for the RabbitMQ of this machine.")
+        return cls(rabbitmq4.find_tree(wanted) if wanted else None)
 
     def command(self, program: str | Path, *arguments: str) -> list[str]:
         """The command line that runs one of its programs; the process that is started becomes the program."""

@@ -88,9 +88,9 @@ class Asking:
             raise faults.no_second_channel(broker) from None
 
     async def _declare(self, request: OutletRequest, broker: str) -> None:
-        create = request.declaration_mode is DeclarationMode.CREATE_IF_MISSING
         code, text = await self._ask_for(request, passive=True)
-        if code == faults.NOT_FOUND and create:
+        create = code == faults.NOT_FOUND and request.declaration_mode is DeclarationMode.CREATE_IF_MISSING
+        if create:
             code, text = await self._ask_for(request, passive=False)
             if code == faults.PRECONDITION_FAILED:  # somebody else was faster; his arguments are his business
                 again, _ = await self._ask_for(request, passive=True)

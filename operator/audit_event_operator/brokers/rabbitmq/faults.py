@@ -266,7 +266,7 @@ def publish_refused(broker: str, queue: str, detail: str) -> BrokerFault:
 
 
 def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) -> BrokerFault:
-    """Why a queue could not be declared."""
+    """Why a queue could not be declared; `create`: it was to be made, not only looked up."""
     detail = f"{code} {text}"
     if code == NOT_FOUND:
         return queue_missing(broker, queue, detail)
@@ -284,11 +284,14 @@ def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) 
             detail=detail,
         )
     if code == ACCESS_REFUSED:
-        right = "configure permission on it, or create the queue and set queueDeclaration.mode to MustExist"
+        way_out = (
+            "Grant configure permission on it, or create the queue and set queueDeclaration.mode to MustExist."
+            if create
+            else "Grant write permission on it: RabbitMQ from 4.3 on answers only who has some permission on a queue."
+        )
         return BrokerFault(
             Reason.ACCESS_REFUSED,
-            f'The broker {broker} does not let this user {"create" if create else "look up"} queue "{queue}". '
-            f"Grant {right if create else 'permissions on it'}.",
+            f'The broker {broker} does not let this user {"create" if create else "look up"} queue "{queue}". {way_out}',
             detail=detail,
         )
     return BrokerFault(
