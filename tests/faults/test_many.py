@@ -306,11 +306,12 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: S
     verdict = stage.verdict(messages)
     published = stage.total("audit_event_generator_published_success_total")
     assert published == verdict.published, "the counter, the journal and the queues agree"
-    last_word = max(last["old"], *of_old) - old_gone
+    late = max(last["old"], *of_old) - old_gone
+    when = f"{abs(late):.1f} s {'before' if late < 0 else 'after'} the answer to their deletion"
     saw(
         f"{MANY} Ready after {ready:.0f} s, {per_second:.0f} API writes/s at 50 patches/s, {memory / MIB:.0f} MiB, "
-        f"scrape {scrape_seconds * 1000:.0f} ms; applied again at once, the last word of an old one came "
-        f"{last_word:+.1f} s after its deletion; no generator, series, socket or write left; {verdict}"
+        f"scrape {scrape_seconds * 1000:.0f} ms; applied again at once, the last word of an old one came {when}; "
+        f"no generator, series, socket or write left; {verdict}"
     )
 
 
