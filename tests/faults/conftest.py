@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from faults.http import Start
 from faults.stage import FULL, Stage
 from realparts.controlplane import ControlPlane
+from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import RabbitMQ
 from streams import must_be_free_of_bugs
 
@@ -33,4 +35,27 @@ def stage(
     yield stage
     stage.close()
     for operator in stage.operators:
+        must_be_free_of_bugs(operator)
+
+
+@pytest.fixture
+def start(tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str) -> Iterator[Start]:
+    """start(*arguments, **env): `standalone` on the broker, with a default target and nearly no stream of its own."""
+    started: list[OperatorProcess] = []
+
+    def start(*arguments: str | Path, **env: str) -> OperatorProcess:
+        environment = own_rabbitmq.environment() | {
+            "RABBITMQ_QUEUE": queue,
+            "EVENT_GENERATION_INTERVAL_SECONDS": "86400",
+            **env,
+        }
+        operator = OperatorProcess(tmp_path, "standalone", *arguments, env=environment, name=f"operator-{len(started)}")
+        started.append(operator)
+        operator.start()
+        operator.wait_until(lambda: operator.status_of("/healthz") == 200, what="the default target")
+        return operator
+
+    yield start
+    for operator in started:
+        operator.kill()
         must_be_free_of_bugs(operator)

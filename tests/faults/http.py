@@ -5,13 +5,17 @@ import json
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from realparts.operator_process import OperatorProcess, Response
 
+ROUTE = "/generate_event"
 EXAMPLE = {"event_type": "user_login", "server_hostname": "prod-web-01", "user_id": "somebody"}
 JSON = "Content-Type: application/json"
+
+Start = Callable[..., OperatorProcess]
+"""The fixture `start`."""
 
 
 def head(*headers: str, method: str = "POST", path: str = "/generate_event") -> bytes:
@@ -99,3 +103,19 @@ def crowd(operator: OperatorProcess, count: int, *, timeout_seconds: float = 120
         return Counter(each.result() for each in posts)
 
     return asyncio.run(all_at_once())
+
+
+def must_refuse(answer: Response | None, status: int) -> str:
+    """An error in the documented form; its sentence."""
+    assert answer is not None, "no answer at all"
+    assert answer.status == status, answer.body
+    (sentence,) = answer.json().values()
+    assert list(answer.json()) == ["error"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Traceback" not in sentence
+    return str(sentence)
+
+
+def by_hand(event: Mapping[str, object]) -> bool:
+    """Whether an event was posted, not generated."""
+    return event["source_service"] == "audit-event-generator-api"

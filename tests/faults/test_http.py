@@ -3,58 +3,26 @@
 import gzip
 import itertools
 import json
-import re
 import socket
 import threading
 import time
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
-from faults.http import EXAMPLE, JSON, crowd, head, send
+from faults.http import EXAMPLE, JSON, ROUTE, Start, by_hand, crowd, head, must_refuse, send
 from faults.stage import FULL
-from realparts.operator_process import OperatorProcess, Response
+from realparts.operator_process import OperatorProcess
 from realparts.rabbitmq import RabbitMQ
 from sights import Saw
-from streams import must_be_free_of_bugs
 
-ROUTE = "/generate_event"
 API_ROW = {"generator_namespace": "", "generator": "api"}
 EACH = "audit_event_operator_generator_"
 MIB = 1024 * 1024
 TOKEN = "the-right-token"
-
-Start = Callable[..., OperatorProcess]
-
-
-@pytest.fixture
-def start(tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str) -> Iterator[Start]:
-    """start(*arguments, **env): `standalone` on the broker, with a default target and nearly no stream of its own."""
-    started: list[OperatorProcess] = []
-
-    def start(*arguments: str | Path, **env: str) -> OperatorProcess:
-        environment = own_rabbitmq.environment() | {
-            "RABBITMQ_QUEUE": queue,
-            "EVENT_GENERATION_INTERVAL_SECONDS": "86400",
-            **env,
-        }
-        operator = OperatorProcess(tmp_path, "standalone", *arguments, env=environment, name=f"operator-{len(started)}")
-        started.append(operator)
-        operator.start()
-        operator.wait_until(lambda: operator.status_of("/healthz") == 200, what="the default target")
-        return operator
-
-    yield start
-    for operator in started:
-        operator.kill()
-        must_be_free_of_bugs(operator)
 
 
 class Vigil:
@@ -112,17 +80,6 @@ def _resident_bytes(pid: int) -> float:
     return int(fields.partition("VmRSS:")[2].split()[0]) * 1024.0
 
 
-def must_refuse(answer: Response | None, status: int) -> str:
-    """An error in the documented form; its sentence."""
-    assert answer is not None, "no answer at all"
-    assert answer.status == status, answer.body
-    (sentence,) = answer.json().values()
-    assert list(answer.json()) == ["error"]
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert "Traceback" not in sentence
-    return str(sentence)
-
-
 def must_still_take_events(operator: OperatorProcess) -> str:
     """A well-behaved caller is served; the id of his event."""
     answer = operator.post(ROUTE, EXAMPLE)
@@ -169,7 +126,7 @@ def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
             rounds()
     event_id = must_still_take_events(operator)
     vigil.must_be_calm(growth_mib=16)
-    assert [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if _by_hand(each.json())] == [event_id]
+    assert [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if by_hand(each.json())] == [event_id]
     assert "Traceback" not in operator.log
     saw(f"{count} rounds of 14 bad bodies, none published; {vigil}")
 
@@ -357,132 +314,13 @@ def test_who_has_no_token_publishes_nothing_and_learns_nothing(
     token_file.write_text("")
     must_refuse(operator.post(ROUTE, EXAMPLE, {"Authorization": "Bearer "}), 503)
 
-    by_hand = [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if _by_hand(each.json())]
-    assert by_hand == [accepted.json()["event_id"]]
+    posted = [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if by_hand(each.json())]
+    assert posted == [accepted.json()["event_id"]]
     assert TOKEN not in operator.log
     saw(f"{len(strangers)} ways to have no token: 401 before anything else, nothing published")
 
 
-# --- row 39 -----------------------------------------------------------------------------------------------------------
-
-NASTY = {
-    "emoji": "🦊👩‍👩‍👧‍👦\U0001f9ff",
-    "right-to-left": "\u202egnp.exe\u202c \u2066isolated\u2069 \u200f",
-    "invisible": "zero\u200bwidth\ufeffand\u00adsoft",
-    "separators": "line\u2028paragraph\u2029end",
-    "quotes": "\"double\" 'single' `back` \\ / </script> $user {user} {{x}} %s %n",
-    "far planes": "\U0010ffff\ue000\u0300combined",
-    "next line": "c1\u0085control\u009b31m",
-}
-"""Texts that are allowed in names; with line breaks and control characters they are allowed in details."""
-CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f"
-
-
-@pytest.mark.row(39)
-@pytest.mark.timeout(120)
-def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, saw: Saw
-) -> None:
-    details = {f"k{number}": text + CONTROLS for number, text in enumerate(NASTY.values())}
-    queues: list[str] = []
-    documents = []
-    for number, text in enumerate(NASTY.values()):
-        queues.append(f"nasty {number} {text} {tmp_path.name}")
-        kind = {"name": "nasty", "resource": text, "details": details | {"who": "${user}"}}
-        documents.append(
-            {
-                "apiVersion": "auditflow.jojees.net/v1alpha1",
-                "kind": "AuditEventGenerator",
-                "metadata": {"name": f"nasty-{number}", "namespace": "shop"},
-                "spec": {
-                    "queue": queues[-1],
-                    "interval": "100ms",
-                    "maxEvents": 10,
-                    "eventTypes": [kind],
-                    "eventMix": {"nasty": 1},
-                    "entities": {"users": {"names": [text]}},
-                },
-            }
-        )
-    file = tmp_path / "nasty.yaml"
-    file.write_text(yaml.safe_dump_all(documents, allow_unicode=True))
-    operator = start("-f", file, AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
-    try:
-        for queue, text in zip(queues, NASTY.values(), strict=True):
-            for message in own_rabbitmq.take(queue, 10):
-                event = json.loads(message.body.decode("utf-8"))
-                assert event["user_id"] == event["resource"] == text
-                expected = details | {"who": text, "resource": text}
-                assert expected.items() <= event["details"].items()
-                assert "\n" not in message.body.decode(), "one event is one line"
-        published = operator.metric(f"{EACH}events_published_total", generator_namespace="shop")
-        assert published == 10 * len(queues)
-        queue_labels = {labels["queue"] for labels in _labels_of(operator, f"{EACH}info") if "queue" in labels}
-        assert set(map(_as_label, queues)) <= queue_labels
-        assert operator.stop().exit_code == 0
-    finally:
-        for queue in queues:
-            own_rabbitmq.delete(queue)
-    lines = _must_be_one_json_object_each(operator.log)
-    saw(f"{len(queues)} nasty queues, 10 events each, texts equal; {lines} log lines, each one JSON object")
-
-
-@pytest.mark.row(39)
-@pytest.mark.timeout(120)
-def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
-) -> None:
-    operator = start(AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
-    posted: dict[str, dict[str, object]] = {}
-    for text in NASTY.values():
-        body = {
-            "event_type": text,
-            "server_hostname": text,
-            "user_id": text,
-            "action_result": text,
-            "note": text,
-            "details": {text: text + CONTROLS, "deep": [{"\n": "\r\n\t"}]},
-        }
-        for raw in (json.dumps(body).encode(), json.dumps(body, ensure_ascii=False).encode()):
-            answer = operator.post(ROUTE, raw)
-            if "\u0085" in text and answer.status == 400:
-                break
-            assert answer.status == 202, (text, answer.body)
-            posted[answer.json()["event_id"]] = body
-    refused = 0
-    for field in ("event_type", "server_hostname", "user_id", "action_result", "severity"):
-        for character in "\n\r\0\x1b\x7f":
-            sentence = must_refuse(operator.post(ROUTE, {**EXAMPLE, field: f"forged{character}line"}), 400)
-            assert character not in sentence
-            refused += 1
-    for raw in (
-        b'{"event_type": "\\ud800"}',
-        b'{"event_type": "x", "details": {"a": "\\u0000"}}',
-        b'{"event_type": "\n"}',
-    ):
-        must_refuse(operator.post(ROUTE, raw), 400)
-        refused += 1
-    forged = f"{ROUTE}?generator=shop/x%0A%7B%22severity%22:%22ERROR%22%7D"
-    must_refuse(operator.post(forged, EXAMPLE), 400)
-
-    events = {each.json()["event_id"]: each for each in own_rabbitmq.drain(queue) if _by_hand(each.json())}
-    assert events.keys() == posted.keys()
-    for event_id, body in posted.items():
-        message = events[event_id]
-        assert body.items() <= json.loads(message.body.decode("utf-8")).items()
-        assert message.properties.type == body["event_type"]
-    hosts = {labels.get("server_hostname") for labels in _labels_of(operator, "audit_event_generator_events_total")}
-    assert {_as_label(str(body["server_hostname"])) for body in posted.values()} <= hosts
-    assert operator.stop().exit_code == 0
-    lines = _must_be_one_json_object_each(operator.log)
-    saw(f"{len(posted)} nasty posts equal in the queue, {refused} refused; {lines} log lines, each one JSON object")
-
-
 # --- helpers ----------------------------------------------------------------------------------------------------------
-
-
-def _by_hand(event: dict[str, object]) -> bool:
-    return event["source_service"] == "audit-event-generator-api"
 
 
 def _seconds_until_closed(lines: list[socket.socket], opened: float) -> float:
@@ -502,35 +340,3 @@ def _seconds_until_closed(lines: list[socket.socket], opened: float) -> float:
         assert time.monotonic() - opened < 120, f"{len(left)} lines are still open"
         time.sleep(1)
     return time.monotonic() - opened
-
-
-def _labels_of(operator: OperatorProcess, name: str) -> list[dict[str, str]]:
-    """The label sets of a metric; both formats of the page are parsed strictly, and agree about them."""
-    found: list[list[dict[str, str]]] = []
-    for accept, parse in (
-        ("text/plain", parse_prometheus),
-        ("application/openmetrics-text; version=1.0.0", parse_openmetrics),
-    ):
-        page = operator.get("/metrics", {"Accept": accept})
-        assert page.status == 200
-        families = list(parse(page.body.decode("utf-8")))
-        found.append([sample.labels for family in families for sample in family.samples if sample.name == name])
-    assert sorted(map(str, found[0])) == sorted(map(str, found[1]))
-    return found[0]
-
-
-def _as_label(text: str) -> str:
-    """What would break or reorder a line is replaced in labels."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
-
-
-def _must_be_one_json_object_each(log: str) -> int:
-    """Every line is one record, and has no character that could break or reorder a line; how many there are."""
-    lines = log.removesuffix("\n").split("\n")
-    for line in lines:
-        record = json.loads(line)
-        assert {"message", "severity", "timestamp"} <= record.keys(), line
-        hidden = [char for char in record["message"] if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Cs"}]
-        assert not hidden, line
-        assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", line)
-    return len(lines)

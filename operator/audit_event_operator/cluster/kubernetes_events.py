@@ -119,7 +119,7 @@ class Announcer:
         self._wake.set()
 
     def clear(self) -> None:
-        """Leave untold what waits: another process tells now."""
+        """Leave untold what waits from an earlier term: since then another process has told how things stand."""
         self._waiting.clear()
 
     async def run(self) -> None:
