@@ -5,8 +5,8 @@ With AEG_FAULTS=full the faults last as long as in the matrix and the operator k
 
 import json
 import os
-import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +60,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.resources = Generators(self.plane, self.namespace)
         self.journal = self.folder / "journal.jsonl"
+        self._journal_began = 0  # how much of it is of earlier processes, in bytes
 
     # --- the cast -----------------------------------------------------------------------------------------------------
 
@@ -72,6 +73,7 @@ class Stage:
             "AEG_JOURNAL_FILE": str(self.journal),
         }
         environment |= ({} if FULL or own_pace else SHORTENED) | env
+        self._journal_began = self.journal.stat().st_size if self.journal.exists() else 0
         operator = OperatorProcess(self.folder, "run", kubeconfig=self.kubeconfig, env=environment, name=name)
         self.operators.append(operator)
         return operator.start(wait_ready=ready)
@@ -153,20 +155,38 @@ class Stage:
         for name in self.streams:
             self.resources.patch(name, suspend=True)
         self.operator.wait_until(self._still, timeout_seconds=timeout_seconds, what="all events to have ended")
-        time.sleep(0.5)  # the journal is written every 0.2 s
+        self.operator.wait_until(self._all_told, what="the journal to tell of every event")
 
     def _still(self) -> bool:
         seen = scrape(self.operator)
         parts = ("events_buffered", "events_in_flight", "target_events_per_second")
         return not any(seen.each(part, name) for part in parts for name in self.streams)
 
+    def _all_told(self) -> bool:
+        """Whether the journal, which is written now and then, has come as far as the counters of this process."""
+        seen = scrape(self.operator)
+        told = Counter(
+            entry["generator"]
+            for entry in self.entries(self._journal_began)
+            if entry.get("outcome") in {"ack", "dropped"}
+        )
+        ended = ("events_published_total", "events_dropped_total")
+        return all(
+            told[f"{self.namespace}/{name}"] >= sum(seen.each(part, name) for part in ended) for name in self.streams
+        )
+
     def account(self, stream: str | None = None) -> Account:
         """What the journal says of one stream or of all."""
         return read_journal(self.journal, None if stream is None else f"{self.namespace}/{stream}")
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """The lines of the journal."""
-        return (json.loads(line) for line in self.journal.read_text().splitlines())
+    def entries(self, begin_bytes: int = 0) -> Iterator[dict[str, Any]]:
+        """The whole lines of the journal, or those after so many bytes of it."""
+        text = self.journal.read_bytes()[begin_bytes:].decode("utf-8")
+        return (json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n"))
+
+    def told_until(self) -> int:
+        """When the last event ended of which the journal tells (Unix time in nanoseconds)."""
+        return max((entry.get("time_unix_ns", 0) for entry in self.entries()), default=0)
 
     def confirmed(self, stream: str, begin_unix_ns: int, end_unix_ns: int) -> int:
         """How many events of a stream the broker confirmed between two moments."""
