@@ -15,7 +15,7 @@ PYTHON ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes --no-warn-script-location
 INSTALL_PACKAGE := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-build-isolation --no-index --editable .
-REALPARTS := PYTHONPATH=tests $(BIN)/python -m realparts
+REALPARTS := PYTHONPATH=tests $(BIN)/python -m support.parts
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' operator/audit_event_operator/__init__.py)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 IMAGE ?= audit-event-operator:$(VERSION)
@@ -66,7 +66,7 @@ test-rabbitmq4: $(DEV) ## The tests that speak to a broker, on the RabbitMQ 4 of
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@$(REALPARTS).rabbitmq4 $(SUITE) >/dev/null
-	@exec env AEG_TEST_RABBITMQ=$(SUITE) $(BIN)/pytest -p fault_table $(BROKER_TESTS) $(PYTEST_ARGS)
+	@exec env AEG_TEST_RABBITMQ=$(SUITE) $(BIN)/pytest -p support.faults.table $(BROKER_TESTS) $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: $(DEV) ## The tests on a real node: KUBECONFIG (kind), or a rig (AEG_RIGS)
@@ -79,7 +79,7 @@ rigs: $(DEV) ## The tests with third-party clients (Argo CD, kstatus) of a rig (
 	@exec $(BIN)/pytest tests/rigs -v $(PYTEST_ARGS)
 
 FAULT_WORKERS ?= 3
-FAULT_TESTS = $(BIN)/pytest -p fault_table -m row -n $(FAULT_WORKERS) --dist loadfile tests/faults tests/integration tests/unit
+FAULT_TESTS = $(BIN)/pytest -p support.faults.table -m row -n $(FAULT_WORKERS) --dist loadfile tests/faults tests/integration tests/unit
 .PHONY: faults
 faults: $(DEV) ## The fault matrix at full length, as a table (FAULT_WORKERS=3; AEG_FAULT_TABLE=file)
 	@$(REALPARTS).install
@@ -97,7 +97,7 @@ SOAK_SECONDS ?= 3600
 soak: $(DEV) ## Random faults for SOAK_SECONDS (3600), with the slope of memory and the lag of the loop
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
-	@AEG_SOAK_SECONDS=$(SOAK_SECONDS) exec $(BIN)/pytest -p fault_table tests/faults/test_soak.py $(PYTEST_ARGS)
+	@AEG_SOAK_SECONDS=$(SOAK_SECONDS) exec $(BIN)/pytest -p support.faults.table tests/faults/test_soak.py $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## Throughput and CPU per event beside a bare flood of the same bodies
@@ -129,7 +129,7 @@ check-drift: $(DEV) ## Fail when a generated file (CRD, install.yaml) is stale
 
 ##@ Make it
 # Generated files: the CRD from the models, install.yaml from the default overlay. Both are rendered offline.
-KUBECTL ?= $(shell command -v kubectl 2>/dev/null || PYTHONPATH=tests $(BIN)/python -c "from realparts.build import find_binaries; print(find_binaries() / \"kubectl\")")
+KUBECTL ?= $(shell command -v kubectl 2>/dev/null || PYTHONPATH=tests $(BIN)/python -c "from support.parts.build import find_binaries; print(find_binaries() / \"kubectl\")")
 CRD := crds/auditeventgenerators.yaml
 INSTALL := manifests/install.yaml
 RENDER_CRD := $(BIN)/audit-event-operator crd

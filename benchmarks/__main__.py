@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in ("tests", "operator"):
     sys.path.insert(0, str(ROOT / folder))
 
-from realparts.rabbitmq import Broker, RabbitMQ  # noqa: E402
+from support.parts.rabbitmq import Broker, RabbitMQ  # noqa: E402
 
 RATIO_MIN = 0.9
 CPU_MAX_MICROSECONDS = 30.0

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
+from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.ports import AlwaysOpen, Target, TargetKind, TargetReference
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.engine.tools import Tools
 from audit_event_operator.resource.spec import RabbitMQ
 from audit_event_operator.resource.status import Progress
 from benchmarks.common import measure, spec, target
@@ -30,11 +30,11 @@ async def main(queue: str, seconds: float) -> None:
     totals, targets = Totals(), OneTarget()
     policy = HostPolicy.of(None, in_pod=False)
     brokers = RabbitMQBrokers(
-        targets, gate=AlwaysOpen(), totals=totals, timing=Timing(), allowed=policy, pick=random.Random()
+        targets, gate=AlwaysOpen(), totals=totals, timing=Timing(), allowed=policy, rng=random.Random()
     )
-    fleet = Fleet(Tools(brokers, targets, totals=totals, cap=Fraction(1_000_000)))
+    fleet = Fleet(EngineContext(brokers, targets, totals=totals, cap=Fraction(1_000_000)))
     fleet.start()
-    fleet.apply(Ref("bench", "bench"), "bench", 1, spec(queue), Progress(), joining=False)
+    fleet.apply(Ref("bench", "bench"), "bench", 1, spec(queue), Progress(), preexisting=False)
     await measure(lambda: totals.published, seconds)
     sys.stdout.flush()
     os._exit(0)  # there is nothing to take leave of

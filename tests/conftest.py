@@ -9,10 +9,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker, RabbitMQ
-from sights import PROPERTY, Saw
+from support.faults.measurements import PROPERTY, Measured
+from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker, RabbitMQ
 
 # How long one example takes says nothing on a machine that others use, too.
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def saw(request: pytest.FixtureRequest) -> Saw:
+def saw(request: pytest.FixtureRequest) -> Measured:
     """What this test saw, for the table of the fault matrix: saw("published 5,000, missing 0")."""
     return lambda what: request.node.user_properties.append((PROPERTY, str(what)))
 

@@ -1,5 +1,5 @@
 // The control plane that the tests run against, built from source: no container, no download of binaries.
-// tests/realparts/build.py builds the tools below into a cache folder.
+// tests/support/parts/build.py builds the tools below into a cache folder.
 module controlplane
 
 go 1.24.0

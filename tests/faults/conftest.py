@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.http import Start
-from faults.stage import FULL, Stage
-from realparts.controlplane import ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import RabbitMQ
-from streams import must_be_free_of_bugs
+from support.faults.http import Start
+from support.faults.stage import FULL, Stage
+from support.parts.controlplane import ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import RabbitMQ
+from support.parts.streams import must_be_free_of_bugs
 
 FULL_SECONDS = 3600
 """The longest that one test may take at full length; what users must mend is tried again after up to five minutes."""

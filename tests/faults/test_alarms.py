@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.stage import Stage, span
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.stage import Stage, span
+from support.parts.rabbitmq import RabbitMQ
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 MIB = 2**20
@@ -23,7 +23,9 @@ def alarming(own_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 
 @pytest.mark.row(7)
 @pytest.mark.timeout(600)
-def test_a_memory_alarm_costs_no_memory_no_connection_and_no_event(stage: Stage, alarming: RabbitMQ, saw: Saw) -> None:
+def test_a_memory_alarm_costs_no_memory_no_connection_and_no_event(
+    stage: Stage, alarming: RabbitMQ, saw: Measured
+) -> None:
     stage.start()
     stage.stream("busy", **BUSY)
     with stage.watched():
@@ -51,7 +53,7 @@ def test_a_memory_alarm_costs_no_memory_no_connection_and_no_event(stage: Stage,
 
 @pytest.mark.row(8)
 def test_an_alarm_that_was_there_first_blocks_from_the_first_publish_on(
-    stage: Stage, alarming: RabbitMQ, saw: Saw
+    stage: Stage, alarming: RabbitMQ, saw: Measured
 ) -> None:
     alarming.raise_memory_alarm()
     stage.start()
@@ -66,7 +68,9 @@ def test_an_alarm_that_was_there_first_blocks_from_the_first_publish_on(
 
 @pytest.mark.row(9)
 @pytest.mark.parametrize("blocked", [True, False], ids=["blocked broker", "healthy broker"])
-def test_at_sigterm_every_event_is_accounted_for(blocked: bool, stage: Stage, alarming: RabbitMQ, saw: Saw) -> None:
+def test_at_sigterm_every_event_is_accounted_for(
+    blocked: bool, stage: Stage, alarming: RabbitMQ, saw: Measured
+) -> None:
     operator = stage.start(AEG_SHUTDOWN_DRAIN_SECONDS=str(span(20, 3)))
     stage.stream("busy", **BUSY)
     stage.wait_published("busy", 2000)
@@ -96,7 +100,7 @@ def test_at_sigterm_every_event_is_accounted_for(blocked: bool, stage: Stage, al
 
 @pytest.mark.row(10)
 def test_a_resource_that_is_deleted_during_a_disk_alarm_is_gone_at_once(
-    stage: Stage, alarming: RabbitMQ, saw: Saw
+    stage: Stage, alarming: RabbitMQ, saw: Measured
 ) -> None:
     stage.start(AEG_DEPARTED_SERIES_SECONDS="2")
     stage.stream("busy", **BUSY)

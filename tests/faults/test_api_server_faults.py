@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.stage import Stage, span
-from generators import MERGE
-from realparts.api_proxy import ApiProxy
-from realparts.controlplane import GENERATORS, ControlPlane
-from sights import Saw
-from witness import EACH
+from support.faults.measurements import Measured
+from support.faults.stage import Stage, span
+from support.faults.witness import EACH
+from support.parts.api_proxy import ApiProxy
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.generators import MERGE
 
 STEADY = {"interval": "50ms"}
 ERROR_EVENT = json.dumps(
@@ -52,7 +52,7 @@ def must_take_changes(stage: Stage, name: str, interval: str) -> float:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("status", "headers"), [(503, {}), (429, {"Retry_After": "2"}), (403, {})])
 def test_an_api_server_that_refuses_everything_is_waited_for(
-    status: int, headers: dict[str, str], stage: Stage, proxy: ApiProxy, saw: Saw
+    status: int, headers: dict[str, str], stage: Stage, proxy: ApiProxy, saw: Measured
 ) -> None:
     start(stage, proxy)
     stage.stream("steady", **STEADY)
@@ -83,7 +83,7 @@ def test_an_api_server_that_refuses_everything_is_waited_for(
 @pytest.mark.row(28)
 @pytest.mark.timeout(300)
 def test_what_was_deleted_while_the_watch_was_blind_and_history_was_compacted_stops(
-    stage: Stage, proxy: ApiProxy, saw: Saw
+    stage: Stage, proxy: ApiProxy, saw: Measured
 ) -> None:
     start(stage, proxy)
     stage.stream("doomed", stage.queue("doomed"), **STEADY)
@@ -126,7 +126,7 @@ def _compact(plane: ControlPlane) -> None:
 
 @pytest.mark.row(29)
 @pytest.mark.timeout(300)
-def test_resources_that_live_for_milliseconds_leave_nothing(stage: Stage, saw: Saw) -> None:
+def test_resources_that_live_for_milliseconds_leave_nothing(stage: Stage, saw: Measured) -> None:
     stage.start(AEG_DEPARTED_SERIES_SECONDS="1")
     stage.stream("steady", **STEADY)
     connections = stage.connections()
@@ -153,7 +153,9 @@ def test_resources_that_live_for_milliseconds_leave_nothing(stage: Stage, saw: S
 @pytest.mark.row(30)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["truncated", "error", "killed"])
-def test_a_watch_that_breaks_does_not_disturb_the_streams(how: str, stage: Stage, proxy: ApiProxy, saw: Saw) -> None:
+def test_a_watch_that_breaks_does_not_disturb_the_streams(
+    how: str, stage: Stage, proxy: ApiProxy, saw: Measured
+) -> None:
     start(stage, proxy)
     stage.stream("steady", **STEADY)
     with stage.watched():
@@ -173,7 +175,7 @@ def test_a_watch_that_breaks_does_not_disturb_the_streams(how: str, stage: Stage
 @pytest.mark.row(40)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("what", ["conditions", "everything"])
-def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(what: str, stage: Stage, saw: Saw) -> None:
+def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(what: str, stage: Stage, saw: Measured) -> None:
     stage.start()
     stage.stream("contested", **STEADY)
     stage.stream("other", **STEADY)

@@ -4,17 +4,17 @@ import time
 
 import pytest
 
-from faults.stage import FULL, Stage, span
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
-from witness import scrape
+from support.faults.measurements import Measured
+from support.faults.stage import FULL, Stage, span
+from support.faults.witness import scrape
+from support.parts.rabbitmq import RabbitMQ
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 
 
 @pytest.mark.row(1)
 @pytest.mark.timeout(600)
-def test_a_stopped_broker_costs_time_and_nothing_else(stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw) -> None:
+def test_a_stopped_broker_costs_time_and_nothing_else(stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured) -> None:
     stage.start()
     stage.stream("busy", **BUSY)
     stage.stream("calm", stage.queue("calm"), interval="500ms")
@@ -44,7 +44,7 @@ def test_a_stopped_broker_costs_time_and_nothing_else(stage: Stage, own_rabbitmq
 @pytest.mark.row(2)
 @pytest.mark.timeout(600)
 def test_a_broker_that_is_killed_ten_times_loses_no_published_event(
-    stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw
+    stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     kills, load = (10, 5000) if FULL else (4, 1000)
     stage.start()

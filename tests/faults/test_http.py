@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from faults.http import EXAMPLE, JSON, ROUTE, Start, by_hand, crowd, head, must_refuse, send
-from faults.stage import FULL
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.http import EXAMPLE, JSON, ROUTE, Start, by_hand, crowd, head, must_refuse, send
+from support.faults.measurements import Measured
+from support.faults.stage import FULL
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import RabbitMQ
 
 API_ROW = {"generator_namespace": "", "generator": "api"}
 EACH = "audit_event_operator_generator_"
@@ -93,7 +93,7 @@ def must_still_take_events(operator: OperatorProcess) -> str:
 @pytest.mark.row(44)
 @pytest.mark.timeout(300)
 def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
 ) -> None:
     operator = start()
     good = json.dumps(EXAMPLE).encode()
@@ -133,7 +133,7 @@ def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(300)
-def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Saw) -> None:
+def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Measured) -> None:
     operator = start()
     callers = 500 if FULL else 100
     dripping = head(JSON, "Content-Length: 1000")
@@ -177,7 +177,7 @@ def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Saw) ->
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
-def test_a_flood_of_headers_is_refused(start: Start, saw: Saw) -> None:
+def test_a_flood_of_headers_is_refused(start: Start, saw: Measured) -> None:
     operator = start()
     many = [f"X-Header-{number}: {'x' * 100}" for number in range(5_000)]
     floods = {
@@ -208,7 +208,7 @@ def test_a_flood_of_headers_is_refused(start: Start, saw: Saw) -> None:
 @pytest.mark.row(44)
 @pytest.mark.timeout(600)
 def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
 ) -> None:
     operator = start()
     size = 10_000 if FULL else 500
@@ -237,7 +237,7 @@ def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
 def test_who_posts_while_the_operator_ends_is_told_so(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
 ) -> None:
     operator = start()
     seen: list[int] = []
@@ -278,7 +278,7 @@ def test_who_posts_while_the_operator_ends_is_told_so(
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
 def test_who_has_no_token_publishes_nothing_and_learns_nothing(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
 ) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.stage import FULL, Stage, span
-from realparts.line import Line
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.stage import FULL, Stage, span
+from support.parts.line import Line
+from support.parts.rabbitmq import RabbitMQ
 
 HEARTBEAT_SECONDS = 15 if FULL else 3
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
@@ -21,7 +21,7 @@ def line(own_rabbitmq: RabbitMQ) -> Iterator[Line]:
 
 
 @pytest.mark.row(4)
-def test_confirms_that_are_lost_make_copies_under_the_same_id(stage: Stage, line: Line, saw: Saw) -> None:
+def test_confirms_that_are_lost_make_copies_under_the_same_id(stage: Stage, line: Line, saw: Measured) -> None:
     stage.start(RABBITMQ_PORT=str(line.port))
     stage.stream("steady", **STEADY)
     with stage.watched():
@@ -44,7 +44,7 @@ def test_confirms_that_are_lost_make_copies_under_the_same_id(stage: Stage, line
 
 @pytest.mark.row(5)
 @pytest.mark.timeout(300)
-def test_a_silent_line_is_noticed_by_heartbeats(stage: Stage, line: Line, saw: Saw) -> None:
+def test_a_silent_line_is_noticed_by_heartbeats(stage: Stage, line: Line, saw: Measured) -> None:
     stage.start(RABBITMQ_PORT=str(line.port), AEG_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS))
     stage.stream("steady", **STEADY)
     with stage.watched():
@@ -67,7 +67,7 @@ def test_a_silent_line_is_noticed_by_heartbeats(stage: Stage, line: Line, saw: S
 
 @pytest.mark.row(6)
 @pytest.mark.timeout(300)
-def test_a_crawling_line_is_back_pressure_for_its_stream_alone(stage: Stage, line: Line, saw: Saw) -> None:
+def test_a_crawling_line_is_back_pressure_for_its_stream_alone(stage: Stage, line: Line, saw: Measured) -> None:
     operator = stage.start(RABBITMQ_PORT=str(line.port))
     secret = stage.broker.secret("direct", stage.namespace)
     assert stage.plane.request("POST", f"/api/v1/namespaces/{stage.namespace}/secrets", secret).status == 201
@@ -95,7 +95,7 @@ def test_a_crawling_line_is_back_pressure_for_its_stream_alone(stage: Stage, lin
 
 @pytest.mark.row(43)
 @pytest.mark.timeout(300)
-def test_a_process_that_was_stopped_goes_on_without_a_burst(stage: Stage, saw: Saw) -> None:
+def test_a_process_that_was_stopped_goes_on_without_a_burst(stage: Stage, saw: Measured) -> None:
     operator = stage.start(AEG_LEASE_DURATION_SECONDS="8", AEG_LEASE_RENEW_SECONDS="5", AEG_LEASE_RETRY_SECONDS="1")
     stage.stream("steady", **STEADY)
     stage.wait_published("steady", 100)

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from faults.stage import FULL, Stage, span
-from generators import MERGE
-from realparts.controlplane import GENERATORS, ControlPlane
-from realparts.processes import wait_until
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
-from witness import EACH
+from support.faults.measurements import Measured
+from support.faults.stage import FULL, Stage, span
+from support.faults.witness import EACH
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.generators import MERGE
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import RabbitMQ
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
 MANY = 1000 if FULL else 300
@@ -78,7 +78,7 @@ def mute_broker() -> Iterator[int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("what", ["no such name", "mute", "full queue"])
 def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
-    what: str, stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw
+    what: str, stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     stage.start(AEG_CONNECT_SECONDS="5")
     stage.stream("steady", **STEADY)
@@ -119,7 +119,7 @@ def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
 
 @pytest.mark.row(34)
 @pytest.mark.timeout(300)
-def test_of_fifty_changes_a_second_the_last_one_wins(stage: Stage, saw: Saw) -> None:
+def test_of_fifty_changes_a_second_the_last_one_wins(stage: Stage, saw: Measured) -> None:
     stage.start()
     queues = [stage.queue("a"), stage.queue("b")]
     stage.stream("moving", queues[0], **STEADY)
@@ -147,7 +147,7 @@ def test_of_fifty_changes_a_second_the_last_one_wins(stage: Stage, saw: Saw) -> 
 
 
 @pytest.mark.row(35)
-def test_a_name_that_is_used_again_has_nothing_of_the_old_one(stage: Stage, saw: Saw) -> None:
+def test_a_name_that_is_used_again_has_nothing_of_the_old_one(stage: Stage, saw: Measured) -> None:
     stage.start()
     rounds = 10
     for number in range(rounds):
@@ -166,7 +166,9 @@ def test_a_name_that_is_used_again_has_nothing_of_the_old_one(stage: Stage, saw:
 
 
 @pytest.mark.row(36)
-def test_the_same_name_in_twenty_namespaces_is_twenty_streams(stage: Stage, cluster: ControlPlane, saw: Saw) -> None:
+def test_the_same_name_in_twenty_namespaces_is_twenty_streams(
+    stage: Stage, cluster: ControlPlane, saw: Measured
+) -> None:
     stage.start()
     before = stage.connections()
     namespaces = [cluster.create_namespace(f"{stage.namespace}-{number}") for number in range(20)]
@@ -209,7 +211,7 @@ def _leads_to(file: Path) -> str:
 @pytest.mark.row(37)
 @pytest.mark.row(48)
 @pytest.mark.timeout(900)
-def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: Saw) -> None:
+def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: Measured) -> None:
     operator = stage.start(AEG_DEPARTED_SERIES_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="30")
     base_connections, base_sockets = stage.connections(), sockets(operator.pid)
     queues = [stage.queue(f"q{number}") for number in range(4)]
@@ -319,7 +321,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: S
 @pytest.mark.row(46)
 @pytest.mark.timeout(600)
 def test_with_the_broker_down_many_resources_stay_below_the_memory_limit(
-    stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw
+    stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     stage.start()
     stage.stream("first", **STEADY)

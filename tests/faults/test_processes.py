@@ -2,8 +2,8 @@
 
 import pytest
 
-from faults.stage import Stage
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.stage import Stage
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 QUICK_LEASE = {
@@ -15,7 +15,7 @@ QUICK_LEASE = {
 
 @pytest.mark.row(32)
 @pytest.mark.timeout(300)
-def test_after_a_sigkill_the_next_process_goes_on_and_nothing_published_is_missing(stage: Stage, saw: Saw) -> None:
+def test_after_a_sigkill_the_next_process_goes_on_and_nothing_published_is_missing(stage: Stage, saw: Measured) -> None:
     stage.start(**QUICK_LEASE)
     stage.stream("busy", **BUSY)
     kills = 3

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.stage import Stage, span
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.stage import Stage, span
+from support.parts.rabbitmq import RabbitMQ
 
 STEADY = {"interval": "10ms", "eventsPerInterval": 2}  # 200/s
 
@@ -28,7 +28,7 @@ def limit(broker: RabbitMQ, policy: str, queue: str, **definition: object) -> No
 
 @pytest.mark.row(11)
 @pytest.mark.timeout(300)
-def test_a_queue_that_must_exist_and_is_deleted_is_waited_for(stage: Stage, saw: Saw) -> None:
+def test_a_queue_that_must_exist_and_is_deleted_is_waited_for(stage: Stage, saw: Measured) -> None:
     stage.start()
     stage.broker.declare(stage.queue())
     stage.stream("steady", **STEADY, queueDeclaration={"mode": "MustExist"})
@@ -51,7 +51,7 @@ def test_a_queue_that_must_exist_and_is_deleted_is_waited_for(stage: Stage, saw:
 
 
 @pytest.mark.row(12)
-def test_a_deleted_queue_is_declared_again(stage: Stage, saw: Saw) -> None:
+def test_a_deleted_queue_is_declared_again(stage: Stage, saw: Measured) -> None:
     stage.start()
     stage.stream("steady", **STEADY)
     with stage.watched():
@@ -71,7 +71,7 @@ def test_a_deleted_queue_is_declared_again(stage: Stage, saw: Saw) -> None:
 @pytest.mark.row(13)
 @pytest.mark.timeout(300)
 def test_a_full_queue_that_rejects_gets_everything_in_the_end(
-    stage: Stage, own_rabbitmq: RabbitMQ, policy: str, saw: Saw
+    stage: Stage, own_rabbitmq: RabbitMQ, policy: str, saw: Measured
 ) -> None:
     stage.start()
     stage.broker.declare(stage.queue())
@@ -90,7 +90,7 @@ def test_a_full_queue_that_rejects_gets_everything_in_the_end(
 
 @pytest.mark.row(14)
 def test_what_a_full_queue_throws_away_after_its_confirm_is_published(
-    stage: Stage, own_rabbitmq: RabbitMQ, policy: str, saw: Saw
+    stage: Stage, own_rabbitmq: RabbitMQ, policy: str, saw: Measured
 ) -> None:
     stage.start()
     stage.broker.declare(stage.queue())
@@ -108,7 +108,7 @@ def test_what_a_full_queue_throws_away_after_its_confirm_is_published(
 
 @pytest.mark.row(16)
 @pytest.mark.parametrize("wanted", ["Classic", "Quorum"])
-def test_a_queue_with_other_properties_is_used_as_it_is(wanted: str, stage: Stage, saw: Saw) -> None:
+def test_a_queue_with_other_properties_is_used_as_it_is(wanted: str, stage: Stage, saw: Measured) -> None:
     stage.start()
     stage.broker.declare(stage.queue(), {"x-max-length": 100_000})
     stage.stream("steady", **STEADY, queueDeclaration={"type": wanted})
@@ -120,7 +120,7 @@ def test_a_queue_with_other_properties_is_used_as_it_is(wanted: str, stage: Stag
 @pytest.mark.row(17)
 @pytest.mark.timeout(300)
 def test_rights_that_are_taken_away_are_missed_and_their_return_is_noticed(
-    stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw
+    stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     user, password = f"user-{stage.namespace}", "a-password"
     own_rabbitmq.add_user(user, password)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.stage import Stage, span
-from realparts.controlplane import ControlPlane
-from realparts.rabbitmq_cluster import NAMES, RabbitMQCluster
-from realparts.rabbitmq_node import Installation
-from sights import Saw
-from streams import must_be_free_of_bugs
+from support.faults.measurements import Measured
+from support.faults.stage import Stage, span
+from support.parts.controlplane import ControlPlane
+from support.parts.rabbitmq_cluster import NAMES, RabbitMQCluster
+from support.parts.rabbitmq_node import Installation
+from support.parts.streams import must_be_free_of_bugs
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4, "queueDeclaration": {"type": "Quorum"}}  # 200/s
 
@@ -44,7 +44,7 @@ def stage(
 @pytest.mark.row(15)
 @pytest.mark.timeout(600)
 def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
-    stage: Stage, three_nodes: RabbitMQCluster, saw: Saw
+    stage: Stage, three_nodes: RabbitMQCluster, saw: Measured
 ) -> None:
     stage.start(AEG_CONFIRM_SECONDS=str(int(span(60, 4))))
     stage.stream("steady", **STEADY)
@@ -82,7 +82,7 @@ def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
 @pytest.mark.row(15)
 @pytest.mark.timeout(600)
 def test_a_quorum_queue_whose_leader_is_killed_goes_on_with_another_one(
-    stage: Stage, three_nodes: RabbitMQCluster, saw: Saw
+    stage: Stage, three_nodes: RabbitMQCluster, saw: Measured
 ) -> None:
     kills = int(span(6, 3))
     stage.start()

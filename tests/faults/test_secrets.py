@@ -5,13 +5,13 @@ import uuid
 
 import pytest
 
-from faults.secrets import Secrets, by_secret, connects
-from faults.stage import FULL, SHORTENED, Stage, span
-from oracle import compare
-from realparts.controlplane import GENERATORS
-from realparts.line import Line
-from realparts.rabbitmq import Broker, RabbitMQ
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.oracle import compare
+from support.faults.secrets import Secrets, by_secret, connects
+from support.faults.stage import FULL, SHORTENED, Stage, span
+from support.parts.controlplane import GENERATORS
+from support.parts.line import Line
+from support.parts.rabbitmq import Broker, RabbitMQ
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
 LONGEST_SECRET_READ_SECONDS = 30  # while its broker fails, the operator looks at a Secret every 20 to 30 s
@@ -35,7 +35,7 @@ def user() -> str:
 @pytest.mark.row(18)
 @pytest.mark.timeout(600)
 def test_a_wrong_password_is_tried_seldom_and_the_right_one_soon(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Saw
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
 ) -> None:
     pause_seconds = 30.0 if FULL else float(SHORTENED["AEG_SLOW_RETRY_MIN_SECONDS"])
     own_rabbitmq.add_user(user, "right")
@@ -63,7 +63,7 @@ def test_a_wrong_password_is_tried_seldom_and_the_right_one_soon(
 @pytest.mark.row(19)
 @pytest.mark.timeout(600)
 def test_a_rotation_that_breaks_the_connection_costs_no_failed_login(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Saw
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
 ) -> None:
     own_rabbitmq.add_user(user, "one")
     secrets.lead_to_broker("broker", username=user, password="one")
@@ -94,7 +94,7 @@ def test_a_rotation_that_breaks_the_connection_costs_no_failed_login(
 @pytest.mark.row(19)
 @pytest.mark.timeout(900)
 def test_a_rotation_that_breaks_nothing_is_noticed_by_reading_the_secret(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Saw
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
 ) -> None:
     for name in ("old", "new"):
         own_rabbitmq.add_user(f"{user}-{name}", name)
@@ -118,7 +118,7 @@ def test_a_rotation_that_breaks_nothing_is_noticed_by_reading_the_secret(
 @pytest.mark.row(19)
 @pytest.mark.timeout(600)
 def test_events_outlive_a_password_that_is_wrong_for_a_while(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Saw
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
 ) -> None:
     own_rabbitmq.add_user(user, "one")
     secrets.lead_to_broker("broker", username=user, password="one")
@@ -142,7 +142,7 @@ def test_events_outlive_a_password_that_is_wrong_for_a_while(
 @pytest.mark.row(20)
 @pytest.mark.timeout(1500)
 def test_a_virtual_host_may_come_late_and_go_under_load(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Saw
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     vhost = f"vhost/{uuid.uuid4().hex[:8]}"
     inside = Broker(own_rabbitmq.host, own_rabbitmq.port, own_rabbitmq.user, own_rabbitmq.password, vhost)
@@ -189,7 +189,9 @@ CANARY = "canary"
 
 @pytest.mark.row(21)
 @pytest.mark.timeout(600)
-def test_every_malformed_secret_has_its_sentence_and_can_be_mended(stage: Stage, secrets: Secrets, saw: Saw) -> None:
+def test_every_malformed_secret_has_its_sentence_and_can_be_mended(
+    stage: Stage, secrets: Secrets, saw: Measured
+) -> None:
     good = secrets.of_broker()
     broken: dict[str, tuple[dict[str, bytes], str]] = {
         "no-data": ({}, "lacks host, username, password"),
@@ -242,7 +244,7 @@ def test_every_malformed_secret_has_its_sentence_and_can_be_mended(stage: Stage,
 
 @pytest.mark.row(22)
 @pytest.mark.timeout(300)
-def test_a_secret_that_is_not_given_for_this_leads_nowhere(stage: Stage, secrets: Secrets, saw: Saw) -> None:
+def test_a_secret_that_is_not_given_for_this_leads_nowhere(stage: Stage, secrets: Secrets, saw: Measured) -> None:
     elsewhere = stage.plane.create_namespace(f"test-{uuid.uuid4().hex[:10]}")
     stage.start()
     with Line(stage.broker.host, stage.broker.port) as attacker, stage.watched():
@@ -267,7 +269,7 @@ def test_a_secret_that_is_not_given_for_this_leads_nowhere(stage: Stage, secrets
 @pytest.mark.row(22)
 @pytest.mark.timeout(300)
 def test_a_host_that_the_operators_owner_does_not_allow_is_never_dialled(
-    stage: Stage, secrets: Secrets, saw: Saw
+    stage: Stage, secrets: Secrets, saw: Measured
 ) -> None:
     listed = stage.start(name="listed", AEG_ALLOWED_BROKER_HOSTS="example.org,10.0.0.0/8")
     with Line(stage.broker.host, stage.broker.port) as attacker:
@@ -296,7 +298,7 @@ def test_a_host_that_the_operators_owner_does_not_allow_is_never_dialled(
 
 
 @pytest.mark.row(22)
-def test_a_host_cannot_be_named_beside_a_secret(stage: Stage, saw: Saw) -> None:
+def test_a_host_cannot_be_named_beside_a_secret(stage: Stage, saw: Measured) -> None:
     for field in ("host", "port", "username", "password", "uri"):
         body = {
             "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",

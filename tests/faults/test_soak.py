@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from faults.stage import FULL, Stage
 from faults.test_many import lag_p99_seconds
-from realparts.line import Line
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.stage import FULL, Stage
+from support.parts.line import Line
+from support.parts.rabbitmq import RabbitMQ
 
 SECONDS = float(os.environ.get("AEG_SOAK_SECONDS", "600" if FULL else "45"))
 SEED = int(os.environ.get("AEG_SOAK_SEED", str(random.randrange(10**6))))
@@ -39,8 +39,8 @@ def slope_per_hour(samples: list[Sample]) -> float:
 @pytest.mark.row(47)
 @pytest.mark.row(3)
 @pytest.mark.timeout(SECONDS * 2 + 240)
-def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rabbitmq: RabbitMQ, saw: Saw) -> None:
-    pick = random.Random(SEED)
+def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured) -> None:
+    rng = random.Random(SEED)
     with Line(own_rabbitmq.host, own_rabbitmq.port) as line:
         stage.start(RABBITMQ_PORT=str(line.port))
         stage.stream("one", **STEADY)
@@ -51,28 +51,28 @@ def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rab
 
         def kill() -> None:
             own_rabbitmq.kill()
-            time.sleep(pick.uniform(0, 3))
+            time.sleep(rng.uniform(0, 3))
             own_rabbitmq.start()
 
         def alarm() -> None:
             own_rabbitmq.raise_memory_alarm()
-            time.sleep(pick.uniform(1, 4))
+            time.sleep(rng.uniform(1, 4))
             own_rabbitmq.clear_memory_alarm()
 
         def pause() -> None:
             own_rabbitmq.pause()
-            time.sleep(pick.uniform(1, 4))
+            time.sleep(rng.uniform(1, 4))
             own_rabbitmq.resume()
 
         def deafen() -> None:
             line.to_near = False
-            time.sleep(pick.uniform(0.5, 2))
+            time.sleep(rng.uniform(0.5, 2))
             line.cut()
             line.to_near = True
 
         def crawl() -> None:
             line.bytes_per_second = 4096
-            time.sleep(pick.uniform(1, 3))
+            time.sleep(rng.uniform(1, 3))
             line.bytes_per_second = None
 
         faults: list[Callable[[], None]] = [close, line.cut, deafen, crawl, alarm, pause, kill]
@@ -81,7 +81,7 @@ def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rab
         with stage.watched() as witness:
             first, began = stage.operator.metrics_text(), time.monotonic()
             while time.monotonic() - began < SECONDS:
-                fault = pick.choice(faults)
+                fault = rng.choice(faults)
                 fault()
                 done[fault.__name__] += 1
                 for name in ("one", "two"):

@@ -10,10 +10,10 @@ import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
-from faults.http import EXAMPLE, ROUTE, Start, by_hand, must_refuse
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.http import EXAMPLE, ROUTE, Start, by_hand, must_refuse
+from support.faults.measurements import Measured
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import RabbitMQ
 
 EACH = "audit_event_operator_generator_"
 
@@ -33,7 +33,7 @@ CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f"
 @pytest.mark.row(39)
 @pytest.mark.timeout(120)
 def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, saw: Saw
+    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     details = {f"k{number}": text + CONTROLS for number, text in enumerate(NASTY.values())}
     queues: list[str] = []
@@ -82,7 +82,7 @@ def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
 @pytest.mark.row(39)
 @pytest.mark.timeout(120)
 def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Saw
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
 ) -> None:
     operator = start(AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
     posted: dict[str, dict[str, object]] = {}

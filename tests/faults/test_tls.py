@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from faults.secrets import Secrets, by_secret, connects
-from faults.stage import FULL, Stage, span
-from realparts.certificates import Pair, issue, make_authority
-from realparts.line import Line
-from realparts.rabbitmq import RabbitMQ
-from sights import Saw
+from support.faults.measurements import Measured
+from support.faults.secrets import Secrets, by_secret, connects
+from support.faults.stage import FULL, Stage, span
+from support.parts.certificates import Pair, issue, make_authority
+from support.parts.line import Line
+from support.parts.rabbitmq import RabbitMQ
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
 HOSTS = ("127.0.0.1", "localhost")
@@ -85,7 +85,7 @@ def renew(front: Line, pair: Pair) -> None:
 @pytest.mark.row(23)
 @pytest.mark.timeout(900)
 def test_who_cannot_be_verified_hears_nothing_until_his_certificate_is_good(
-    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Saw
+    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Measured
 ) -> None:
     bad = {
         "unknown-authority": (strangers.issue(), "cannot be verified"),
@@ -127,7 +127,7 @@ def test_who_cannot_be_verified_hears_nothing_until_his_certificate_is_good(
 @pytest.mark.row(23)
 @pytest.mark.timeout(900)
 def test_tls_and_plaintext_on_each_others_port_never_fall_back(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Saw
+    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Measured
 ) -> None:
     user = f"user-{uuid.uuid4().hex[:10]}"
     own_rabbitmq.add_user(user, "a-password")
@@ -175,7 +175,7 @@ def test_tls_and_plaintext_on_each_others_port_never_fall_back(
 @pytest.mark.row(23)
 @pytest.mark.timeout(900)
 def test_an_authority_rotated_in_the_secret_brings_the_stream_back(
-    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Saw
+    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Measured
 ) -> None:
     front = fronts.open(ours.issue())
     stage.start()

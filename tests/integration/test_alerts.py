@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from realparts.controlplane import REPOSITORY
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.prometheus import Prometheus, program
-from realparts.rabbitmq import RabbitMQ
+from support.parts.controlplane import REPOSITORY
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.prometheus import Prometheus, program
+from support.parts.rabbitmq import RabbitMQ
 
 SPEC: dict[str, Any] = yaml.safe_load((REPOSITORY / "manifests/components/monitoring/prometheusrule.yaml").read_text())[
     "spec"

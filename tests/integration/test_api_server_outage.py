@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker
-from sights import Saw
-from witness import EACH, Witness, scrape
+from support.faults.measurements import Measured
+from support.faults.witness import EACH, Witness, scrape
+from support.parts.controlplane import ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
 NAMES = ("stays", "patched", "deleted")
@@ -39,7 +39,7 @@ def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
     queues: dict[str, str],
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
-    saw: Saw,
+    saw: Measured,
 ) -> None:
     resources = Generators(own_control_plane, namespace)
     operator = start_operator(AEG_STATUS_COUNTER_SECONDS="1")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from realparts.controlplane import ControlPlane
+from support.parts.controlplane import ControlPlane
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 WAVE = "argocd.argoproj.io/sync-wave"

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import RabbitMQ
-from witness import Witness, scrape
+from support.faults.witness import Witness, scrape
+from support.parts.controlplane import ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import RabbitMQ
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
 SHORTENED = {

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import pytest
 
-from realparts.controlplane import GENERATORS, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker
 
 
 @pytest.fixture

@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 
 from audit_event_operator.cluster.access import Decision, KubernetesAuthorizer
-from audit_event_operator.cluster.client import Cluster
-from audit_event_operator.cluster.connection import Connection, connect
-from audit_event_operator.cluster.errors import Conflict, Forbidden, NotFound, Unprocessable, Unreachable
-from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
-from audit_event_operator.cluster.reporter import Pace
+from audit_event_operator.cluster.api.client import Cluster
+from audit_event_operator.cluster.api.connection import Connection, connect
+from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
+from audit_event_operator.cluster.api.errors import Conflict, Forbidden, NotFound, Unprocessable, Unreachable
+from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource, Options
-from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.cluster.targets import ClusterTargets
-from audit_event_operator.cluster.term import Rhythm
 from audit_event_operator.engine.ports import TargetUnavailable
 from audit_event_operator.engine.snapshot import Verdict
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
-from doubles.fleet import FakeFleet
-from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.doubles.fleet import FakeFleet
+from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
 
 CRD_NAME = GENERATORS.crd_name
 API_VERSION = f"{GENERATORS.group}/{GENERATORS.version}"
@@ -49,9 +49,11 @@ class Follower:
     """A source with a stand-in fleet, as one process would have it."""
 
     def __init__(self, kubeconfig: Path, connection: Connection, lease: str, **options: Any) -> None:
-        self.fleet, self.tally, self.gate = FakeFleet(), Tally(), LeaseGate(FAST_LEASE)
+        self.fleet, self.api_counts, self.gate = FakeFleet(), ApiCounts(), LeaseGate(FAST_LEASE)
         self.connection = connection
-        self.cluster = Cluster(connection, succeeded=self.tally.succeeded, namespaces=options.get("namespaces", ()))
+        self.cluster = Cluster(
+            connection, succeeded=self.api_counts.succeeded, namespaces=options.get("namespaces", ())
+        )
         self.source = ClusterSource(
             self.fleet,
             self.cluster,
@@ -66,7 +68,7 @@ class Follower:
                 pace=Pace(counters_seconds=1.0),
                 **options,
             ),
-            tally=self.tally,
+            api_counts=self.api_counts,
         )
         self.task = asyncio.create_task(self.source.run())
 
@@ -217,9 +219,9 @@ async def test_a_wiped_status_is_restored_and_the_api_server_returns_it_as_we_wr
     follower = await follow(resync=2.0)
     put(cluster, namespace, "demo")
     await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
-    await until(lambda: follower.tally.writes[Kind.STATUS, Result.OK] == 1)  # the answer to it has come, too
+    await until(lambda: follower.api_counts.writes[Kind.STATUS, Result.OK] == 1)  # the answer to it has come, too
     await asyncio.sleep(6)
-    assert follower.tally.writes[Kind.STATUS, Result.OK] == 1, "nothing changed, so nothing is written"
+    assert follower.api_counts.writes[Kind.STATUS, Result.OK] == 1, "nothing changed, so nothing is written"
     cluster.request(
         "PATCH", GENERATORS.path(namespace, "demo") + "/status", {"status": {"conditions": None}},
         content_type="application/merge-patch+json",
@@ -395,7 +397,7 @@ async def test_an_api_server_with_another_authority_is_not_trusted(tmp_path, clu
 
 
 async def test_long_lists_come_in_pages_and_are_complete(cluster, namespace, api, monkeypatch):
-    monkeypatch.setattr("audit_event_operator.cluster.client.PAGE_SIZE", 3)
+    monkeypatch.setattr("audit_event_operator.cluster.api.client.PAGE_SIZE", 3)
     for number in range(10):
         put(cluster, namespace, f"r{number}")
     listed = await api.list_generators()
@@ -441,7 +443,7 @@ async def test_many_resources_are_taken_up_and_reported_without_haste(cluster, n
         put(cluster, namespace, f"r{number}")
     follower = await follow()
     assert len(follower.fleet.known) == count
-    took = await until(lambda: follower.tally.writes[Kind.STATUS, Result.OK] >= count, 30)
+    took = await until(lambda: follower.api_counts.writes[Kind.STATUS, Result.OK] >= count, 30)
     assert took < 15
     listed = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
     assert {ready_of(each) for each in listed} == {("True", "Publishing")}

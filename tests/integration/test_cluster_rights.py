@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker
-from sights import Saw
+from support.faults.measurements import Measured
+from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker
 
 ROLES = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/audit-event-operator",
@@ -70,7 +70,7 @@ def readiness(operator: OperatorProcess) -> str:
 )
 def test_without_this_right_it_is_not_ready_and_names_it(
     cluster: ControlPlane, start_operator: Callable[..., OperatorProcess], without: Callable[..., None],
-    kind: str, resource: str, verb: str, named: str, saw: Saw,
+    kind: str, resource: str, verb: str, named: str, saw: Measured,
 ) -> None:  # fmt: skip
     without(kind, resource, verb)
     operator = start_operator(ready=False)
@@ -94,7 +94,7 @@ def test_without_this_right_it_is_not_ready_and_names_it(
 )
 def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
     cluster: ControlPlane, namespace: str, queue: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str, saw: Saw,
+    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str, saw: Measured,
 ) -> None:  # fmt: skip
     without("ClusterRole", resource, verb)
     operator = start_operator()
@@ -107,7 +107,7 @@ def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
 @pytest.mark.row(45)
 def test_without_the_right_to_read_secrets_the_resource_says_so(
     cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], saw: Saw,
+    without: Callable[..., None], saw: Measured,
 ) -> None:  # fmt: skip
     without("ClusterRole", "secrets", "get")
     operator = start_operator()

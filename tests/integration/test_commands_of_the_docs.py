@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
-from realparts.build import find_binaries
-from realparts.controlplane import REPOSITORY, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker, RabbitMQ
-from stand_ins import install_monitoring_crds
-from streams import running_operator
+from support.parts.build import find_binaries
+from support.parts.controlplane import REPOSITORY, ControlPlane
+from support.parts.monitoring_crds import install_monitoring_crds
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.streams import running_operator
 
 pytestmark = pytest.mark.integration
 

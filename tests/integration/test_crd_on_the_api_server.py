@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from audit_event_operator.files.manifest import ManifestError, load_manifest
+from audit_event_operator.files.object_validation import validate_object
 from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 from audit_event_operator.resource.crd import resource_schema
-from audit_event_operator.resource.manifest import ManifestError, load_manifest
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
-from audit_event_operator.resource.verdict import validate_object
-from realparts.controlplane import GENERATORS, ControlPlane
-from realparts.processes import wait_until
-from sights import Saw
+from support.faults.measurements import Measured
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.processes import wait_until
 
 HEAD = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: demo}}\n"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -84,7 +84,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
     ],
 )
 def test_kubectl_refuses_with_a_sentence_that_names_the_field(
-    plane: ControlPlane, spec: str, field: str, says: str, saw: Saw
+    plane: ControlPlane, spec: str, field: str, says: str, saw: Measured
 ) -> None:
     text = f"{HEAD}spec:\n  {spec}\n"
     done = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text, check=False)

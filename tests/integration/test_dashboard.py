@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from generators import Generators
-from realparts.controlplane import REPOSITORY, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.prometheus import Prometheus
+from support.parts.controlplane import REPOSITORY, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.prometheus import Prometheus
 
 COMPONENTS = REPOSITORY / "manifests" / "components"
 DASHBOARD = json.loads((COMPONENTS / "grafana-dashboard" / "audit-event-operator.json").read_text())

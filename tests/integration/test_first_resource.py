@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import REPOSITORY, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker, Message
-from streams import must_be_free_of_bugs, running_operator
+from support.parts.controlplane import REPOSITORY, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker, Message
+from support.parts.streams import must_be_free_of_bugs, running_operator
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "01-minimal.yaml"
 QUEUE = "audit_events"

@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from realparts.operator_process import OperatorProcess, Response
-from realparts.rabbitmq import Broker, RabbitMQ
+from support.parts.operator_process import OperatorProcess, Response
+from support.parts.rabbitmq import Broker, RabbitMQ
 
 EACH = "audit_event_operator_generator_"
 EXAMPLE = {

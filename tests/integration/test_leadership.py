@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker
-from sights import Saw
-from witness import falls, scrape
+from support.faults.measurements import Measured
+from support.faults.witness import falls, scrape
+from support.parts.controlplane import ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker
 
 # A Lease of a few seconds; test_cluster_leadership has the operator's own times.
 QUICK_LEASE = {"AEG_LEASE_DURATION_SECONDS": "4", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_LEASE_RETRY_SECONDS": "0.5"}
@@ -33,7 +33,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     queue: str,
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
-    saw: Saw,
+    saw: Measured,
 ) -> None:
     resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
@@ -81,7 +81,7 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     queue: str,
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
-    saw: Saw,
+    saw: Measured,
 ) -> None:
     resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="50ms")

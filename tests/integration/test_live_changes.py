@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import GENERATORS, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker, RabbitMQ
-from sights import Saw
-from streams import (
+from support.faults.measurements import Measured
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.streams import (
     LEASE,
     SERIES,
     Arrival,
@@ -337,7 +337,7 @@ def test_a_namespace_with_a_running_stream_can_be_deleted(
     tap: Tap,
     queue: str,
     operator_runs: bool,
-    saw: Saw,
+    saw: Measured,
 ) -> None:
     kubectl = controller_manager.kubectl
     kubectl("create", "namespace", f"{generators.namespace}-doomed")

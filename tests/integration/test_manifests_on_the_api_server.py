@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
-from realparts.processes import wait_until
+from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.processes import wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -19,9 +19,9 @@ from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.engine.outbox import Parcel
 from audit_event_operator.engine.ports import Target
 from audit_event_operator.resource.conditions import Reason
-from bad_broker import PUBLISH, BadPeer, Deed, scripts
-from confirm_machine import PRODUCT, Errors, quiet
-from outlets import QUICK, Exchange, Station, events
+from support.doubles.bad_broker import PUBLISH, BadPeer, Deed, scripts
+from support.doubles.confirm_machine import PRODUCT, Errors, quiet
+from support.parts.outlets import QUICK, Exchange, Station, events
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "25"))
 IMPATIENT = replace(

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker, RabbitMQ
-from streams import must_be_free_of_bugs
+from support.parts.controlplane import ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.streams import must_be_free_of_bugs
 
 QUICK = {
     "AEG_LOG_LEVEL": "DEBUG",

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import GENERATORS, REPOSITORY, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.rabbitmq import Broker
-from sights import Saw
-from streams import every_version, must_be_free_of_bugs, running_operator
+from support.faults.measurements import Measured
+from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.rabbitmq import Broker
+from support.parts.streams import every_version, must_be_free_of_bugs, running_operator
 
 OURS_TO_CHANGE = {"resourceVersion", "managedFields"}
 
@@ -57,7 +57,7 @@ def what_belongs_to_others(thing: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.row(41)
 def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
     apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str,
-    saw: Saw,
+    saw: Measured,
 ) -> None:  # fmt: skip
     generators = Generators(cluster, namespace)
     run = {"queue": queue, "interval": "20ms", "maxEvents": 20}

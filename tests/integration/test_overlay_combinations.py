@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from realparts.controlplane import ControlPlane
-from stand_ins import install_monitoring_crds
+from support.parts.controlplane import ControlPlane
+from support.parts.monitoring_crds import install_monitoring_crds
 
 pytestmark = pytest.mark.integration
 

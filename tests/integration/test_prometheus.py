@@ -7,10 +7,10 @@ from textwrap import dedent
 
 import pytest
 
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.prometheus import Prometheus, program
-from realparts.rabbitmq import Broker
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.prometheus import Prometheus, program
+from support.parts.rabbitmq import Broker
 
 EACH = "audit_event_operator_generator_"
 GENERATORS = ("fast", "slow", "broken")

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from audit_event_operator.resource.conditions import Reason
-from outlets import QUICK, Exchange, events, target_of
-from realparts.line import Line
-from realparts.rabbitmq import Broker, RabbitMQ
+from support.parts.line import Line
+from support.parts.outlets import QUICK, Exchange, events, target_of
+from support.parts.rabbitmq import Broker, RabbitMQ
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.engine.ports import TargetUnavailable
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import DeclarationMode
-from outlets import DEFAULT, QUICK, Exchange, events, target_of, tls_target
-from realparts.certificates import make_authority
-from realparts.processes import free_port
-from realparts.rabbitmq import Broker, RabbitMQ
+from support.parts.certificates import make_authority
+from support.parts.outlets import DEFAULT, QUICK, Exchange, events, target_of, tls_target
+from support.parts.processes import free_port
+from support.parts.rabbitmq import Broker, RabbitMQ
 
 
 async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker, queue: str) -> None:

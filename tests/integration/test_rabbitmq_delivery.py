@@ -13,8 +13,8 @@ from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
-from outlets import QUICK, Exchange, event, events, target_of
-from realparts.rabbitmq import Broker, RabbitMQ
+from support.parts.outlets import QUICK, Exchange, event, events, target_of
+from support.parts.rabbitmq import Broker, RabbitMQ
 
 
 async def test_a_confirmed_event_is_in_the_queue_with_its_properties(rabbitmq: Broker, queue: str) -> None:

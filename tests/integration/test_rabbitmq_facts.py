@@ -15,9 +15,9 @@ from pika.exceptions import (
     ShortStringTooLong,
 )
 
-from raw_publisher import RawPublisher, tell
-from realparts.line import Line
-from realparts.rabbitmq import Broker, RabbitMQ
+from support.parts.line import Line
+from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.raw_publisher import RawPublisher, tell
 
 LIMIT = 3
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from raw_publisher import RawPublisher
-from realparts.build import kubernetes_version
-from realparts.controlplane import ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import PartError, Process, free_port, wait_until
-from realparts.rabbitmq import Broker, RabbitMQ
-from realparts.rabbitmq_cluster import NAMES, RabbitMQCluster
-from realparts.rabbitmq_node import Installation
+from support.parts.build import kubernetes_version
+from support.parts.controlplane import ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import PartError, Process, free_port, wait_until
+from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.rabbitmq_cluster import NAMES, RabbitMQCluster
+from support.parts.rabbitmq_node import Installation
+from support.parts.raw_publisher import RawPublisher
 
 
 def test_the_api_server_is_the_version_of_go_mod_and_its_certificate_is_verified(control_plane: ControlPlane) -> None:
@@ -146,7 +146,7 @@ def test_parts_die_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from realparts.processes import Process
+        from support.parts.processes import Process
         part = Process("part", ["sleep", "600"], log=Path(sys.argv[1]))
         part.start()
         while Path(f"/proc/{part.pid}/comm").read_text() != "sleep\\n":  # from then on it is bound to our life

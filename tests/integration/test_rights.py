@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from generators import Generators
-from realparts.api_proxy import ApiProxy
-from realparts.controlplane import GENERATORS, OPERATOR, REPOSITORY, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker
-from witness import EACH, scrape
+from support.faults.witness import EACH, scrape
+from support.parts.api_proxy import ApiProxy
+from support.parts.controlplane import GENERATORS, OPERATOR, REPOSITORY, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 OURS = {

@@ -18,10 +18,10 @@ from aiohttp.test_utils import TestServer
 from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import Site, build_applications
-from audit_event_operator.web.ports import Vital
-from doubles.fleet import make_snapshot
-from realparts.browser import Browser, Page
-from realparts.operator_process import OperatorProcess
+from audit_event_operator.web.ports import HealthChecks
+from support.doubles.fleet import make_snapshot
+from support.parts.browser import Browser, Page
+from support.parts.operator_process import OperatorProcess
 
 NAMES = "[...document.querySelectorAll('#rows tr:not([hidden]) th a')].map((link) => link.textContent)"
 NASTY = [
@@ -33,7 +33,7 @@ NASTY = [
 class Fleet:
     """Generators of which tests say everything."""
 
-    running, lane = True, None
+    running, default_stream = True, None
 
     def __init__(self, *live: Snapshot) -> None:
         self.live = list(live)
@@ -66,8 +66,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @asynccontextmanager
 async def shown(browser: Browser, fleet: Fleet, at: str = "/", leader: bool | None = None) -> AsyncIterator[Page]:
     """A tab with the page of this fleet; afterwards nothing may have been complained of or asked for elsewhere."""
-    vital = Vital(leader=lambda: leader)
-    server = TestServer(build_applications(Site(fleet=fleet, desk=None, brokers=None, vital=vital)).main)  # type: ignore[arg-type]
+    health_checks = HealthChecks(leader=lambda: leader)
+    server = TestServer(
+        build_applications(Site(fleet=fleet, submissions=None, brokers=None, health_checks=health_checks)).main
+    )  # type: ignore[arg-type]
     async with server, browser.page() as page:
         await page.look(width=1280, height=800)
         await page.open(f"{server.make_url('/')}{at.removeprefix('/')}")

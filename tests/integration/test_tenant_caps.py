@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from generators import Generators
-from realparts.controlplane import GENERATORS, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker
-from streams import Tap, must_be_free_of_bugs
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker
+from support.parts.streams import Tap, must_be_free_of_bugs
 
 WINDOW_SECONDS = 6
 GREEDY: dict[str, Any] = {"interval": "100ms", "eventsPerInterval": 10_000}  # 100,000/s

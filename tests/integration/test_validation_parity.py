@@ -11,12 +11,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.resource.manifest import load_manifest
+from audit_event_operator.files.manifest import load_manifest
+from audit_event_operator.files.object_validation import validate_object
 from audit_event_operator.resource.names import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import RESERVED_NAMES
-from audit_event_operator.resource.verdict import validate_object
-from realparts.controlplane import ControlPlane
+from support.parts.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration
 

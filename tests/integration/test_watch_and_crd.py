@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from generators import Generators
-from realparts.api_proxy import ApiProxy
-from realparts.controlplane import GENERATORS, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker
-from sights import Saw
-from witness import EACH, Witness, scrape
+from support.faults.measurements import Measured
+from support.faults.witness import EACH, Witness, scrape
+from support.parts.api_proxy import ApiProxy
+from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker
 
 QUICK = {"AEG_CRD_POLL_SECONDS": "1", "AEG_RESYNC_SECONDS": "3"}
 SELDOM = {"AEG_RESYNC_SECONDS": "3600"}  # so that nobody but the watch can have told
@@ -65,7 +65,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     rabbitmq: Broker,
     without_crd: Callable[[], None],
     start_operator: Callable[..., OperatorProcess],
-    saw: Saw,
+    saw: Measured,
 ) -> None:
     without_crd()
     operator = start_operator(ready=False, **QUICK)
@@ -94,7 +94,7 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
     rabbitmq: Broker,
     without_crd: Callable[[], None],
     start_operator: Callable[..., OperatorProcess],
-    saw: Saw,
+    saw: Measured,
 ) -> None:
     operator = start_operator(**QUICK, AEG_DEPARTED_SERIES_SECONDS="2")
     resources.create("demo", queue=queue, interval="50ms")

@@ -8,9 +8,9 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from realparts.operator_process import OperatorProcess
-from realparts.processes import free_port, wait_until
-from realparts.rabbitmq import Broker
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import free_port, wait_until
+from support.parts.rabbitmq import Broker
 
 COMMAND = [sys.executable, "-m", "audit_event_operator"]
 SEED_KEYS = {

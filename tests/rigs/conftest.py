@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from realparts.controlplane import ControlPlane
 from rigs import live_argocd
 from rigs.live_argocd import ArgoCD, Repository, Team
+from support.parts.controlplane import ControlPlane
 
 BUILD_SECONDS = 1500
 

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from realparts.build import find_binaries
-from realparts.controlplane import GENERATORS, REPOSITORY, ControlPlane, Resource
-from realparts.processes import free_port, wait_until
+from support.parts.build import find_binaries
+from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane, Resource
+from support.parts.processes import free_port, wait_until
 
 MANIFESTS = REPOSITORY / "manifests" / "argocd"
 APPLICATIONS = Resource("argoproj.io", "v1alpha1", "applications")

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from realparts.controlplane import GENERATORS, OPERATOR, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import Broker
 from rigs.live_argocd import APPLICATIONS, RESYNC_SECONDS, Application, Server, Team, operator_repository
+from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import Broker
 
 pytestmark = pytest.mark.timeout(1800)  # with a build from nothing
 

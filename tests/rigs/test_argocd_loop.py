@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from realparts.operator_process import OperatorProcess
-from realparts.processes import wait_until
-from realparts.rabbitmq import RabbitMQ
 from rigs.live_argocd import RESYNC_SECONDS, Team
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import wait_until
+from support.parts.rabbitmq import RabbitMQ
 
 pytestmark = pytest.mark.timeout(1800)  # with a build from nothing
 

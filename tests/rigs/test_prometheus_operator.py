@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from realparts.build import find_binaries
-from realparts.controlplane import OPERATOR, REPOSITORY, ControlPlane
-from realparts.operator_process import OperatorProcess
-from realparts.processes import free_port, wait_until
+from support.parts.build import find_binaries
+from support.parts.controlplane import OPERATOR, REPOSITORY, ControlPlane
+from support.parts.operator_process import OperatorProcess
+from support.parts.processes import free_port, wait_until
 
 pytestmark = pytest.mark.timeout(1600)  # with a build from nothing
 

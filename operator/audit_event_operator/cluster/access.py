@@ -11,7 +11,7 @@ import logging
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from audit_event_operator.cluster.errors import ClusterError
+from audit_event_operator.cluster.api.errors import ClusterError
 from audit_event_operator.resource.names import GROUP, PLURAL
 
 logger = logging.getLogger(__name__)

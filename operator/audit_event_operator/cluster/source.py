@@ -12,16 +12,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from audit_event_operator.cluster.client import Cluster
-from audit_event_operator.cluster.connection import Connection
-from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming, time_of_boot
-from audit_event_operator.cluster.intake import Intake
-from audit_event_operator.cluster.kubernetes_events import SAME_REASON_SECONDS, Announcer
-from audit_event_operator.cluster.lease import LeaseKeeper
-from audit_event_operator.cluster.reporter import Pace, Reporter, Snapshots
-from audit_event_operator.cluster.tally import Tally
-from audit_event_operator.cluster.term import MakeWatch, Rhythm, RunningFleet, Term
-from audit_event_operator.cluster.watch import Watch
+from audit_event_operator.cluster.api.client import Cluster
+from audit_event_operator.cluster.api.connection import Connection
+from audit_event_operator.cluster.api.counts import ApiCounts
+from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming, time_of_boot
+from audit_event_operator.cluster.leadership.leader_elector import LeaderElector
+from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm, RunningFleet
+from audit_event_operator.cluster.resources.reconciler import Reconciler
+from audit_event_operator.cluster.resources.watch import Watch
+from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS, EventRecorder
+from audit_event_operator.cluster.status.reporter import Pace, Reporter, Snapshots
 from audit_event_operator.resource.names import OPERATOR_NAME
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class ClusterSource:
         *,
         own_namespace: str,
         options: Options,
-        tally: Tally,
+        api_counts: ApiCounts,
         clock: Callable[[], float] = time_of_boot,
         make_watch: MakeWatch | None = None,
     ) -> None:
@@ -96,26 +96,26 @@ class ClusterSource:
         self._cluster = cluster
         self._connect = connect
         self._options = options
-        self.tally = tally
+        self.api_counts = api_counts
         self.gate = gate
-        self._announcer = Announcer(
+        self._event_recorder = EventRecorder(
             cluster,
             instance=options.identity,
             alive=lambda uid: fleet.snapshot(uid) is not None,
-            tally=tally,
+            api_counts=api_counts,
             same_reason_seconds=options.event_repeat_seconds,
         )
         self._reporter = Reporter(
             fleet,
             cluster,
             owner=options.identity,
-            gone=lambda uid: self._intake.discard(uid),  # noqa: PLW0108 - there is no intake yet
-            announce=self._announcer.announce,
-            tally=tally,
+            gone=lambda uid: self._reconciler.discard(uid),  # noqa: PLW0108 - there is no intake yet
+            announce=self._event_recorder.announce,
+            api_counts=api_counts,
             pace=options.pace,
         )
-        self._intake = Intake(fleet, self._reporter.seen, self._reporter.forget)
-        self._lease = LeaseKeeper(
+        self._reconciler = Reconciler(fleet, self._reporter.seen, self._reporter.forget)
+        self._lease = LeaderElector(
             cluster,
             gate,
             namespace=options.lease_namespace or own_namespace,
@@ -125,13 +125,13 @@ class ClusterSource:
             stopped=self._end,
             timing=options.timing,
             strict=options.lease_strict,
-            tally=tally,
+            api_counts=api_counts,
             clock=clock,
         )
         self._make_watch = make_watch or self._watch_by_kopf
         gate.on_doubt = self._lease.hurry
         gate.on_open = fleet.wake
-        self._term: Term | None = None
+        self._informer: Informer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._working: asyncio.Task[None] | None = None
         self._broken: asyncio.Future[None] | None = None
@@ -147,13 +147,13 @@ class ClusterSource:
     def readiness(self) -> list[str]:
         """Sentences of what is not ready; empty when all is, and on a standby."""
         if self._lease.leading:
-            trouble = self._term.trouble if self._term is not None else "The work is about to begin."
+            trouble = self._informer.trouble if self._informer is not None else "The work is about to begin."
             return [trouble] if trouble else []
         return [self._lease.trouble] if self._lease.trouble else []
 
     def reconciles(self) -> Mapping[str, int]:
         """Handled changes of resources by result."""
-        return self._intake.results
+        return self._reconciler.results
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -187,11 +187,11 @@ class ClusterSource:
 
     def _begin(self) -> None:
         previous, self._working = self._working, None
-        self._term = Term(
-            self._fleet, self._cluster, self._intake, self._make_watch, forget_all=self._reporter.clear,
+        self._informer = Informer(
+            self._fleet, self._cluster, self._reconciler, self._make_watch, forget_all=self._reporter.clear,
             rhythm=self._options.rhythm,
         )  # fmt: skip
-        self._working = asyncio.create_task(self._work(self._term, previous), name="term")
+        self._working = asyncio.create_task(self._work(self._informer, previous), name="term")
         self._working.add_done_callback(self._check)
 
     def _end(self) -> None:
@@ -202,18 +202,18 @@ class ClusterSource:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, term: Term, previous: asyncio.Task[None] | None) -> None:
+    async def _work(self, informer: Informer, previous: asyncio.Task[None] | None) -> None:
         ending = [*self._tasks, *([previous] if previous is not None else [])]
         if ending:
             await asyncio.wait(ending)
         self._fleet.start()
-        self._intake.reset()
+        self._reconciler.reset()
         self._reporter.clear()
-        self._announcer.clear()
+        self._event_recorder.clear()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reporter.run(), name="reporter")
-            group.create_task(self._announcer.run(), name="announcer")
-            group.create_task(term.run(), name="follow")
+            group.create_task(self._event_recorder.run(), name="announcer")
+            group.create_task(informer.run(), name="follow")
 
     def _check(self, task: asyncio.Task[None]) -> None:
         """A term ends by being cancelled; anything else is a bug that must not leave a leader that does not work."""

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from audit_event_operator.cluster.errors import ClusterError, Forbidden, NotFound
+from audit_event_operator.cluster.api.errors import ClusterError, Forbidden, NotFound
 from audit_event_operator.engine.credentials import AMQP_PORT, AMQPS_PORT, check_label, target_of
 from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
 from audit_event_operator.resource.conditions import Reason

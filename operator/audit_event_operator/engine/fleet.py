@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Final
 
-from audit_event_operator.engine.chatter import SUMMARY_SECONDS
+from audit_event_operator.engine.activity_log import SUMMARY_SECONDS
+from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.generator import Generator
-from audit_event_operator.engine.lane import Lane
 from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
-from audit_event_operator.engine.tools import Tools
 from audit_event_operator.pacing.caps import fair_shares
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -34,12 +34,12 @@ class Fleet:
 
     Args:
         tools: what generators share.
-        lane: the default target of posted events, which has a ledger row of its own; None when there is none.
+        default_stream: the default target of posted events, which has a ledger row of its own; None when there is none.
     """
 
-    def __init__(self, tools: Tools, lane: Lane | None = None) -> None:
-        self._tools = tools
-        self.lane = lane
+    def __init__(self, context: EngineContext, default_stream: DefaultStream | None = None) -> None:
+        self._context = context
+        self.default_stream = default_stream
         self.running = False
         self._ending = False
         self._generators: dict[str, Generator] = {}
@@ -52,7 +52,7 @@ class Fleet:
     @property
     def totals(self) -> Totals:
         """Operator-wide counts."""
-        return self._tools.totals
+        return self._context.totals
 
     # -- what sources ask of it ----------------------------------------------------------------------------------------
 
@@ -61,13 +61,13 @@ class Fleet:
         if self._ending:
             return
         self.running = True
-        if self.lane is not None:
-            self.lane.open()
+        if self.default_stream is not None:
+            self.default_stream.open()
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever(), name="fleet-sweep")
 
     def apply(
-        self, ref: Ref, uid: str, generation: int, spec: GeneratorSpec, progress: Progress, *, joining: bool = False
+        self, ref: Ref, uid: str, generation: int, spec: GeneratorSpec, progress: Progress, *, preexisting: bool = False
     ) -> None:
         """Have a generator run this spec. Idempotent on (UID, generation); ignored while the fleet is not running.
 
@@ -77,11 +77,11 @@ class Fleet:
             generation: the spec's generation; an older one than known is ignored.
             spec: what to do.
             progress: what its status says was done, used only when the UID is new.
-            joining: it existed before this process took over.
+            preexisting: it existed before this process took over.
         """
         if not self.running:
             return
-        generator = self._generators.get(uid) or self._add(ref, uid, progress, joining=joining)
+        generator = self._generators.get(uid) or self._add(ref, uid, progress, preexisting=preexisting)
         if generation > generator.latest_generation:
             generator.apply(generation, spec)
             self._share_out(ref.namespace)
@@ -90,7 +90,7 @@ class Fleet:
         """The resource's spec is invalid: stop its generator and say so."""
         if not self.running:
             return
-        generator = self._generators.get(uid) or self._add(ref, uid, progress or Progress(), joining=False)
+        generator = self._generators.get(uid) or self._add(ref, uid, progress or Progress(), preexisting=False)
         if generation > generator.latest_generation:
             generator.reject(generation, message)
             self._share_out(ref.namespace)
@@ -102,8 +102,8 @@ class Fleet:
             return
         self._forget_name(generator)
         self._tasks.pop(uid).cancel()
-        generator.stop(DropReason.RESOURCE_DELETED, self._tools.deletion_grace_seconds)
-        self._departed[uid] = (generator, self._now() + self._tools.departed_seconds)
+        generator.stop(DropReason.RESOURCE_DELETED, self._context.deletion_grace_seconds)
+        self._departed[uid] = (generator, self._now() + self._context.departed_seconds)
         self._share_out(generator.ref.namespace)
         snapshot = generator.snapshot()
         logger.info(
@@ -124,8 +124,8 @@ class Fleet:
         """Stop everything and accept nothing more until `start`."""
         self.running = False
         await self.stop_all()
-        if self.lane is not None:
-            self.lane.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
+        if self.default_stream is not None:
+            self.default_stream.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
 
     async def shutdown(self, drain_seconds: float) -> None:
         """Stop all ticks, deliver what is buffered within `drain_seconds`, drop the rest as `shutdown_deadline`."""
@@ -139,12 +139,12 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         generators = list(self._generators.values())
-        lane = [self.lane.drained(drain_seconds)] if self.lane is not None else []
-        await asyncio.gather(*(generator.drained(drain_seconds) for generator in generators), *lane)
+        default_stream = [self.default_stream.drained(drain_seconds)] if self.default_stream is not None else []
+        await asyncio.gather(*(generator.drained(drain_seconds) for generator in generators), *default_stream)
         for generator in generators:
             generator.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
-        if self.lane is not None:
-            self.lane.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
+        if self.default_stream is not None:
+            self.default_stream.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
 
     # -- what readers ask of it ----------------------------------------------------------------------------------------
 
@@ -168,7 +168,11 @@ class Fleet:
             for generator, until in self._departed.values()
             if until > now and generator.ref not in named
         ]
-        return [*self.snapshots(), *([self.lane.snapshot()] if self.lane is not None else []), *_latest(departed)]
+        return [
+            *self.snapshots(),
+            *([self.default_stream.snapshot()] if self.default_stream is not None else []),
+            *_latest(departed),
+        ]
 
     def snapshot(self, uid: str) -> Snapshot | None:
         """One resource by its identity."""
@@ -196,8 +200,10 @@ class Fleet:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _add(self, ref: Ref, uid: str, progress: Progress, *, joining: bool) -> Generator:
-        generator = Generator(ref, uid, self._tools, progress, joining=joining, changed=lambda: self._notify(uid))
+    def _add(self, ref: Ref, uid: str, progress: Progress, *, preexisting: bool) -> Generator:
+        generator = Generator(
+            ref, uid, self._context, progress, preexisting=preexisting, changed=lambda: self._notify(uid)
+        )
         self._generators[uid] = self._by_ref[ref] = generator
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._supervise(generator), name=f"generator {ref}")
         return generator
@@ -207,7 +213,7 @@ class Fleet:
         self._forget_name(generator)
         self._tasks.pop(uid, None)
         generator.stop(DropReason.SHUTDOWN_DEADLINE, grace_seconds)
-        self._departed[uid] = (generator, self._now() + self._tools.departed_seconds)
+        self._departed[uid] = (generator, self._now() + self._context.departed_seconds)
 
     def _forget_name(self, generator: Generator) -> None:
         """Unless a new resource of that name has come already, before the old one was seen to go."""
@@ -230,13 +236,13 @@ class Fleet:
 
     def _share_out(self, namespace: str) -> None:
         """Divide the namespace's cap among its generators."""
-        cap = self._tools.namespace_cap
+        cap = self._context.namespace_cap
         if cap is None:
             return
         members = {uid: each for uid, each in self._generators.items() if each.ref.namespace == namespace}
-        asked: dict[str, Fraction] = {uid: min(each.asked_rate, self._tools.cap) for uid, each in members.items()}
+        asked: dict[str, Fraction] = {uid: min(each.asked_rate, self._context.cap) for uid, each in members.items()}
         for uid, share in fair_shares(asked, cap).items():
-            members[uid].set_cap(share if asked[uid] else self._tools.cap)
+            members[uid].set_cap(share if asked[uid] else self._context.cap)
 
     def _notify(self, uid: str) -> None:
         if uid in self._generators:
@@ -249,7 +255,7 @@ class Fleet:
             await asyncio.sleep(SWEEP_SECONDS)
             if self._now() - told >= SUMMARY_SECONDS:
                 told = self._now()
-                self._tools.lines.tell()
+                self._context.lines.tell()
             for index, (uid, generator) in enumerate(list(self._generators.items())):
                 if generator.sweep():
                     self._share_out(generator.ref.namespace)

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
 
-from audit_event_operator.engine.chatter import EVENT_BY_EVENT_RATE, Chatter
+from audit_event_operator.engine.activity_log import EVENT_BY_EVENT_RATE, ActivityLog
+from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.egress import Egress
 from audit_event_operator.engine.ledger import DropReason, Ledger, SkipReason
-from audit_event_operator.engine.nap import Nap
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.plan import first_tick_ns, window_for
 from audit_event_operator.engine.rates import ObservedRate
+from audit_event_operator.engine.readiness_tracker import ReadinessTracker
 from audit_event_operator.engine.run import Run
 from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
-from audit_event_operator.engine.standing import Standing
-from audit_event_operator.engine.tools import Tools
-from audit_event_operator.engine.way_out import WayOut
+from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.events.factory import EventFactory, derive_seed
 from audit_event_operator.pacing.pacer import Pacer
 from audit_event_operator.resource.advice import Advice, advice_on
@@ -34,7 +34,7 @@ BATCH: Final = 100
 """Most events made in one turn of the loop, so that no generator holds the others up."""
 
 GATE_POLL_SECONDS: Final = 0.25
-_SHORTEST_NAP_SECONDS: Final = 10e-6
+_SHORTEST_SLEEP_SECONDS: Final = 10e-6
 _NS: Final = 1_000_000_000
 
 
@@ -46,30 +46,37 @@ class Generator:
         uid: its identity.
         tools: brokers, clocks and limits.
         progress: what the resource's status says was done before us.
-        joining: the resource existed before this process took over, so its first tick keeps the rhythm and is spread.
+        preexisting: the resource existed before this process took over, so its first tick keeps the rhythm and is spread.
         changed: called on the loop whenever a reader may see something new.
     """
 
     def __init__(
-        self, ref: Ref, uid: str, tools: Tools, progress: Progress, *, joining: bool, changed: Callable[[], None]
+        self,
+        ref: Ref,
+        uid: str,
+        context: EngineContext,
+        progress: Progress,
+        *,
+        preexisting: bool,
+        changed: Callable[[], None],
     ) -> None:
         self.ref = ref
         self.uid = uid
         self.generation = -1
         self.latest_generation = -1
         self.restarts = 0
-        self.ledger = Ledger(tools.totals)
+        self.ledger = Ledger(context.totals)
         self.spec: GeneratorSpec | None = None
-        self._tools = tools
+        self._context = context
         self._progress = progress
-        self._joining = joining
+        self._preexisting = preexisting
         self._changed = changed
-        self._nap = Nap()
-        self._way = WayOut(ref, tools, self.ledger, self, self._loop_time)
+        self._wakeup = WakeableSleep()
+        self._egress = Egress(ref, context, self.ledger, self, self._loop_time)
         self._run = Run()
-        self._standing = Standing(tools.damping)
+        self._tracker = ReadinessTracker(context.damping)
         self._observed = ObservedRate()
-        self._chatter = Chatter(ref, tools.lines, self._loop_time)
+        self._activity_log = ActivityLog(ref, context.lines, self._loop_time)
         self._told: Verdict | None = None
         self._desired: tuple[int, GeneratorSpec] | None = None
         self._factory: EventFactory | None = None
@@ -77,7 +84,7 @@ class Generator:
         self._seed = 0
         self._sequence = 0
         self._pacer: Pacer | None = None
-        self._cap = tools.cap
+        self._cap = context.cap
         self._rates: tuple[Fraction, str | None] | None = None
         self._resume_ns = 0
         self._pending = 0
@@ -89,27 +96,27 @@ class Generator:
     @property
     def outbox(self) -> Outbox | None:
         """Where its events wait, also posted ones; None without a target."""
-        return self._way.outbox
+        return self._egress.outbox
 
     def apply(self, generation: int, spec: GeneratorSpec) -> None:
         """Make this spec the wanted one: in effect at once, or as soon as the old target has drained. The latest wins."""
         self.latest_generation = generation
         self._desired = (generation, spec)
-        if not self._way.needs_drain(spec):
+        if not self._egress.needs_drain(spec):
             self._adopt_desired()
-        self._nap.wake()
+        self._wakeup.wake()
 
     def reject(self, generation: int, message: str) -> None:
         """The resource's spec is invalid: generate nothing, say why, and deliver what is already buffered."""
         self.latest_generation = self.generation = generation
         self._desired = None
-        self._standing.invalid = message
+        self._tracker.invalid = message
         self._pending = 0
         self._tell()
 
     def set_cap(self, cap: Fraction) -> None:
         """Take this resource's share of its namespace's cap, in events per second."""
-        cap = min(cap, self._tools.cap)
+        cap = min(cap, self._context.cap)
         if cap == self._cap:
             return
         self._cap = cap
@@ -117,50 +124,50 @@ class Generator:
             self._pacer.change(self.spec.interval_ns, self.spec.events_per_interval, self._cap, self._now_ns())
         self._resize()
         self._tell()
-        self._nap.wake()
+        self._wakeup.wake()
 
     def outlet_changed(self) -> None:
         """The outlet's health changed."""
-        self._nap.wake()
+        self._wakeup.wake()
         self._tell()
 
     def settled(self) -> None:
         """The broker answered: wake the task only when it can go on."""
-        outbox, spec = self._way.outbox, self.spec
+        outbox, spec = self._egress.outbox, self.spec
         if outbox is None or spec is None:
             return
-        if self._standing.confirmed(self.ledger.published):
+        if self._tracker.confirmed(self.ledger.published):
             self._tell()
         over = spec.max_events is not None and self.ledger.run_published >= spec.max_events
         fits = self._hungry and outbox.room >= min(self._pending, BATCH)
         if over or fits or (self._draining and outbox.idle):
-            self._nap.wake()
+            self._wakeup.wake()
 
     def crashed(self, message: str) -> None:
         """The task ended by an error and will be started again."""
         self.restarts += 1
-        self._standing.crashed = message
+        self._tracker.crashed = message
         self._tell()
 
     def wake(self) -> None:
         """Look at the clock and the gate again."""
-        self._nap.wake()
+        self._wakeup.wake()
 
     def stop(self, reason: DropReason, grace_seconds: float) -> None:
         """End delivery: what is buffered is dropped for `reason` now, what is in flight at the latest after the grace."""
         self._pending = 0
-        self._way.stop(reason, grace_seconds)
+        self._egress.stop(reason, grace_seconds)
 
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing is buffered or in flight, at most `seconds`. Nothing may be generated meanwhile."""
         deadline = self._loop_time() + seconds
         self._draining = True
         try:
-            while not self._way.idle:
+            while not self._egress.idle:
                 left = deadline - self._loop_time()
                 if left <= 0:
                     return False
-                await self._nap.sleep(left)
+                await self._wakeup.sleep(left)
         finally:
             self._draining = False
         return True
@@ -169,22 +176,22 @@ class Generator:
 
     async def run(self) -> None:
         """Generate until cancelled."""
-        self._standing.crashed = None
+        self._tracker.crashed = None
         while True:
             if self._desired is not None:
                 await self._move()
-            await self._nap.sleep(self._step())
+            await self._wakeup.sleep(self._step())
 
     def _step(self) -> float | None:
         """Do what is due now; the seconds until there is something to do again, None when only a change can tell."""
         spec = self.spec
-        if spec is None or self._standing.invalid is not None or self._way.outbox is None:
+        if spec is None or self._tracker.invalid is not None or self._egress.outbox is None:
             return None
         self._check_run(spec)
         until_end = self._run.seconds_left(spec, self._wall())
         if self._run.complete is not None or spec.suspend:
             return until_end
-        if not self._tools.gate.is_open():
+        if not self._context.gate.is_open():
             return GATE_POLL_SECONDS
         now_ns = self._now_ns()
         pacer = self._pacer or self._begin(spec, now_ns)
@@ -192,28 +199,28 @@ class Generator:
             return until_end
         due = pacer.due(now_ns)
         if due is not None:
-            self._tools.totals.schedule_lag_seconds.observe(due.lag_ns / _NS)
-            self._skip_rest(self._way.outbox)
+            self._context.totals.schedule_lag_seconds.observe(due.lag_ns / _NS)
+            self._skip_rest(self._egress.outbox)
             self.ledger.skip(SkipReason.LATE, due.late)
             self.ledger.skip(SkipReason.RATE_LIMITED, due.limited)
             self._pending = due.events
             self._run.ticked(self._wall())
-        if self._pending and self._make_some(spec, self._way.outbox):
+        if self._pending and self._make_some(spec, self._egress.outbox):
             return 0.0
-        wait = max(_SHORTEST_NAP_SECONDS, (pacer.next_ns - now_ns) / _NS)
+        wait = max(_SHORTEST_SLEEP_SECONDS, (pacer.next_ns - now_ns) / _NS)
         return wait if until_end is None else min(wait, until_end)
 
     def _begin(self, spec: GeneratorSpec, now_ns: int) -> Pacer | None:
         """Start the ticks once the outlet has been ready for the first time: nothing is generated before."""
-        if self._way.health.ready_since is None:
+        if self._egress.health.ready_since is None:
             return None
         first_ns = max(now_ns, self._resume_ns)
-        if self._joining:
+        if self._preexisting:
             last = self._progress.last_publish_time
-            ago_ns = None if last is None else self._tools.wall_ns() - int(last.timestamp() * _NS)
-            spread_ns = int(self._tools.spread_seconds * _NS)
+            ago_ns = None if last is None else self._context.wall_ns() - int(last.timestamp() * _NS)
+            spread_ns = int(self._context.spread_seconds * _NS)
             first_ns = first_tick_ns(self.uid, spec.interval_ns, ago_ns, now_ns, spread_ns)
-            self._joining = False
+            self._preexisting = False
         self._pacer = Pacer(spec.interval_ns, spec.events_per_interval, first_ns, self._cap)
         return self._pacer
 
@@ -224,7 +231,7 @@ class Generator:
             self._pending = max(0, min(self._pending, left))
         count = min(self._pending, BATCH, outbox.room)
         if count > 0 and self._factory is not None:
-            outbox.put(self._factory.make(self._sequence, count, self._tools.wall_ns()))
+            outbox.put(self._factory.make(self._sequence, count, self._context.wall_ns()))
             self._sequence += count
             self._pending -= count
         self._hungry = self._pending > 0
@@ -235,15 +242,15 @@ class Generator:
         if self._pending:
             self.ledger.skip(SkipReason.GLOBAL_BUDGET if outbox.starved else SkipReason.BUFFER_FULL, self._pending)
             self._pending = 0
-            self._standing.skipped(self._loop_time(), taking=self._way.taking)
+            self._tracker.skipped(self._loop_time(), taking=self._egress.taking)
 
     # -- taking a spec up ----------------------------------------------------------------------------------------------
 
     async def _move(self) -> None:
         """Drain to the old target where the wanted spec has another one, then take the latest wanted spec up."""
         while self._desired is not None:
-            if self._way.needs_drain(self._desired[1]):
-                await self.drained(self._tools.target_drain_seconds)
+            if self._egress.needs_drain(self._desired[1]):
+                await self.drained(self._context.target_drain_seconds)
             # Meanwhile the wanted spec may have become another one, or have been taken up because it kept the target.
             self._adopt_desired()
 
@@ -253,12 +260,12 @@ class Generator:
             return
         (generation, spec), self._desired = self._desired, None
         before, self.spec = self.spec, spec
-        was_invalid, self._standing.invalid = self._standing.invalid is not None, None
+        was_invalid, self._tracker.invalid = self._tracker.invalid is not None, None
         self.generation = generation
         self._advice = advice_on(spec)
         self._seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
-        self._factory = EventFactory(spec, seed=self._seed, entropy=self._tools.entropy)
-        moved = self._way.take(spec, window_for(self._rate))
+        self._factory = EventFactory(spec, seed=self._seed, entropy=self._context.entropy)
+        moved = self._egress.take(spec, window_for(self._rate))
         if before is None:
             self._sequence = self.ledger.run_published = self._run.take_up(spec, self._progress)
         elif before.run_id != spec.run_id:
@@ -268,7 +275,7 @@ class Generator:
         elif moved:
             self._resume_ns = self._pacer.next_ns if self._pacer is not None else self._resume_ns
             self._pacer = None
-            self._standing.reset(self.ledger.published)
+            self._tracker.reset(self.ledger.published)
         elif self._pacer is not None:
             self._pacer.change(spec.interval_ns, spec.events_per_interval, self._cap, self._now_ns())
         if spec.suspend or moved:
@@ -279,8 +286,8 @@ class Generator:
 
     def _begin_run(self) -> None:
         """A new runId: count from zero, restart the sequence, tick at once."""
-        if self._way.outbox is not None:
-            self._way.outbox.begin_run()
+        if self._egress.outbox is not None:
+            self._egress.outbox.begin_run()
         else:
             self.ledger.begin_run()
         self._sequence = 0
@@ -290,8 +297,8 @@ class Generator:
     def _restart_ticks(self) -> None:
         """Tick at once, and be ready only after the next confirm."""
         self._pacer, self._resume_ns, self._pending = None, 0, 0
-        self._joining = False
-        self._standing.reset(self.ledger.published)
+        self._preexisting = False
+        self._tracker.reset(self.ledger.published)
 
     def _check_run(self, spec: GeneratorSpec) -> None:
         """See whether the run is over, or goes on because its bounds were raised."""
@@ -304,34 +311,34 @@ class Generator:
 
     def _resize(self) -> None:
         """Fit window and log to the rate."""
-        self._way.resize(window_for(self._rate))
-        if self._way.outbox is not None:
-            self._way.outbox.on_published = self._chatter.event if self._rate <= EVENT_BY_EVENT_RATE else None
+        self._egress.resize(window_for(self._rate))
+        if self._egress.outbox is not None:
+            self._egress.outbox.on_published = self._activity_log.event if self._rate <= EVENT_BY_EVENT_RATE else None
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
         """Something that readers may see has changed: judge anew, log a turn, tell whoever listens."""
         self._rates = None
-        self._standing.forget_verdict()
+        self._tracker.forget_verdict()
         self._told = self.judge()
-        self._chatter.turn(self._told)
+        self._activity_log.turn(self._told)
         self._changed()
 
     def judge(self) -> Verdict:
         """The verdict of this moment, at most a second old."""
-        return self._standing.verdict(self._loop_time(), self.spec, self._way, self._run.complete)
+        return self._tracker.verdict(self._loop_time(), self.spec, self._egress, self._run.complete)
 
     def sweep(self) -> bool:
         """Once a second: sample the rate; True when damping made the verdict another one."""
         now, published = self._loop_time(), self.ledger.published
         self._observed.sample(now, published)
         if self.spec is not None:
-            many = self._way.outbox is not None and self._way.outbox.on_published is None
-            self._chatter.summary(now, published, self.spec.queue, wanted=many)
-        self._standing.forget_verdict()
+            many = self._egress.outbox is not None and self._egress.outbox.on_published is None
+            self._activity_log.summary(now, published, self.spec.queue, wanted=many)
+        self._tracker.forget_verdict()
         verdict = self.judge()
-        self._chatter.turn(verdict)
+        self._activity_log.turn(verdict)
         if verdict == self._told:
             return False
         self._told = verdict
@@ -341,14 +348,14 @@ class Generator:
     def asked_rate(self) -> Fraction:
         """Events per second the spec asks for now; 0 while suspended, completed or invalid."""
         spec = self.spec
-        if spec is None or spec.suspend or self._run.complete is not None or self._standing.invalid is not None:
+        if spec is None or spec.suspend or self._run.complete is not None or self._tracker.invalid is not None:
             return Fraction(0)
         return spec.target_rate
 
     def snapshot(self) -> Snapshot:
         """Everything that readers may know, as of now."""
-        spec, outbox, ledger, run, verdict = self.spec, self._way.outbox, self.ledger, self._run, self.judge()
-        health = self._way.health
+        spec, outbox, ledger, run, verdict = self.spec, self._egress.outbox, self.ledger, self._run, self.judge()
+        health = self._egress.health
         rate, limited = self._rates or self._set_rates()
         last_ns = ledger.last_publish_unix_ns
         last = datetime.fromtimestamp(last_ns / _NS, UTC) if last_ns is not None else self._progress.last_publish_time
@@ -358,10 +365,10 @@ class Generator:
             generation=self.generation,
             state=self._state(verdict),
             verdict=verdict,
-            complete=run.complete if self._standing.invalid is None else None,
+            complete=run.complete if self._tracker.invalid is None else None,
             rate_limited=limited,
             queue=spec.queue if spec is not None else "",
-            broker=self._way.broker,
+            broker=self._egress.broker,
             connected=health.connected,
             interval_seconds=spec.interval_ns / _NS if spec is not None else 0.0,
             target_rate=rate,
@@ -381,7 +388,7 @@ class Generator:
             completion_time=run.completion_time,
             last_publish_time=last,
             restarts=self.restarts,
-            advice=self._advice if self._standing.invalid is None else (),
+            advice=self._advice if self._tracker.invalid is None else (),
         )
 
     def _set_rates(self) -> tuple[Fraction, str | None]:
@@ -418,4 +425,4 @@ class Generator:
         return round(asyncio.get_running_loop().time() * 1e6) * 1_000
 
     def _wall(self) -> datetime:
-        return datetime.fromtimestamp(self._tools.wall_ns() / _NS, UTC)
+        return datetime.fromtimestamp(self._context.wall_ns() / _NS, UTC)

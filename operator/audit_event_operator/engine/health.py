@@ -52,4 +52,6 @@ def health_of(fleet: Fleet) -> Health:
     """Judge the fleet as it is now. A fleet that is not running (standby) has nothing that could be down."""
     if not fleet.running:
         return assess([], default_connected=None)
-    return assess(fleet.snapshots(), default_connected=None if fleet.lane is None else fleet.lane.connected)
+    return assess(
+        fleet.snapshots(), default_connected=None if fleet.default_stream is None else fleet.default_stream.connected
+    )

@@ -51,7 +51,7 @@ def posted_event(
     *,
     hosts: Sequence[str],
     users: Sequence[str],
-    pick: random.Random,
+    rng: random.Random,
     unix_ns: int,
     entropy: Callable[[int], bytes],
 ) -> AuditEvent:
@@ -61,7 +61,7 @@ def posted_event(
         body: what was posted; `event_type` is needed, other fields are kept. What we set ourselves is overwritten.
         hosts: from which the server_hostname is drawn when there is none.
         users: from which the user_id is drawn when there is none.
-        pick: the random source for both.
+        rng: the random source for both.
         unix_ns: the event's time.
         entropy: gives as many random bytes as asked for; the id is made of them.
 
@@ -72,9 +72,9 @@ def posted_event(
         raise PostedEventError("Invalid event data. 'event_type' is required and must not be empty.")
     (event_id,) = uuid4_texts(entropy(16))
     given = {
-        "server_hostname": writable(pick.choice(hosts)),
+        "server_hostname": writable(rng.choice(hosts)),
         "severity": "INFO",
-        "user_id": writable(pick.choice(users)),
+        "user_id": writable(rng.choice(users)),
         "action_result": "SUCCESS",
         "details": {},
         **body,

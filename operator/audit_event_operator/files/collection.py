@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.files.manifest import Document, load_manifest
+from audit_event_operator.files.manifest_error import ManifestError
+from audit_event_operator.files.object_validation import validate_object
 from audit_event_operator.resource.advice import advice_on
-from audit_event_operator.resource.manifest import Document, load_manifest
-from audit_event_operator.resource.manifest_error import ManifestError
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
-from audit_event_operator.resource.verdict import validate_object
 
 DEFAULT_NAMESPACE: Final = "default"
 SUFFIXES: Final = (".yaml", ".yml", ".json")

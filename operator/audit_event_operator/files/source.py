@@ -15,7 +15,7 @@ from typing import Final
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.collection import Collection, collect, find_files
-from audit_event_operator.files.targets import SecretShelf
+from audit_event_operator.files.targets import SecretStore
 from audit_event_operator.resource.names import GROUP
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -40,7 +40,7 @@ class FileSource:
         secrets: where Secret documents go, for `rabbitmq.secretRef`.
     """
 
-    def __init__(self, paths: Iterable[Path], fleet: Fleet, secrets: SecretShelf) -> None:
+    def __init__(self, paths: Iterable[Path], fleet: Fleet, secrets: SecretStore) -> None:
         self._paths = tuple(paths)
         self._fleet = fleet
         self._secrets = secrets

@@ -13,7 +13,7 @@ from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import RabbitMQ
 
 
-class SecretShelf:
+class SecretStore:
     """The Secret documents that were read last, by namespace and name."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class FileTargets:
         secrets: what the files hold.
     """
 
-    def __init__(self, default: Target, secrets: SecretShelf) -> None:
+    def __init__(self, default: Target, secrets: SecretStore) -> None:
         self._default = default
         self._secrets = secrets
 

@@ -13,8 +13,8 @@ from audit_event_operator.files.collection import (
     sentence_of,
     warnings_of,
 )
-from audit_event_operator.resource.manifest import Document, load_manifest
-from audit_event_operator.resource.manifest_error import ManifestError
+from audit_event_operator.files.manifest import Document, load_manifest
+from audit_event_operator.files.manifest_error import ManifestError
 from audit_event_operator.resource.names import KIND
 from audit_event_operator.resource.problems import shown
 

@@ -1,4 +1,4 @@
-"""Puts fleet, desk, pulse and brokers together from the settings. Decides nothing that one of the packages could decide."""
+"""Puts fleet, submissions, loop monitor and brokers together from the settings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from audit_event_operator.engine.desk import Desk
+from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.lane import Lane
 from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.loop_monitor import LoopMonitor
 from audit_event_operator.engine.ports import (
     Brokers,
     BrokerTargets,
@@ -24,9 +25,8 @@ from audit_event_operator.engine.ports import (
     TargetReference,
     TLSMaterial,
 )
-from audit_event_operator.engine.pulse import Pulse
 from audit_event_operator.engine.readiness import Damping
-from audit_event_operator.engine.tools import Tools
+from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.journal import DeliveryJournal
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode
 from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings
@@ -39,17 +39,17 @@ class Operator:
     """Everything that all modes have."""
 
     settings: Settings
-    tools: Tools
+    context: EngineContext
     fleet: Fleet
-    desk: Desk
-    pulse: Pulse
+    submissions: Submissions
+    loop_monitor: LoopMonitor
     journal: DeliveryJournal | None = None
     draining: bool = False
     background: list[asyncio.Task[object]] = field(default_factory=list)
 
     def failing_livez(self) -> list[str]:
         """Liveness: the loop and the supervisor, never a broker."""
-        failing = [] if self.pulse.alive else ["the event loop has not turned for ten seconds"]
+        failing = [] if self.loop_monitor.alive else ["the event loop has not turned for ten seconds"]
         if self.fleet.running and not self.fleet.sweeping:
             failing.append("the supervisor of the generators has ended")
         return failing
@@ -70,16 +70,16 @@ async def _awaited(work: Awaitable[object]) -> object:
 
 
 def assemble(
-    settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, lane: bool
+    settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, default_stream: bool
 ) -> Operator:
-    """Put fleet, desk and pulse together around brokers and targets.
+    """Put fleet, submissions and loop monitor together around brokers and targets.
 
     Raises:
         FileNotFoundError: AEG_JOURNAL_FILE cannot be written.
     """
     journal = _journal(settings.journal_file)
     cap = settings.max_events_per_second_per_namespace
-    tools = Tools(
+    context = EngineContext(
         brokers=brokers,
         targets=targets,
         totals=totals,
@@ -100,8 +100,10 @@ def assemble(
         QueueType.CLASSIC,
         Delivery.AT_LEAST_ONCE,
     )
-    fleet = Fleet(tools, Lane(tools, request) if lane else None)
-    return Operator(settings, tools, fleet, Desk(fleet, seconds=settings.post_seconds), Pulse(totals), journal)
+    fleet = Fleet(context, DefaultStream(context, request) if default_stream else None)
+    return Operator(
+        settings, context, fleet, Submissions(fleet, seconds=settings.post_seconds), LoopMonitor(totals), journal
+    )
 
 
 def _journal(path: Path | None) -> DeliveryJournal | None:
@@ -153,7 +155,7 @@ def rabbitmq_brokers(settings: Settings, targets: BrokerTargets, totals: Totals,
         secret_connected_seconds=settings.secret_connected_seconds,
     )
     policy = HostPolicy.of(settings.allowed_broker_hosts, in_pod="KUBERNETES_SERVICE_HOST" in os.environ)
-    return RabbitMQBrokers(targets, gate=gate, totals=totals, timing=timing, allowed=policy, pick=random.Random())
+    return RabbitMQBrokers(targets, gate=gate, totals=totals, timing=timing, allowed=policy, rng=random.Random())
 
 
 def authorizer(settings: Settings) -> Authorizer:

@@ -12,14 +12,14 @@ from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.source import FileSource, uid_of
-from audit_event_operator.files.targets import FileTargets, SecretShelf
+from audit_event_operator.files.targets import FileTargets, SecretStore
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target
 from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.errors import ListenError
-from audit_event_operator.web.ports import Vital
+from audit_event_operator.web.ports import HealthChecks
 
 LOOPBACK: Final = "127.0.0.1"
 DRAIN_SECONDS: Final = 0.5
@@ -31,12 +31,12 @@ DEMO_SPEC: Final = {"interval": "500ms"}
 async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | None) -> int:
     """Neither cluster nor broker: events on stdout, everything for people on stderr, HTTP on loopback."""
     prepare_process()
-    stop, totals, shelf = stop_event(), Totals(), SecretShelf()
+    stop, totals, secret_store = stop_event(), Totals(), SecretStore()
     brokers = StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
-    targets = FileTargets(default_target(settings), shelf)
-    operator = assemble(settings, brokers, targets, totals, AlwaysOpen(), lane=True)
-    vital = Vital(livez=operator.failing_livez, readyz=operator.failing_readyz)
-    source = FileSource(files, operator.fleet, shelf)
+    targets = FileTargets(default_target(settings), secret_store)
+    operator = assemble(settings, brokers, targets, totals, AlwaysOpen(), default_stream=True)
+    health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
+    source = FileSource(files, operator.fleet, secret_store)
     collection = source.read() if files else None
     if collection is not None and collection.problems:
         for problem in collection.problems:
@@ -45,10 +45,12 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
             return 1
         collection.problems.clear()
     try:
-        async with listening(operator, vital, authorizer(settings), host=LOOPBACK, fallback_port=True) as servers:
+        async with listening(
+            operator, health_checks, authorizer(settings), host=LOOPBACK, fallback_port=True
+        ) as servers:
             _welcome(servers.app_port, servers.metrics_port)
             operator.fleet.start()
-            operator.spawn(operator.pulse.run(), "the pulse")
+            operator.spawn(operator.loop_monitor.run(), "the loop monitor")
             if collection is not None:
                 source.take_up(collection)
                 operator.spawn(source.run(), "the watch of the files")

@@ -10,21 +10,21 @@ import socket
 import sys
 
 from audit_event_operator.cluster.access import KubernetesAuthorizer
-from audit_event_operator.cluster.client import Cluster
-from audit_event_operator.cluster.connection import connect
-from audit_event_operator.cluster.errors import ClusterError
-from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
-from audit_event_operator.cluster.reporter import Pace
+from audit_event_operator.cluster.api.client import Cluster
+from audit_event_operator.cluster.api.connection import connect
+from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
+from audit_event_operator.cluster.api.errors import ClusterError
+from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource, Options
-from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.cluster.targets import ClusterTargets
-from audit_event_operator.cluster.term import Rhythm
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
 from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.errors import ListenError
-from audit_event_operator.web.ports import SourceCounts, Vital
+from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 async def run_in_cluster(settings: Settings) -> int:
     """The operator proper: resources of a cluster, one working process by Lease."""
     prepare_process()
-    stop, totals, tally = stop_event(), Totals(), Tally()
+    stop, totals, api_counts = stop_event(), Totals(), ApiCounts()
     timing = LeaseTiming(settings.lease_duration_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
     gate = LeaseGate(timing)
     has_default = settings.rabbitmq_host is not None
@@ -43,14 +43,14 @@ async def run_in_cluster(settings: Settings) -> int:
     except ClusterError as error:
         print(f"audit-event-operator: {error}", file=sys.stderr)
         return 1
-    cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=tally.succeeded)
+    cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=api_counts.succeeded)
     targets = ClusterTargets(
         cluster,
         (lambda: default_target(settings)) if has_default else None,
         default_namespaces=settings.default_broker_namespaces,
     )
     brokers = rabbitmq_brokers(settings, targets, totals, gate)
-    operator = assemble(settings, brokers, targets, totals, gate, lane=has_default)
+    operator = assemble(settings, brokers, targets, totals, gate, default_stream=has_default)
     options = Options(
         identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",
         namespaces=settings.namespaces,
@@ -70,26 +70,26 @@ async def run_in_cluster(settings: Settings) -> int:
         gate,
         own_namespace=own_namespace,
         options=options,
-        tally=tally,
+        api_counts=api_counts,
     )
-    vital = Vital(
+    health_checks = HealthChecks(
         livez=operator.failing_livez,
         readyz=lambda: operator.failing_readyz() or source.readiness(),
         leader=lambda: source.leader,
     )
     counts = SourceCounts(
         reconciles=source.reconciles,
-        api_writes=lambda: {(kind, result): tally.writes[kind, result] for kind in Kind for result in Result},
-        apiserver_last_success_unix_seconds=lambda: tally.last_success_unix_seconds,
+        api_writes=lambda: {(kind, result): api_counts.writes[kind, result] for kind in Kind for result in Result},
+        apiserver_last_success_unix_seconds=lambda: api_counts.last_success_unix_seconds,
     )
     who = KubernetesAuthorizer(cluster, own_namespace) if settings.api_auth == "kubernetes" else authorizer(settings)
     try:
-        async with listening(operator, vital, who, source=counts, host=settings.bind_address) as servers:
+        async with listening(operator, health_checks, who, source=counts, host=settings.bind_address) as servers:
             logger.info(
                 "Operator %s listens on ports %d (all routes) and %d (/metrics)",
                 options.identity, servers.app_port, servers.metrics_port,
             )  # fmt: skip
-            operator.spawn(operator.pulse.run(), "the pulse")
+            operator.spawn(operator.loop_monitor.run(), "the loop monitor")
             leading = operator.spawn(source.run(), "the cluster source")
             code = await until_stopped(operator, stop)
 

@@ -16,7 +16,7 @@ from typing import Final
 from audit_event_operator.build import commit
 from audit_event_operator.modes.assembly import Operator
 from audit_event_operator.web.app import Site, build_applications, build_labels
-from audit_event_operator.web.ports import Authorizer, SourceCounts, Vital
+from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
 from audit_event_operator.web.servers import Servers
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ LEDGER_FIELDS: Final = ("generated", "published", "dropped", "in_flight", "buffe
 @contextlib.asynccontextmanager
 async def listening(
     operator: Operator,
-    vital: Vital,
+    health_checks: HealthChecks,
     who: Authorizer,
     *,
     source: SourceCounts | None = None,
@@ -40,9 +40,9 @@ async def listening(
     """Serve HTTP meanwhile."""
     site = Site(
         fleet=operator.fleet,
-        desk=operator.desk,
-        brokers=operator.tools.brokers,
-        vital=vital,
+        submissions=operator.submissions,
+        brokers=operator.context.brokers,
+        health_checks=health_checks,
         source=source or SourceCounts(),
         authorizer=who,
         build=build_labels(commit(os.environ)),
@@ -124,6 +124,6 @@ async def wind_down(
         "Stopped: %d events generated, %d published, %d dropped, %d in flight, %d buffered, %d skipped",
         *(sum(getattr(row, name) for row in rows) for name in LEDGER_FIELDS),
     )
-    await operator.tools.brokers.aclose()
+    await operator.context.brokers.aclose()
     if operator.journal is not None:
         await asyncio.to_thread(operator.journal.close)

@@ -11,13 +11,13 @@ from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
-from audit_event_operator.files.targets import FileTargets, SecretShelf
+from audit_event_operator.files.targets import FileTargets, SecretStore
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
 from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.errors import ListenError
-from audit_event_operator.web.ports import Vital
+from audit_event_operator.web.ports import HealthChecks
 
 logger = logging.getLogger(__name__)
 
@@ -25,22 +25,22 @@ logger = logging.getLogger(__name__)
 async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     """No cluster: the environment's one generator, or those of watched files, into a real RabbitMQ."""
     prepare_process()
-    stop, totals, shelf, gate = stop_event(), Totals(), SecretShelf(), AlwaysOpen()
-    targets = FileTargets(default_target(settings), shelf)
+    stop, totals, secret_store, gate = stop_event(), Totals(), SecretStore(), AlwaysOpen()
+    targets = FileTargets(default_target(settings), secret_store)
     brokers = rabbitmq_brokers(settings, targets, totals, gate)
-    operator = assemble(settings, brokers, targets, totals, gate, lane=True)
-    vital = Vital(livez=operator.failing_livez, readyz=operator.failing_readyz)
-    source = FileSource(files, operator.fleet, shelf)
+    operator = assemble(settings, brokers, targets, totals, gate, default_stream=True)
+    health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
+    source = FileSource(files, operator.fleet, secret_store)
     collection = source.read() if files else None
     if collection is not None and collection.problems and not collection.resources:
         for problem in collection.problems:
             print(problem, file=sys.stderr)
         return 1
     try:
-        async with listening(operator, vital, authorizer(settings), host=settings.bind_address) as servers:
+        async with listening(operator, health_checks, authorizer(settings), host=settings.bind_address) as servers:
             logger.info("Listening on ports %d (all routes) and %d (/metrics)", servers.app_port, servers.metrics_port)
             operator.fleet.start()
-            operator.spawn(operator.pulse.run(), "the pulse")
+            operator.spawn(operator.loop_monitor.run(), "the loop monitor")
             if collection is not None:
                 source.take_up(collection)
                 operator.spawn(source.run(), "the watch of the files")

@@ -13,9 +13,9 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from audit_event_operator import __version__
-from audit_event_operator.engine.desk import Desk
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ports import Brokers
+from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.web.answers import add_headers, counted, errors_as_json, expectations
 from audit_event_operator.web.auth import Everybody
 from audit_event_operator.web.body import BODY_LIMIT_BYTES, READ_SECONDS
@@ -23,7 +23,7 @@ from audit_event_operator.web.generators import Generators
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.exposition import Exposition
 from audit_event_operator.web.metrics.sample import Sampler
-from audit_event_operator.web.ports import Authorizer, SourceCounts, Vital
+from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
 from audit_event_operator.web.posting import MakingOfEvents, Posting
 from audit_event_operator.web.probes import Probes
 from audit_event_operator.web.status_page import StatusPage
@@ -52,13 +52,13 @@ class Site:
     """What the HTTP face shows and whom it asks."""
 
     fleet: Fleet
-    desk: Desk
+    submissions: Submissions
     brokers: Brokers
-    vital: Vital = field(default_factory=Vital)
+    health_checks: HealthChecks = field(default_factory=HealthChecks)
     source: SourceCounts = field(default_factory=SourceCounts)
     authorizer: Authorizer = field(default_factory=Everybody)
     build: Mapping[str, str] = field(default_factory=build_labels)
-    pick: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom
     read_seconds: float = READ_SECONDS
@@ -75,10 +75,10 @@ class Applications:
 def build_applications(site: Site) -> Applications:
     """Both applications over one set of counters; nothing listens yet."""
     http = HttpCounts(SERVED)
-    exposition = Exposition(Sampler(site.fleet, site.brokers, site.vital, site.source, http, site.build))
-    probes, generators = Probes(site.fleet, site.vital), Generators(site.fleet, site.vital)
-    making = MakingOfEvents(site.pick, site.wall_ns, site.entropy)
-    posting = Posting(site.fleet, site.desk, site.authorizer, making, read_seconds=site.read_seconds)
+    exposition = Exposition(Sampler(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
+    probes, generators = Probes(site.fleet, site.health_checks), Generators(site.fleet, site.health_checks)
+    making = MakingOfEvents(site.rng, site.wall_ns, site.entropy)
+    posting = Posting(site.fleet, site.submissions, site.authorizer, making, read_seconds=site.read_seconds)
 
     async def metrics(request: web.Request) -> web.Response:
         page = await exposition.page(

@@ -21,7 +21,7 @@ from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.conditions import readiness
 from audit_event_operator.web.answers import json_answer
 from audit_event_operator.web.errors import Refusal
-from audit_event_operator.web.ports import Vital
+from audit_event_operator.web.ports import HealthChecks
 
 FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "namespace": lambda each: each.ref.namespace,
@@ -62,9 +62,9 @@ _GZIP_LEVEL: Final = 1
 class Generators:
     """The handlers of the list and of one."""
 
-    def __init__(self, fleet: Fleet, vital: Vital) -> None:
+    def __init__(self, fleet: Fleet, health_checks: HealthChecks) -> None:
         self._fleet = fleet
-        self._vital = vital
+        self._vital = health_checks
 
     async def list(self, request: web.Request) -> web.Response:
         """All resources, by namespace and name; with `?fields=a,b` as a table of those."""

@@ -53,7 +53,7 @@ def _never() -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Vital:
+class HealthChecks:
     """Whether the process is well; all callables are cheap and called on the loop.
 
     `livez` and `readyz` say of each check that fails what is wrong, nothing when all is well; liveness must never depend

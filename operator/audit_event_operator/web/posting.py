@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from audit_event_operator.engine.desk import Desk, PostOutcome
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.engine.submissions import PostOutcome, Submissions
 from audit_event_operator.events.posted import PostedEventError, posted_event
 from audit_event_operator.web.answers import json_answer
 from audit_event_operator.web.auth import bearer_token
@@ -35,7 +35,7 @@ _HEADER_SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
 class MakingOfEvents:
     """What a posted event is completed from: a random source, the wall clock in nanoseconds, and bytes for ids."""
 
-    pick: random.Random
+    rng: random.Random
     wall_ns: Callable[[], int]
     entropy: Callable[[int], bytes]
 
@@ -46,14 +46,14 @@ class Posting:
     def __init__(
         self,
         fleet: Fleet,
-        desk: Desk,
+        submissions: Submissions,
         authorizer: Authorizer,
         making: MakingOfEvents,
         *,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._fleet = fleet
-        self._desk = desk
+        self._submissions = submissions
         self._authorizer = authorizer
         self._making = making
         self._read_seconds = read_seconds
@@ -80,17 +80,17 @@ class Posting:
 
     async def _publish(self, request: web.Request, ref: Ref | None) -> web.Response:
         body = await read_object(request, read_seconds=self._read_seconds)
-        hosts, users = self._desk.names(ref)
+        hosts, users = self._submissions.names(ref)
         making = self._making
         try:
             event = posted_event(
-                body, hosts=hosts, users=users, pick=making.pick, unix_ns=making.wall_ns(), entropy=making.entropy
+                body, hosts=hosts, users=users, rng=making.rng, unix_ns=making.wall_ns(), entropy=making.entropy
             )
         except PostedEventError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
         if len(event.body) > EVENT_LIMIT_BYTES:
             raise too_large()
-        outcome = await self._desk.post(event, ref)
+        outcome = await self._submissions.post(event, ref)
         if outcome is not PostOutcome.PUBLISHED:
             raise _refusal(outcome)
         return json_answer({"status": "success", "event_id": event.event_id}, HTTPStatus.ACCEPTED, self._where(ref))
@@ -122,8 +122,12 @@ class Posting:
     def _where(self, ref: Ref | None) -> dict[str, str]:
         """Headers that tell where the event went."""
         if ref is None:
-            lane = self._fleet.lane
-            return {} if lane is None else {"X-Audit-Queue": quote(lane.request.queue, safe=_HEADER_SAFE)}
+            default_stream = self._fleet.default_stream
+            return (
+                {}
+                if default_stream is None
+                else {"X-Audit-Queue": quote(default_stream.request.queue, safe=_HEADER_SAFE)}
+            )
         snapshot = self._fleet.find(ref)
         queue = {} if snapshot is None else {"X-Audit-Queue": quote(snapshot.queue, safe=_HEADER_SAFE)}
         return {"X-Audit-Generator": str(ref), **queue}

@@ -11,15 +11,15 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.web.answers import error_answer, json_answer
-from audit_event_operator.web.ports import Vital
+from audit_event_operator.web.ports import HealthChecks
 
 
 class Probes:
     """The handlers of the three."""
 
-    def __init__(self, fleet: Fleet, vital: Vital) -> None:
+    def __init__(self, fleet: Fleet, health_checks: HealthChecks) -> None:
         self._fleet = fleet
-        self._vital = vital
+        self._vital = health_checks
 
     async def livez(self, _: web.Request) -> web.Response:
         """Whether the process should go on living."""

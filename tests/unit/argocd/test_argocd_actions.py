@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-import argo_lua
+from audit_event_operator.files.object_validation import validate_object
 from audit_event_operator.resource.names import GROUP, KIND
-from audit_event_operator.resource.verdict import validate_object
+from support.parts import argo_lua
 
 FOLDER = Path(__file__).parents[3] / "manifests" / "argocd" / "resource_customizations" / GROUP / KIND / "actions"
 CASES = yaml.safe_load((FOLDER / "action_test.yaml").read_text())

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-import argo_lua
 from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.conditions import READINESS, CompletionReason, Reason, readiness
 from audit_event_operator.resource.names import API_VERSION, GROUP, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
+from support.parts import argo_lua
 
 FOLDER = Path(__file__).parents[3] / "manifests" / "argocd" / "resource_customizations" / GROUP / KIND
 HEALTH = FOLDER / "health.lua"

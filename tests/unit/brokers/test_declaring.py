@@ -8,7 +8,7 @@ import pytest
 from audit_event_operator.engine.ledger import DropReason
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import DeclarationMode, Delivery
-from confirm_machine import ConfirmMachine, quiet
+from support.doubles.confirm_machine import ConfirmMachine, quiet
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_an_outlet_that_ends_while_it_declares_leaves_no_channel_behind(machine:
 def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_memory(
     machine: ConfirmMachine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.session.MOST_RETURNED", 10)
+    monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.channel_session.MOST_RETURNED", 10)
     open_some(machine, 1)
     machine.put_into(machine.stations[0], 2, 10)
     client = machine.answering()

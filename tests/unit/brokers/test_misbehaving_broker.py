@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amqp_peer import Line
 from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing, faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
@@ -20,10 +19,11 @@ from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Tota
 from audit_event_operator.engine.outbox import Budget, Outbox, Parcel
 from audit_event_operator.engine.ports import OutletRequest, Target
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
-from bad_broker import BadPeer, Deed, scripts
-from confirm_machine import PRODUCT, TARGET, Errors, quiet
-from manual_loop import ManualLoop
-from outlets import SECRET, Station, Switch, Targets, events
+from support.doubles.amqp_peer import Line
+from support.doubles.bad_broker import BadPeer, Deed, scripts
+from support.doubles.confirm_machine import PRODUCT, TARGET, Errors, quiet
+from support.doubles.manual_loop import ManualLoop
+from support.parts.outlets import SECRET, Station, Switch, Targets, events
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))
 TIMING = Timing(connect_seconds=5, rpc_seconds=5, confirm_seconds=10, backoff_max_seconds=4, slow_retry_max_seconds=40)
@@ -103,9 +103,9 @@ class Play:
             totals=Totals(),
             timing=TIMING,
             allowed=HostPolicy.of(None, in_pod=False),
-            pick=random.Random(7),
+            rng=random.Random(7),
         )
-        self.brokers._tools = replace(self.brokers._tools, dialer=self.dialer)
+        self.brokers._context = replace(self.brokers._context, dialer=self.dialer)
 
         def note(parcel: Parcel, what: Outcome | DropReason) -> None:
             if what is Outcome.ACK:

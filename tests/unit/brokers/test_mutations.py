@@ -7,15 +7,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.inflight import InFlight
-from audit_event_operator.brokers.rabbitmq.session import Session
-from confirm_machine import ConfirmMachine, quiet
+from support.doubles.confirm_machine import ConfirmMachine, quiet
 
 Patch = pytest.MonkeyPatch
 
 
 def an_ack_after_a_return_counts_as_published(patch: Patch) -> None:
-    patch.setattr(Session, "_sort_out_returned", lambda _self, _outlet, parcels: parcels)
+    patch.setattr(ChannelSession, "_sort_out_returned", lambda _self, _outlet, parcels: parcels)
 
 
 def an_answer_for_many_settles_one(patch: Patch) -> None:
@@ -53,7 +53,7 @@ def what_was_in_flight_when_the_line_broke_is_forgotten(patch: Patch) -> None:
 
 
 def an_outlet_that_ends_leaves_its_parcels_behind(patch: Patch) -> None:
-    patch.setattr(Session, "abandon", lambda _self, _outlet: [])
+    patch.setattr(ChannelSession, "abandon", lambda _self, _outlet: [])
 
 
 MUTATIONS: list[Callable[[Patch], None]] = [

@@ -5,7 +5,7 @@ import pytest
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.engine.ports import Target, TargetUnavailable
 from audit_event_operator.resource.conditions import Reason
-from outlets import SECRET, Targets
+from support.parts.outlets import SECRET, Targets
 
 TARGET = Target("mq", 5672, "/", "u", "p")
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from audit_event_operator.cluster.access import Decision, KubernetesAuthorizer
-from audit_event_operator.cluster.errors import Forbidden, Unreachable
-from doubles.kubernetes import FakeCluster
+from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
+from support.doubles.kubernetes import FakeCluster
 
 pytestmark = pytest.mark.looptime
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from audit_event_operator.cluster import connection as module
-from audit_event_operator.cluster.client import Cluster
-from audit_event_operator.cluster.connection import Connection, connect
-from audit_event_operator.cluster.errors import (
+from audit_event_operator.cluster.api import connection as module
+from audit_event_operator.cluster.api.client import Cluster
+from audit_event_operator.cluster.api.connection import Connection, connect
+from audit_event_operator.cluster.api.errors import (
     ClusterError,
     Conflict,
     Forbidden,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit_event_operator.cluster.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
 
 
 class Clock:

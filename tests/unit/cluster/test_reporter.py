@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from audit_event_operator.cluster.errors import Conflict, Forbidden, Throttled, Unprocessable, Unreachable
-from audit_event_operator.cluster.reporter import Pace, Reporter
-from audit_event_operator.cluster.tally import Kind, Result, Tally
+from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
+from audit_event_operator.cluster.api.errors import Conflict, Forbidden, Throttled, Unprocessable, Unreachable
+from audit_event_operator.cluster.status.reporter import Pace, Reporter
 from audit_event_operator.engine.snapshot import Completion, Ref, Verdict
 from audit_event_operator.resource.conditions import CompletionReason, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
-from doubles.fleet import FakeFleet
-from doubles.kubernetes import FakeCluster, make_resource
+from support.doubles.fleet import FakeFleet
+from support.doubles.kubernetes import FakeCluster, make_resource
 
 pytestmark = pytest.mark.looptime
 
@@ -27,11 +27,11 @@ class Bench:
     """A reporter between a fleet and an API server."""
 
     def __init__(self, **pace) -> None:
-        self.fleet, self.cluster, self.tally = FakeFleet(), FakeCluster(), Tally()
+        self.fleet, self.cluster, self.api_counts = FakeFleet(), FakeCluster(), ApiCounts()
         self.gone: list[str] = []
         self.announced: list[tuple[str, str]] = []
         self.reporter = Reporter(
-            self.fleet, self.cluster, owner="me", gone=self._gone, announce=self._announce, tally=self.tally,
+            self.fleet, self.cluster, owner="me", gone=self._gone, announce=self._announce, api_counts=self.api_counts,
             pace=Pace(**pace), wall=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
         self.fleet.on_change(self.reporter.changed)
@@ -79,7 +79,7 @@ async def test_a_change_is_written_at_once_with_everything_a_status_shows():
         0,
     )
     assert bench.announced == [("uid-demo", "Publishing")]
-    assert bench.tally.writes == {(Kind.STATUS, Result.OK): 1}
+    assert bench.api_counts.writes == {(Kind.STATUS, Result.OK): 1}
 
 
 async def test_counters_alone_wait_for_their_turn_and_are_written_only_when_they_changed():
@@ -192,7 +192,7 @@ async def test_a_status_that_the_schema_refuses_is_our_bug_and_no_reason_to_insi
     assert bench.gone == []
     assert bench.cluster.calls.count("patch_generator_status") == 1
     assert "status.queue: too long" in caplog.text
-    assert bench.tally.writes[Kind.STATUS, Result.UNPROCESSABLE] == 1
+    assert bench.api_counts.writes[Kind.STATUS, Result.UNPROCESSABLE] == 1
 
 
 @pytest.mark.parametrize("error", [Conflict("conflict"), Unreachable("away")])

@@ -1,7 +1,7 @@
 """A list against who was running."""
 
-from audit_event_operator.cluster.resync import compare
-from doubles.kubernetes import make_resource
+from audit_event_operator.cluster.resources.resync import compare
+from support.doubles.kubernetes import make_resource
 
 NOBODY = frozenset()
 

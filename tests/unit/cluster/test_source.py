@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from audit_event_operator.cluster.errors import Unreachable
-from audit_event_operator.cluster.gate import LeaseGate
-from audit_event_operator.cluster.reporter import Reporter
+from audit_event_operator.cluster.api.counts import ApiCounts
+from audit_event_operator.cluster.api.errors import Unreachable
+from audit_event_operator.cluster.leadership.gate import LeaseGate
 from audit_event_operator.cluster.source import ClusterSource, Options
-from audit_event_operator.cluster.tally import Tally
-from doubles.fleet import FakeFleet
-from doubles.kubernetes import FakeCluster, make_resource
+from audit_event_operator.cluster.status.reporter import Reporter
+from support.doubles.fleet import FakeFleet
+from support.doubles.kubernetes import FakeCluster, make_resource
 
 pytestmark = pytest.mark.looptime
 
@@ -35,7 +35,7 @@ class Process:
         clock = asyncio.get_running_loop().time
         self.gate = LeaseGate(clock=clock)
         self.source = ClusterSource(
-            self.fleet, cluster, None, self.gate, own_namespace="ops", options=Options(identity), tally=Tally(),
+            self.fleet, cluster, None, self.gate, own_namespace="ops", options=Options(identity), api_counts=ApiCounts(),
             clock=clock, make_watch=self._watch,
         )  # fmt: skip
         self.task = asyncio.create_task(self.source.run())

@@ -5,13 +5,13 @@ import base64
 
 import pytest
 
-from audit_event_operator.cluster.errors import Forbidden, Unreachable
+from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
 from audit_event_operator.cluster.targets import ClusterTargets
 from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import TLSMode, parse_spec
-from doubles.kubernetes import FakeCluster
+from support.doubles.kubernetes import FakeCluster
 
 DEFAULT = Target("own.broker", 5672, "/", "user", "password")
 CA = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"

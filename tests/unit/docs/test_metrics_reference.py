@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
-from audit_event_operator.cluster.tally import Kind, Result
+from audit_event_operator.cluster.api.counts import Kind, Result
 from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
 from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
 from audit_event_operator.resource.conditions import Reason

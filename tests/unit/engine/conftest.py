@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from audit_event_operator.brokers.memory import MemoryBrokers
+from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.ports import TargetKind, TargetReference, TargetUnavailable
-from audit_event_operator.engine.tools import Tools
 from audit_event_operator.resource.conditions import Reason
+from support.doubles.memory_broker import MemoryBrokers
 
 
 @dataclass
@@ -39,10 +39,10 @@ def targets() -> FakeTargets:
 
 
 @pytest.fixture
-def tools(brokers, targets) -> Tools:
+def context(brokers, targets) -> EngineContext:
     """The wall clock follows the loop's, so that both jump together."""
 
     def wall_ns() -> int:
         return 1_700_000_000_000_000_000 + int(asyncio.get_running_loop().time() * 1e9)
 
-    return Tools(brokers=brokers, targets=targets, wall_ns=wall_ns)
+    return EngineContext(brokers=brokers, targets=targets, wall_ns=wall_ns)

@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.looptime, pytest.mark.row(43)]
 
 
 @pytest.mark.parametrize("step_seconds", [3600, -3600])
-async def test_a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_pause(tools, step_seconds):
+async def test_a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_pause(context, step_seconds):
     step = [0]
-    fleet = Fleet(dataclasses.replace(tools, wall_ns=lambda: tools.wall_ns() + step[0] * 10**9))
+    fleet = Fleet(dataclasses.replace(context, wall_ns=lambda: context.wall_ns() + step[0] * 10**9))
     fleet.start()
-    fleet.apply(REF, "u1", 1, parse_spec({"interval": "1s"}), Progress(), joining=False)
+    fleet.apply(REF, "u1", 1, parse_spec({"interval": "1s"}), Progress(), preexisting=False)
     await asyncio.sleep(10.1)
     before = fleet.find(REF)
     step[0] = step_seconds

@@ -21,16 +21,16 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.fixture
-async def fleet(tools):
-    fleet = Fleet(tools)  # started by the first `apply`, because the clock jumps only inside of the test itself
+async def fleet(context):
+    fleet = Fleet(context)  # started by the first `apply`, because the clock jumps only inside of the test itself
     yield fleet
     if fleet.running:
         await fleet.shutdown(0)
 
 
-def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, joining=False, **spec):
+def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, preexisting=False, **spec):
     fleet.start()
-    fleet.apply(ref, uid, generation, parse_spec(spec), progress or Progress(), joining=joining)
+    fleet.apply(ref, uid, generation, parse_spec(spec), progress or Progress(), preexisting=preexisting)
 
 
 def conserved(snapshot) -> bool:
@@ -191,15 +191,15 @@ async def test_progress_in_the_status_is_taken_up(fleet):
 async def test_a_completed_run_stays_completed_over_a_restart(fleet):
     done = datetime(2023, 1, 1, tzinfo=UTC)
     progress = Progress(events_published=100, start_time=done, completion_time=done)
-    apply(fleet, interval="10ms", maxEvents=100, progress=progress, joining=True)
+    apply(fleet, interval="10ms", maxEvents=100, progress=progress, preexisting=True)
     await asyncio.sleep(3)
     snapshot = fleet.find(REF)
     assert (snapshot.published, snapshot.completion_time, snapshot.verdict.reason) == (0, done, Reason.COMPLETED)
 
 
-async def test_a_resource_that_existed_before_keeps_its_rhythm(fleet, tools):
-    last = datetime.fromtimestamp(tools.wall_ns() / 1e9, UTC) - timedelta(seconds=100)
-    apply(fleet, interval="1h", progress=Progress(last_publish_time=last), joining=True)
+async def test_a_resource_that_existed_before_keeps_its_rhythm(fleet, context):
+    last = datetime.fromtimestamp(context.wall_ns() / 1e9, UTC) - timedelta(seconds=100)
+    apply(fleet, interval="1h", progress=Progress(last_publish_time=last), preexisting=True)
     await asyncio.sleep(3490)
     assert fleet.find(REF).published == 0
     await asyncio.sleep(20)
@@ -359,8 +359,8 @@ async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
     assert fleet.totals.skipped["rate_limited"] > 900_000
 
 
-async def test_a_namespace_cap_is_shared_fairly(tools):
-    fleet = Fleet(dataclasses.replace(tools, namespace_cap=Fraction(100)))
+async def test_a_namespace_cap_is_shared_fairly(context):
+    fleet = Fleet(dataclasses.replace(context, namespace_cap=Fraction(100)))
     apply(fleet, uid="small", ref=Ref("a", "small"), interval="100ms")
     apply(fleet, uid="large", ref=Ref("a", "large"), interval="1ms")
     apply(fleet, uid="other", ref=Ref("b", "other"), interval="1ms")
@@ -402,7 +402,7 @@ async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, br
     assert stuck.closed_after == 0
 
 
-async def test_a_closed_gate_lets_nothing_be_generated(tools):
+async def test_a_closed_gate_lets_nothing_be_generated(context):
     class Gate:
         opened = True
 
@@ -410,7 +410,7 @@ async def test_a_closed_gate_lets_nothing_be_generated(tools):
             return self.opened
 
     gate = Gate()
-    fleet = Fleet(dataclasses.replace(tools, gate=gate))
+    fleet = Fleet(dataclasses.replace(context, gate=gate))
     apply(fleet, interval="100ms")
     await asyncio.sleep(1)
     gate.opened = False

@@ -8,12 +8,12 @@ from fractions import Fraction
 import pytest
 
 from audit_event_operator.engine import run
-from audit_event_operator.engine.chatter import Chatter, LineBudget
+from audit_event_operator.engine.activity_log import ActivityLog, LineBudget
 from audit_event_operator.engine.ledger import OTHER, Histogram, Totals
-from audit_event_operator.engine.nap import Nap
 from audit_event_operator.engine.plan import first_tick_ns, window_for
 from audit_event_operator.engine.rates import ObservedRate
 from audit_event_operator.engine.snapshot import Ref, Verdict
+from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
@@ -24,21 +24,21 @@ SECOND = 1_000_000_000
 
 @pytest.mark.looptime
 async def test_a_nap_ends_when_woken_or_when_its_time_is_over():
-    nap, loop = Nap(), asyncio.get_running_loop()
-    await nap.sleep(5)
+    wakeup, loop = WakeableSleep(), asyncio.get_running_loop()
+    await wakeup.sleep(5)
     assert loop.time() == pytest.approx(5)
-    loop.call_later(1, nap.wake)
-    await nap.sleep(None)
+    loop.call_later(1, wakeup.wake)
+    await wakeup.sleep(None)
     assert loop.time() == pytest.approx(6)
 
 
 @pytest.mark.looptime
 async def test_a_wake_up_before_the_nap_is_not_lost():
-    nap, loop = Nap(), asyncio.get_running_loop()
-    nap.wake()
-    await nap.sleep(10)
+    wakeup, loop = WakeableSleep(), asyncio.get_running_loop()
+    wakeup.wake()
+    await wakeup.sleep(10)
     assert loop.time() == pytest.approx(0, abs=0.01)
-    await nap.sleep(1)
+    await wakeup.sleep(1)
     assert loop.time() == pytest.approx(1)
 
 
@@ -101,18 +101,18 @@ def test_a_run_is_over_by_count_or_by_time_whichever_comes_first():
 
 
 def test_the_log_tells_each_turn_once(caplog):
-    chatter = Chatter(Ref("team", "stream"), LineBudget(), lambda: 0.0)
+    activity_log = ActivityLog(Ref("team", "stream"), LineBudget(), lambda: 0.0)
     with caplog.at_level(logging.INFO):
         for reason in (Reason.STARTING, Reason.STARTING, Reason.PUBLISHING, Reason.BROKER_UNREACHABLE):
-            chatter.turn(Verdict(reason, "a sentence"))
+            activity_log.turn(Verdict(reason, "a sentence"))
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "WARNING"]
 
 
 def test_many_events_are_summed_up_every_ten_seconds(caplog):
-    chatter = Chatter(Ref("team", "stream"), LineBudget(), lambda: 0.0)
+    activity_log = ActivityLog(Ref("team", "stream"), LineBudget(), lambda: 0.0)
     with caplog.at_level(logging.INFO):
         for second in range(31):
-            chatter.summary(float(second), 100 * second, "q", wanted=True)
+            activity_log.summary(float(second), 100 * second, "q", wanted=True)
     assert [record.getMessage() for record in caplog.records] == [
         'Published 1000 events in 10 s to queue "q" (team/stream)'
     ] * 3

@@ -24,7 +24,7 @@ def post(body: dict[str, Any], *, seed: int = 1, users: tuple[str, ...] = USERS)
         body,
         hosts=HOSTS,
         users=users,
-        pick=random.Random(seed),
+        rng=random.Random(seed),
         unix_ns=1_767_268_800_000_042_999,
         entropy=lambda length: b"\xab" * length,
     )

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from audit_event_operator.brokers.memory import MemoryBrokers
+from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.engine.tools import Tools
 from audit_event_operator.files.environment import spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
-from audit_event_operator.files.targets import FileTargets, SecretShelf
+from audit_event_operator.files.targets import FileTargets, SecretStore
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import parse_spec
+from support.doubles.memory_broker import MemoryBrokers
 
 DEFAULT = Target("rabbit.test", 5672, "/", "user", "password")
 
@@ -43,10 +43,10 @@ def stream(name: str, interval: str = "1s") -> str:
 
 @pytest.fixture
 async def watched(tmp_path):
-    shelf = SecretShelf()
-    fleet = Fleet(Tools(brokers=MemoryBrokers(), targets=FileTargets(DEFAULT, shelf)))
+    secret_store = SecretStore()
+    fleet = Fleet(EngineContext(brokers=MemoryBrokers(), targets=FileTargets(DEFAULT, secret_store)))
     fleet.start()
-    source = FileSource([tmp_path], fleet, shelf)
+    source = FileSource([tmp_path], fleet, secret_store)
     yield source, fleet, tmp_path
     await fleet.shutdown(0)
 
@@ -130,7 +130,7 @@ async def test_two_documents_of_one_name_are_said(watched):
 
 
 async def test_a_path_that_leads_nowhere_is_an_error(tmp_path):
-    source = FileSource([tmp_path / "missing"], None, SecretShelf())
+    source = FileSource([tmp_path / "missing"], None, SecretStore())
     with pytest.raises(FileNotFoundError, match="missing"):
         source.read()
 
@@ -139,8 +139,8 @@ async def test_secret_documents_serve_secret_references(watched):
     source, _, folder = watched
     save(folder / "secret.yaml", SECRET)
     source.take_up(source.read())
-    shelf = source._secrets
-    targets = FileTargets(DEFAULT, shelf)
+    secret_store = source._secrets
+    targets = FileTargets(DEFAULT, secret_store)
     target = await targets.resolve(TargetReference(TargetKind.SECRET, "default", "broker"))
     assert (target.host, target.port, target.username) == ("other.test", 5672, "me")
     assert "canary" not in repr(target)
@@ -152,7 +152,7 @@ async def test_secret_documents_serve_secret_references(watched):
 def test_a_cluster_reference_is_invalid_without_a_cluster():
     spec = parse_spec({"rabbitmq": {"clusterRef": {"name": "my-cluster"}}})
     with pytest.raises(TargetUnavailable) as answer:
-        FileTargets(DEFAULT, SecretShelf()).reference("default", spec.rabbitmq)
+        FileTargets(DEFAULT, SecretStore()).reference("default", spec.rabbitmq)
     assert answer.value.reason is Reason.INVALID_SPEC
 
 

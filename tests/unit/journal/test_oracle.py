@@ -7,8 +7,8 @@ from typing import Any
 import pika
 import pytest
 
-from oracle import Account, compare, read_journal
-from realparts.rabbitmq import Message
+from support.faults.oracle import Account, compare, read_journal
+from support.parts.rabbitmq import Message
 
 
 def message(event_id: str) -> Message:

@@ -106,19 +106,19 @@ def test_every_event_asked_for_is_made_or_accounted_for(interval_ms, events, cap
     assert min(made, late, limited) >= 0
 
 
-asking = st.tuples(
+rpc = st.tuples(
     st.integers(1, 5_000) | st.just(86_400_000),
     st.integers(1, 100) | st.just(10_000),
     st.none() | st.fractions(Fraction(1, 10), 20_000, max_denominator=10),
 )
 steps = st.tuples(
     st.integers(0, 400) | st.integers(0, 20_000) | st.sampled_from([3_600_000, 86_400_000]),
-    st.one_of(st.none(), st.none(), asking, st.integers(0, 2_000)),
+    st.one_of(st.none(), st.none(), rpc, st.integers(0, 2_000)),
 )
 
 
 @settings(max_examples=80, deadline=None)
-@given(first=asking, calls=st.lists(steps, max_size=60))
+@given(first=rpc, calls=st.lists(steps, max_size=60))
 def test_no_order_of_calls_pauses_and_changes_gives_more_than_is_due(first, calls):
     """A tick is due one interval after the one before, whatever changes meanwhile; a restart begins anew."""
     interval_ms, events, cap = first

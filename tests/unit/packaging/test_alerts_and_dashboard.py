@@ -64,8 +64,8 @@ def test_the_dashboard_names_no_datasource_of_its_own() -> None:
     named = [each["datasource"] for each in objects(dashboard) if "datasource" in each]
     assert named
     assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in named)
-    asking = [each for each in objects(dashboard) if "expr" in each]
-    assert all("datasource" in each for each in asking)
+    rpc = [each for each in objects(dashboard) if "expr" in each]
+    assert all("datasource" in each for each in rpc)
 
 
 def test_the_dashboard_can_be_imported_anywhere() -> None:

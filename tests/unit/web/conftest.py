@@ -15,15 +15,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from audit_event_operator.engine.desk import PostOutcome
-from audit_event_operator.engine.lane import LANE_REF
+from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
+from audit_event_operator.engine.submissions import PostOutcome
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import Site, build_applications
-from audit_event_operator.web.ports import Decision, SourceCounts, Vital
+from audit_event_operator.web.ports import Decision, HealthChecks, SourceCounts
 from audit_event_operator.web.servers import RUNNER_SETTINGS
-from doubles.fleet import make_snapshot
+from support.doubles.fleet import make_snapshot
 
 STATE_OF = {
     Reason.SUSPENDED: GeneratorState.SUSPENDED,
@@ -59,7 +59,7 @@ def a_snapshot(
 def a_lane(*, connected: bool = True, **changes) -> Snapshot:
     """The row of the default target."""
     return a_snapshot(**{"uid": "", "connected": connected, "target_rate": Fraction(0), "interval_seconds": 0.0, **changes},
-                      namespace=LANE_REF.namespace, name=LANE_REF.name)  # fmt: skip
+                      namespace=DEFAULT_STREAM_REF.namespace, name=DEFAULT_STREAM_REF.name)  # fmt: skip
 
 
 @dataclass
@@ -73,7 +73,7 @@ class FakeFleet:
     totals: Totals = field(default_factory=Totals)
 
     @property
-    def lane(self):
+    def default_stream(self):
         if self.lane_row is None:
             return None
         return SimpleNamespace(connected=self.lane_row.connected, request=SimpleNamespace(queue=self.lane_row.queue))
@@ -137,7 +137,7 @@ class World:
     """Everything behind a site, to be changed by a test at any time."""
 
     fleet: FakeFleet = field(default_factory=FakeFleet)
-    desk: FakeDesk = field(default_factory=FakeDesk)
+    submissions: FakeDesk = field(default_factory=FakeDesk)
     brokers: FakeBrokers = field(default_factory=FakeBrokers)
     authorizer: FakeAuthorizer = field(default_factory=FakeAuthorizer)
     not_live: list[str] = field(default_factory=list)
@@ -151,13 +151,13 @@ class World:
     def site(self) -> Site:
         return Site(
             fleet=self.fleet,
-            desk=self.desk,
+            submissions=self.submissions,
             brokers=self.brokers,
-            vital=Vital(lambda: self.not_live, lambda: self.not_ready, lambda: self.leader),
+            health_checks=HealthChecks(lambda: self.not_live, lambda: self.not_ready, lambda: self.leader),
             source=SourceCounts(lambda: self.reconciles, lambda: self.api_writes, lambda: self.last_success),
             authorizer=self.authorizer,
             build={"version": "1.2.3", "revision": "abc", "python_version": "3.13.0"},
-            pick=random.Random(1),
+            rng=random.Random(1),
             wall_ns=lambda: 1_700_000_000_123_456_789,
             entropy=random.Random(2).randbytes,
             read_seconds=self.read_seconds,

@@ -376,7 +376,7 @@ def test_a_sample_is_not_touched_by_what_comes_after(world, a_snapshot):
     world.fleet.live = [a_snapshot()]
     totals = world.fleet.totals
     site = world.site()
-    sample = Sampler(site.fleet, site.brokers, site.vital, site.source, HttpCounts([]), site.build).take()
+    sample = Sampler(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build).take()
     before = repr(sample)
     totals.count_generated("a", "b", "c")
     totals.dropped[DropReason.OVERSIZE] += 1

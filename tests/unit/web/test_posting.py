@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.engine.desk import PostOutcome
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.engine.submissions import PostOutcome
 from audit_event_operator.web.ports import Decision
 
 EXAMPLE = {
@@ -36,7 +36,7 @@ async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, world, a
     world.fleet.lane_row = a_lane(queue="audit events/ü")
     answer = await client.post("/generate_event", json=EXAMPLE)
     assert answer.status == 202
-    ((event, ref),) = world.desk.posted
+    ((event, ref),) = world.submissions.posted
     assert await answer.json() == {"status": "success", "event_id": event.event_id}
     assert ref is None
     assert (event.event_type, event.server_hostname, event.action_result) == ("user_login", "prod-web-01", "FAILURE")
@@ -49,7 +49,7 @@ async def test_a_named_generator_gets_the_event_also_while_suspended(client, wor
     world.fleet.live = [a_snapshot("team-a", "logins.v2", queue="q2")]
     answer = await client.post("/generate_event?generator=team-a/logins.v2", json=EXAMPLE)
     assert answer.status == 202
-    assert world.desk.posted[0][1] == Ref("team-a", "logins.v2")
+    assert world.submissions.posted[0][1] == Ref("team-a", "logins.v2")
     assert answer.headers["X-Audit-Generator"] == "team-a/logins.v2"
     assert answer.headers["X-Audit-Queue"] == "q2"
 
@@ -64,14 +64,14 @@ async def test_a_named_generator_gets_the_event_also_while_suspended(client, wor
     ],
 )
 async def test_what_is_not_published_is_never_accepted(client, world, outcome, status, words):
-    world.desk.outcome = outcome
+    world.submissions.outcome = outcome
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, status, words)
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
 async def test_a_process_that_drains_or_stands_by_takes_nothing(client, world):
-    world.desk.outcome = PostOutcome.NOT_ACCEPTING
+    world.submissions.outcome = PostOutcome.NOT_ACCEPTING
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, 503, "starting, ending or standing by")
     assert int(answer.headers["Retry-After"]) > 0
@@ -81,7 +81,7 @@ async def test_an_event_that_grows_beyond_the_limit_is_too_large(client, world):
     body = json.dumps({"event_type": "x", "details": {"text": "x" * (64 * 1024 - 50)}}).encode()
     assert len(body) <= 64 * 1024
     await refused(await client.post("/generate_event", data=body, headers=JSON), 413, "64 KiB")
-    assert not world.desk.posted
+    assert not world.submissions.posted
 
 
 async def test_only_so_many_posts_may_wait_at_once(client, world):
@@ -92,7 +92,7 @@ async def test_only_so_many_posts_may_wait_at_once(client, world):
         await go.wait()
         return PostOutcome.PUBLISHED
 
-    world.desk.post = post
+    world.submissions.post = post
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         posts = [
             asyncio.create_task(session.post(client.make_url("/generate_event"), json=EXAMPLE)) for _ in range(256)
@@ -117,7 +117,7 @@ MALFORMED = (
 async def test_a_malformed_query_is_refused(client, world):
     for query in MALFORMED:
         await refused(await client.post(f"/generate_event?{query}", json=EXAMPLE), 400, "generator")
-    assert not world.desk.posted
+    assert not world.submissions.posted
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_a_malformed_query_is_refused(client, world):
 )
 async def test_a_body_that_is_no_event_is_refused_with_a_sentence(client, world, body, headers, words):
     await refused(await client.post("/generate_event", data=body, headers=headers), 400, words)
-    assert not world.desk.posted
+    assert not world.submissions.posted
 
 
 async def test_a_charset_of_utf_8_is_fine(client):
@@ -162,7 +162,7 @@ async def test_a_mebibyte_is_too_large(client, world):
             yield b"x" * 1024
 
     await refused(await client.post("/generate_event", data=unannounced(), headers=JSON), 413, "64 KiB")
-    assert not world.desk.posted
+    assert not world.submissions.posted
 
 
 async def test_a_body_that_dawdles_is_given_up(client):
@@ -185,7 +185,7 @@ async def test_a_body_that_breaks_off_harms_nobody(client, world, caplog):
     writer.close()
     await writer.wait_closed()
     assert (await client.get("/livez")).status == 200
-    assert not world.desk.posted
+    assert not world.submissions.posted
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,11 @@ async def test_a_body_that_breaks_off_harms_nobody(client, world, caplog):
 async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, world, decision, status):
     world.authorizer.decision = decision
     for path in ("/generate_event", "/generate_event?generator=a/unknown", "/generate_event?generator=bad"):
-        for world.desk.outcome in (PostOutcome.PUBLISHED, PostOutcome.UNKNOWN_GENERATOR, PostOutcome.NOT_ACCEPTING):
+        for world.submissions.outcome in (
+            PostOutcome.PUBLISHED,
+            PostOutcome.UNKNOWN_GENERATOR,
+            PostOutcome.NOT_ACCEPTING,
+        ):
             answer = await client.post(path, data=b"not json", headers={"Content-Type": "text/plain"})
             await refused(answer, status)
             assert ("WWW-Authenticate" in answer.headers) == (status == 401)
@@ -209,7 +213,7 @@ async def test_an_authorizer_with_words_of_its_own_is_understood_and_nonsense_ne
 
     for world.authorizer.decision, status in ((Theirs.FORBIDDEN, 403), (Theirs.NONSENSE, 500), (Theirs.ALLOWED, 202)):
         assert (await client.post("/generate_event", json=EXAMPLE)).status == status
-    assert len(world.desk.posted) == 1
+    assert len(world.submissions.posted) == 1
 
 
 async def test_the_authorizer_hears_the_token_and_the_namespace(client, world):
@@ -255,7 +259,7 @@ async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error
         assert answer.status in {202, 400, 413}, body
         assert list(await answer.json()) == (["status", "event_id"] if answer.status == 202 else ["error"])
     assert statuses >= {202, 400}
-    for event, _ in world.desk.posted:
+    for event, _ in world.submissions.posted:
         assert isinstance(json.loads(event.body), dict)
         assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", event.event_id)
 
@@ -364,5 +368,5 @@ async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client,
             assert len(content["error"]) < 700
     assert statuses[400] > 5
     assert (await client.post("/generate_event", json=EXAMPLE)).status == 202, "and good ones are taken as before"
-    for event, _ in world.desk.posted:
+    for event, _ in world.submissions.posted:
         assert json.dumps(json.loads(event.body), allow_nan=False)

@@ -155,7 +155,7 @@ async def test_a_request_under_way_does_not_hold_up_the_end_for_long(servers, wo
         begun.set()
         await asyncio.Event().wait()
 
-    world.desk.post = never
+    world.submissions.post = never
     both = servers(shutdown_seconds=0.1)
     await both.start()
     async with aiohttp.ClientSession() as session:

@@ -54,7 +54,7 @@ async def test_the_page_asks_nobody_else_for_anything_and_never_makes_markup_of_
     html = await (await client.get("/")).text()
     addresses = set(re.findall(r"https?://[^\s'\")]+", html))
     assert addresses == {"http://www.w3.org/2000/svg"}  # the name of a namespace, not a place
-    assert [way for way in FORBIDDEN_WAYS if way in html] == []
+    assert [egress for egress in FORBIDDEN_WAYS if egress in html] == []
     assert "/* the " not in html
 
 

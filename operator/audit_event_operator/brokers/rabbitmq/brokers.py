@@ -8,12 +8,12 @@ import random
 from collections import Counter
 from typing import Final
 
+from audit_event_operator.brokers.rabbitmq.channel_session import CLOSE_SECONDS, SessionContext
 from audit_event_operator.brokers.rabbitmq.dial import Dialer, HostCheck
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
-from audit_event_operator.brokers.rabbitmq.link import Link, LinkState, LinkTools
+from audit_event_operator.brokers.rabbitmq.link import Link, LinkContext, LinkState
 from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
-from audit_event_operator.brokers.rabbitmq.session import CLOSE_SECONDS, SessionTools
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
@@ -41,7 +41,7 @@ class RabbitMQBrokers:
         totals: gets the time to each confirm.
         timing: deadlines and pauses.
         allowed: whether a host name may be dialled at an address; does not concern the default target.
-        pick: jitter.
+        rng: jitter.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class RabbitMQBrokers:
         totals: Totals,
         timing: Timing,
         allowed: HostCheck,
-        pick: random.Random,
+        rng: random.Random,
     ) -> None:
         self._dialer = Dialer(timing, allowed)
         self._resolver = Resolver(targets)
-        self._tools = LinkTools(self._resolver, self._dialer, SessionTools(gate, totals, timing), timing, pick)
+        self._context = LinkContext(self._resolver, self._dialer, SessionContext(gate, totals, timing), timing, rng)
         self._links: dict[TargetReference, dict[str, Link]] = {}
         self._watches: dict[TargetReference, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class RabbitMQBrokers:
         if link is None and len(links) >= LINKS_PER_REFERENCE:
             return min(links.values(), key=lambda each: len(each.outlets))
         if link is None:
-            link = links[queue] = Link(reference, queue, self._tools, self._empty)
+            link = links[queue] = Link(reference, queue, self._context, self._empty)
             if reference not in self._watches:
                 self._watches[reference] = asyncio.get_running_loop().create_task(self._watch(reference))
         return link
@@ -125,9 +125,9 @@ class RabbitMQBrokers:
 
     async def _watch(self, reference: TargetReference) -> None:
         """While connected, look from time to time whether the broker or the credentials are others now."""
-        timing, pick = self._tools.timing, self._tools.pick
+        timing, rng = self._context.timing, self._context.rng
         while True:
-            await asyncio.sleep(timing.secret_connected_seconds * pick.uniform(0.9, 1.0))
+            await asyncio.sleep(timing.secret_connected_seconds * rng.uniform(0.9, 1.0))
             links = [link for link in self._links.get(reference, {}).values() if link.state is LinkState.CONNECTED]
             if not links:
                 continue

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from audit_event_operator.brokers.rabbitmq import faults
-from audit_event_operator.brokers.rabbitmq.channels import spawn
+from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession, SessionContext
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult, label
 from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
+from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
-from audit_event_operator.brokers.rabbitmq.session import Session, SessionTools
-from audit_event_operator.brokers.rabbitmq.suspicion import Suspicion
+from audit_event_operator.brokers.rabbitmq.rpc import spawn
 from audit_event_operator.brokers.rabbitmq.timing import Backoff, Timing
 from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
 
@@ -36,14 +36,14 @@ class LinkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LinkTools:
+class LinkContext:
     """What all links share."""
 
     resolver: Resolver
     dialer: Dialer
-    session: SessionTools
+    session: SessionContext
     timing: Timing
-    pick: random.Random
+    rng: random.Random
 
 
 class Link:
@@ -57,22 +57,22 @@ class Link:
     """
 
     def __init__(
-        self, reference: TargetReference, queue: str, tools: LinkTools, on_empty: Callable[[Link], None]
+        self, reference: TargetReference, queue: str, context: LinkContext, on_empty: Callable[[Link], None]
     ) -> None:
         self.reference = reference
-        self.tools = tools
+        self.context = context
         self.outlets: dict[RabbitMQOutlet, None] = {}
         self.target: Target | None = None
         self._queue = queue
         self._on_empty = on_empty
-        self._session: Session | None = None
+        self._session: ChannelSession | None = None
         self._fault: BrokerFault | None = None
         self._wake = asyncio.Event()
         self._attempted = 0.0
-        self._suspicion = Suspicion()
-        timing, pick = tools.timing, tools.pick
-        self._backoff = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
-        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, pick)
+        self._poison_detector = PoisonDetector()
+        timing, rng = context.timing, context.rng
+        self._backoff = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
+        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, rng)
         self._tasks: set[asyncio.Task[None]] = set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -127,7 +127,7 @@ class Link:
                 fault = await self._serve()
             except TargetUnavailable as answer:
                 self.target = None
-                self.tools.dialer.results[ConnectResult.TARGET_UNAVAILABLE] += 1
+                self.context.dialer.results[ConnectResult.TARGET_UNAVAILABLE] += 1
                 fault = faults.target_fault(answer)
             except BrokerFault as found:
                 fault = found
@@ -140,19 +140,19 @@ class Link:
 
     async def _serve(self) -> BrokerFault | None:
         """Connect, and stay connected as long as it lasts; why it ended, None when it shall be made anew at once."""
-        tools = self.tools
+        context = self.context
         self._attempted = asyncio.get_running_loop().time()
-        target = self.target = await tools.resolver.resolve(self.reference)
+        target = self.target = await context.resolver.resolve(self.reference)
         broker = label(target)
         for outlet in tuple(self.outlets):
             outlet.locate(broker)
-        connection = await tools.dialer.dial(target, trusted=self.reference.kind is TargetKind.DEFAULT)
-        session = Session(
+        connection = await context.dialer.dial(target, trusted=self.reference.kind is TargetKind.DEFAULT)
+        session = ChannelSession(
             connection,
             broker=broker,
             queue=self._queue,
-            tools=tools.session,
-            suspicion=self._suspicion,
+            context=context.session,
+            poison_detector=self._poison_detector,
             changed=self._flow_changed,
             proven=self._proven,
         )
@@ -181,14 +181,14 @@ class Link:
 
     async def _pause(self, fault: BrokerFault) -> None:
         """Wait before the next attempt; shorter when the user asks, or the broker's whereabouts change."""
-        timing, pick, loop = self.tools.timing, self.tools.pick, asyncio.get_running_loop()
+        timing, rng, loop = self.context.timing, self.context.rng, asyncio.get_running_loop()
         if not fault.slow:
             await asyncio.sleep(self._backoff.next_seconds())
             return
         self._wake.clear()
         end = loop.time() + self._slow.next_seconds()
         while self.target is None or loop.time() < end:
-            look = timing.secret_failing_seconds * pick.uniform(2 / 3, 1)
+            look = timing.secret_failing_seconds * rng.uniform(2 / 3, 1)
             wait = look if self.target is None else min(look, end - loop.time())
             try:
                 async with asyncio.timeout(wait):
@@ -203,7 +203,7 @@ class Link:
 
     async def _another_target(self) -> bool:
         try:
-            target = await self.tools.resolver.recent(self.reference, self.tools.timing.secret_failing_seconds / 2)
+            target = await self.context.resolver.recent(self.reference, self.context.timing.secret_failing_seconds / 2)
         except TargetUnavailable as answer:
             self.target = None
             if self._fault is None or self._fault.message != answer.message:

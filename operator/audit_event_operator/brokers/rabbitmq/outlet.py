@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from pika import exceptions
 
 from audit_event_operator.brokers.rabbitmq import faults
-from audit_event_operator.brokers.rabbitmq.channels import LineLost, Mute, spawn
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
+from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, RpcTimeout, spawn
 from audit_event_operator.brokers.rabbitmq.timing import Backoff
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import Outcome
@@ -26,8 +26,8 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.spec import Delivery
 
 if TYPE_CHECKING:
+    from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
     from audit_event_operator.brokers.rabbitmq.link import Link
-    from audit_event_operator.brokers.rabbitmq.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class RabbitMQOutlet:
     """See `Outlet`. `writing`, `queued`, `unproven` and `encode` are for its session, which reads them per batch."""
 
     def __init__(self, link: Link, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> None:
-        timing, pick = link.tools.timing, link.tools.pick
+        timing, rng = link.context.timing, link.context.rng
         self.request = request
         self.outbox = outbox
         self.writing = False
@@ -52,7 +52,7 @@ class RabbitMQOutlet:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._health = OutletHealth()
-        self._session: Session | None = None
+        self._session: ChannelSession | None = None
         self.encode: Callable[[AuditEvent, int, list[bytes]], None] = _no_channel
         self._declared = False
         self._paused: asyncio.TimerHandle | None = None
@@ -62,10 +62,10 @@ class RabbitMQOutlet:
         self._retry = asyncio.Event()
         self._retry_apart_seconds = timing.backoff_min_seconds
         self._returns = 0
-        self._nack_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
-        self._return_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
-        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, pick)
-        self._fast = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, pick)
+        self._nack_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
+        self._return_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
+        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, rng)
+        self._fast = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
         self._tasks: set[asyncio.Task[None]] = set()
         outbox.on_put = self.poke
 
@@ -119,7 +119,7 @@ class RabbitMQOutlet:
 
     # -- the link's side -----------------------------------------------------------------------------------------------
 
-    def attach(self, session: Session) -> None:
+    def attach(self, session: ChannelSession) -> None:
         """A connection is open: make sure of the queue, then write."""
         if self._closing is not None:
             return
@@ -225,10 +225,10 @@ class RabbitMQOutlet:
         self.writing = self._declared and self._paused is None and self._closing is None
         self.poke()
 
-    def _make_sure(self, session: Session) -> None:
+    def _make_sure(self, session: ChannelSession) -> None:
         spawn(self._tasks, self._declare(session))
 
-    async def _declare(self, session: Session) -> None:
+    async def _declare(self, session: ChannelSession) -> None:
         """Declare the queue, again and again until it is there or the session is over."""
         if self._returns > 1:  # it was there a moment ago, and events came back all the same
             await asyncio.sleep(self._return_pauses.next_seconds())
@@ -236,7 +236,7 @@ class RabbitMQOutlet:
             await session.flowing.wait()
             asked = self._loop.time()
             try:
-                await session.asking.declare(self.request, session.broker)
+                await session.rpc.declare(self.request, session.broker)
             except BrokerFault as fault:
                 logger.warning("%s [%s]", fault.message, fault.detail)
                 self.trouble(fault)
@@ -245,16 +245,16 @@ class RabbitMQOutlet:
                     async with asyncio.timeout((self._slow if fault.slow else self._fast).next_seconds()):
                         await self._retry.wait()
                 await asyncio.sleep(asked + self._retry_apart_seconds - self._loop.time())
-            except Mute:
+            except RpcTimeout:
                 session.end(faults.mute(session.broker))
                 return
-            except (LineLost, exceptions.AMQPError):
+            except (ConnectionLost, exceptions.AMQPError):
                 return
             else:
                 self._is_declared(session)
                 return
 
-    def _is_declared(self, session: Session) -> None:
+    def _is_declared(self, session: ChannelSession) -> None:
         if session is not self._session:
             return
         self._declared = True

@@ -29,16 +29,16 @@ class Timing:
 class Backoff:
     """Growing pauses with full jitter between a lower and an upper bound, in seconds."""
 
-    def __init__(self, min_seconds: float, max_seconds: float, pick: random.Random) -> None:
+    def __init__(self, min_seconds: float, max_seconds: float, rng: random.Random) -> None:
         self._min = min_seconds
         self._max = max(min_seconds, max_seconds)
-        self._pick = pick
+        self._rng = rng
         self._tries = 0
 
     def next_seconds(self) -> float:
         """The next pause: at least the lower bound, at most twice as long as the last one could be."""
         self._tries = min(self._tries + 1, 32)
-        return self._pick.uniform(self._min, min(self._max, self._min * 2.0**self._tries))
+        return self._rng.uniform(self._min, min(self._max, self._min * 2.0**self._tries))
 
     def reset(self) -> None:
         """It works again."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import assess
-from audit_event_operator.engine.lane import LANE_REF
 from audit_event_operator.engine.ledger import DropReason, Histogram, Outcome, SkipReason
 from audit_event_operator.engine.ports import Brokers
 from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
 from audit_event_operator.web.http_counts import HttpCounts
-from audit_event_operator.web.ports import SourceCounts, Vital
+from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
 CONNECTION_STATES: Final = ("connecting", "connected", "blocked", "failing")
 
@@ -66,7 +66,7 @@ class Sampler:
 
     fleet: Fleet
     brokers: Brokers
-    vital: Vital
+    health_checks: HealthChecks
     source: SourceCounts
     http: HttpCounts
     build: Mapping[str, str]
@@ -76,9 +76,9 @@ class Sampler:
         totals, resources = self.fleet.totals, tuple(self.fleet.series())
         live_uids = self.fleet.uids()
         live = [each for each in resources if each.uid in live_uids]
-        lane = next((each for each in resources if each.ref == LANE_REF), None)
+        default_stream = next((each for each in resources if each.ref == DEFAULT_STREAM_REF), None)
         if self.fleet.running:
-            health = assess(live, default_connected=None if lane is None else lane.connected)
+            health = assess(live, default_connected=None if default_stream is None else default_stream.connected)
         else:
             health = assess((), default_connected=None)
         states = dict.fromkeys((str(state) for state in GeneratorState), 0)
@@ -87,7 +87,7 @@ class Sampler:
         return Sample(
             resources=resources,
             connected=health.rabbitmq_connected,
-            leader=self.vital.leader() is not False,
+            leader=self.health_checks.leader() is not False,
             generated_by_label=dict(totals.generated_by_label),
             label_overflow=totals.label_overflow,
             published=totals.published,

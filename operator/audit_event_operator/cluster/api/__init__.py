@@ -1,0 +1,1 @@
+"""The API server as this operator knows it: requests, errors, counts."""

@@ -1,0 +1,246 @@
+"""One authenticated way to the API server: the only module that imports the Kubernetes client, and only when it is used.
+
+Raw JSON goes in and comes out; what the paths mean is `client`'s business. Errors of the client and of the network are
+translated here, once. A connection belongs to the event loop that opened it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from yaml import YAMLError
+
+from audit_event_operator.cluster.api.errors import (
+    ClusterError,
+    Conflict,
+    Forbidden,
+    NoCluster,
+    NotFound,
+    Refused,
+    Throttled,
+    Unprocessable,
+    Unreachable,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    import ssl
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT: Final = "audit-event-operator"
+REQUEST_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+PARALLEL_REQUESTS: Final = 40
+SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+LOGIN_AGAIN_SECONDS: Final = 10.0
+DEFAULT_RETRY_AFTER_SECONDS: Final = 1.0
+LONGEST_RETRY_AFTER_SECONDS: Final = 120.0
+
+
+class Connection:
+    """A pool of connections to one API server as one user.
+
+    Args:
+        configuration: the client's configuration, which nobody else uses.
+        namespace: the namespace this process belongs to: its pod's, else its kubeconfig context's.
+        log_in_again: renews the configuration's credentials, for when the API server does not know them any more.
+    """
+
+    def __init__(
+        self, configuration: Any, namespace: str, log_in_again: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        from kubernetes.aio.client import ApiClient
+
+        configuration.connection_pool_maxsize = PARALLEL_REQUESTS + 10
+        self.namespace = namespace
+        self._client: Any = ApiClient(configuration)
+        self._client.user_agent = USER_AGENT
+        self._log_in_again = log_in_again
+        self._logged_in_at = time.monotonic()
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self._client.configuration.host)
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy of the kubeconfig, if it names one."""
+        return self._client.configuration.proxy or None
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """Verifies the server as the configuration says, and shows our certificate if there is one."""
+        context: ssl.SSLContext = self._client.rest_client.ssl_context
+        return context
+
+    async def headers(self) -> dict[str, str]:
+        """Headers that say who we are, fresh for each request."""
+        headers: dict[str, str] = {}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], "", "", None)
+        return headers
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        right: str,
+        query: Sequence[tuple[str, str]] = (),
+        body: object | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """Ask the API server for one thing.
+
+        Args:
+            method: the HTTP method.
+            path: the absolute path, each part already quoted.
+            right: the verb and resource that the request needs, for the message when it is missing.
+            query: query parameters.
+            body: what to send, as JSON.
+            content_type: of the body.
+
+        Raises:
+            ClusterError: see the tree in `errors`.
+        """
+        ask = partial(self._exchange, method, path, right, query=query, body=body, content_type=content_type)
+        status, answered, text = await ask()
+        if status == 401 and await self._could_log_in_again():
+            status, answered, text = await ask()
+        if not 200 <= status < 300:
+            raise _translate(status, answered, text, right)
+        try:
+            answer = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise Unreachable(f"The API server's answer is not JSON ({right}).") from error
+        if not isinstance(answer, dict):
+            raise Refused(f"The API server's answer is not an object ({right}).")
+        return answer
+
+    async def close(self) -> None:
+        """Close all its connections."""
+        await self._client.close()
+
+    async def _exchange(
+        self, method: str, path: str, right: str, *, query: Sequence[tuple[str, str]], body: object, content_type: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        import aiohttp
+        from kubernetes.aio.config import ConfigException
+
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        asked = {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            _, url, headers, content, _ = await self._client.param_serialize(
+                method, path, query_params=list(query), header_params=asked, body=body, auth_settings=["BearerToken"]
+            )
+            response = await self._client.call_api(method, url, headers, content, _request_timeout=timeout)
+            return response.status, response.headers, await response.read()
+        except TimeoutError as error:
+            raise Unreachable(f"The API server did not answer within {REQUEST_SECONDS:g} s ({right}).") from error
+        except (aiohttp.ClientError, OSError) as error:
+            why = str(error) or type(error).__name__
+            raise Unreachable(f"The API server at {self.server} cannot be reached: {why}.") from error
+        except ConfigException as error:
+            raise Unreachable(f"The credentials for the API server cannot be read: {error}.") from error
+
+    async def _could_log_in_again(self) -> bool:
+        now = time.monotonic()
+        if self._log_in_again is None or now - self._logged_in_at < LOGIN_AGAIN_SECONDS:
+            return False
+        self._logged_in_at = now
+        try:
+            await self._log_in_again()
+        except NoCluster as error:
+            logger.warning("Could not log in again: %s", error)
+            return False
+        return True
+
+
+async def connect(environment: Mapping[str, str] = os.environ, *, context: str | None = None) -> Connection:
+    """Find the API server: a kubeconfig that is named, else the pod's service account, else `~/.kube/config`.
+
+    Raises:
+        NoCluster: none of them is there, or it cannot be used.
+    """
+    from kubernetes.aio import config as untyped_config
+    from kubernetes.aio.client import Configuration
+
+    config: Any = untyped_config
+    configuration = Configuration()
+    if not environment.get("KUBECONFIG") and environment.get("KUBERNETES_SERVICE_HOST"):
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+        except (config.ConfigException, OSError) as error:
+            raise _no_cluster(error) from error
+        return Connection(configuration, _own_namespace() or "default")
+
+    path = environment.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")  # noqa: ASYNC240, PTH111 - no I/O
+
+    async def log_in() -> None:
+        try:
+            await config.load_kube_config(
+                config_file=path, context=context, client_configuration=configuration, persist_config=False
+            )
+        except (config.ConfigException, OSError, YAMLError, TypeError, KeyError, ValueError) as error:  # any odd file
+            raise _no_cluster(error) from error
+
+    await log_in()
+    return Connection(configuration, _context_namespace(path, context), log_in)
+
+
+def _no_cluster(error: Exception) -> NoCluster:
+    return NoCluster(
+        f"There is no way to a Kubernetes API server: {error}. Run in a pod with a service account, set KUBECONFIG, "
+        "or use `audit-event-operator standalone`."
+    )
+
+
+def _own_namespace() -> str | None:
+    try:
+        return SERVICE_ACCOUNT_NAMESPACE.read_text("utf-8").strip()
+    except OSError:
+        return None
+
+
+def _context_namespace(path: str, context: str | None) -> str:
+    from kubernetes.aio import config as untyped_config
+
+    config: Any = untyped_config
+    contexts, active = config.list_kube_config_contexts(config_file=path)
+    chosen = next((each for each in contexts if each["name"] == context), active)
+    return str(chosen["context"].get("namespace") or "default")
+
+
+def _translate(status: int, headers: Mapping[str, str], text: bytes, right: str) -> ClusterError:
+    """Turn an answer that is no success into one of our errors."""
+    try:
+        message = str(orjson.loads(text).get("message", ""))
+    except (orjson.JSONDecodeError, AttributeError):
+        message = ""
+    said = f"the API server says: {message[:500]}" if message else f"the API server answers {status}"
+    retry_after = _retry_after(headers)
+    if status == 429 or (status == 503 and retry_after is not None):
+        return Throttled(f"Cannot {right} now; {said}.", retry_after or DEFAULT_RETRY_AFTER_SECONDS)
+    if status == 403 and b"NamespaceTerminating" in text:
+        return NotFound(f"Cannot {right}: the namespace is being deleted.")
+    if status == 403:
+        return Forbidden(f"The operator's account may not {right}; grant it in its role ({said}).")
+    kinds: dict[int, type[ClusterError]] = {404: NotFound, 409: Conflict, 422: Unprocessable}
+    kind = kinds.get(status, Unreachable if status >= 500 else Refused)
+    return kind(f"Cannot {right}; {said}.")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After in seconds; dates are not used by API servers."""
+    try:
+        seconds = float(headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

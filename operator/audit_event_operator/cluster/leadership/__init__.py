@@ -1,0 +1,1 @@
+"""Which process works: the Lease, who holds it, and the gate that the engine asks."""

@@ -1,0 +1,259 @@
+"""Hears what happens to our resources: the only module that knows kopf.
+
+kopf runs in a thread and an event loop of its own, because it cancels every younger task of its loop when it stops, and it
+stops for many reasons (a 404 of the list, one broken line of the watch). So it may die at any time; whoever runs a Watch
+starts another. It has a single `on.event` handler and therefore writes nothing to any object: no finalizer, no annotation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from audit_event_operator.cluster.api.connection import Connection
+from audit_event_operator.resource.names import GROUP, OPERATOR_NAME, PLURAL, VERSION
+
+if TYPE_CHECKING:
+    import aiohttp
+    import kopf
+
+logger = logging.getLogger(__name__)
+
+INACTIVITY_SECONDS: Final = 70.0
+"""Bookmarks come every 60 s; a stream that is silent for longer is dead."""
+SERVER_SECONDS: Final = 240
+REQUEST_SECONDS: Final = 30.0
+CONNECT_SECONDS: Final = 5.0
+PAGE_SIZE: Final = 500
+LONGEST_BACKOFF_SECONDS: Final = 5.0
+RELOGIN_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 1.0
+_CLOSING_SECONDS: Final = 0.1
+"""Closed TLS connections need a few turns of their loop to be gone."""
+USER_AGENT: Final = "audit-event-operator (kopf)"
+
+Deliver = Callable[[str | None, dict[str, Any]], None]
+
+
+class Watch:
+    """Runs kopf once and hands over what it hears, on the loop that called `run`.
+
+    Args:
+        connect: opens a connection; called in kopf's own loop.
+        deliver: gets the type (None for what a list says, else ADDED, MODIFIED, DELETED) and the object.
+        opened: called each time that lists and streams are complete again after one that began anew, so that deletions in
+            between may have gone unnoticed.
+        namespaces: where to look; empty means everywhere.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        deliver: Deliver,
+        opened: Callable[[], None],
+        *,
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        self._connect = connect
+        self._deliver = deliver
+        self._opened = opened
+        self._namespaces = tuple(namespaces)
+        self._open_streams: set[str] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._stopping = False
+        self._trouble: str | None = f"The watch of {PLURAL}.{GROUP} is not open yet."
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it does not hear everything yet, a sentence; None once every list was read and every stream has been opened."""
+        return self._trouble
+
+    async def run(self) -> str:
+        """Watch until kopf ends by itself; returns a few words on why. When cancelled, nothing is delivered any more."""
+        home = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = home.create_future()
+
+        def end(why: str) -> None:
+            if not ended.done():
+                ended.set_result(why)
+
+        def live() -> None:
+            try:
+                asyncio.run(self._operate(home))
+                why = "it stopped"
+            except Exception as error:  # noqa: BLE001 - whatever ended kopf, the answer is to start it again
+                why = f"{type(error).__name__}: {error}"
+            _hand_over(home, end, why)
+
+        thread = threading.Thread(target=live, name="kopf", daemon=True)
+        thread.start()
+        try:
+            return await asyncio.shield(ended)
+        finally:
+            self._stopping = True
+            if self._loop is not None and self._stop is not None and not ended.done():
+                _hand_over(self._loop, self._stop.set)
+                await asyncio.wait([ended], timeout=STOP_SECONDS)
+
+    # -- what follows runs in kopf's thread ----------------------------------------------------------------------------
+
+    async def _operate(self, home: asyncio.AbstractEventLoop) -> None:
+        import kopf
+
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._stopping:
+            return
+        _quieten_kopf()
+        registry = kopf.OperatorRegistry()
+
+        async def heard(event: kopf.RawEvent, **_: Any) -> None:
+            _hand_over(home, self._receive, event["type"], event["object"])
+
+        kopf.on.event(GROUP, VERSION, PLURAL, id="heard", registry=registry)(heard)
+        sessions: list[aiohttp.ClientSession] = []
+        kopf.on.login(registry=registry, id="login")(self._login(home, sessions))
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=_settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
+                # kopf would else ask for the name of the user, and a bare user id in a container has none
+                identity=cast("Any", OPERATOR_NAME),
+            )
+        finally:
+            for session in sessions:
+                await session.close()
+            await asyncio.sleep(_CLOSING_SECONDS)
+
+    def _login(
+        self, home: asyncio.AbstractEventLoop, sessions: list[aiohttp.ClientSession]
+    ) -> Callable[..., Awaitable[object]]:
+        """Let kopf in the way we come in ourselves, with tokens that are fresh for each request."""
+        earlier: list[float] = []
+
+        async def login(**_: Any) -> object:
+            import aiohttp
+            import kopf
+
+            now = asyncio.get_running_loop().time()
+            if earlier and now - earlier[-1] < RELOGIN_SECONDS:
+                await asyncio.sleep(RELOGIN_SECONDS)
+            earlier[:] = [now]
+            connection = await self._connect()
+
+            async def authorize(
+                request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+            ) -> aiohttp.ClientResponse:
+                request.headers.update(await connection.headers())
+                return await handler(request)
+
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context),
+                headers={"User-Agent": USER_AGENT},
+                middlewares=(authorize,),
+                proxy=connection.proxy,
+                trust_env=True,
+                trace_configs=[self._observer(home)],
+            )
+            sessions[:] = [*(each for each in sessions if not each.closed), session]
+            return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
+
+        return login
+
+    def _observer(self, home: asyncio.AbstractEventLoop) -> aiohttp.TraceConfig:
+        """See when a list is followed by its stream: kopf does not tell when it has read a list that is empty."""
+        import aiohttp
+
+        async def answered(
+            _session: aiohttp.ClientSession, _context: object, asked: aiohttp.TraceRequestEndParams
+        ) -> None:
+            if asked.url.name != PLURAL:
+                return
+            if asked.response.status == 403:
+                verb = "watch" if "watch" in asked.url.query else "list"
+                _hand_over(
+                    home, self._note, f"The operator's account may not {verb} {PLURAL}.{GROUP}; grant it in its role."
+                )
+            if asked.response.status != 200:
+                return
+            if "watch" not in asked.url.query:
+                self._open_streams.discard(asked.url.path)
+            elif asked.url.path not in self._open_streams:
+                self._open_streams.add(asked.url.path)
+                if len(self._open_streams) == max(1, len(self._namespaces)):
+                    _hand_over(home, self._complete)
+
+        observer = aiohttp.TraceConfig()
+        observer.on_request_end.append(answered)
+        return observer
+
+    # -- what follows runs on the loop that called `run` ---------------------------------------------------------------
+
+    def _receive(self, event_type: str | None, resource: dict[str, Any]) -> None:
+        if not self._stopping:
+            self._deliver(event_type, resource)
+
+    def _complete(self) -> None:
+        if not self._stopping:
+            self._trouble = None
+            self._opened()
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            logger.warning("%s", trouble)
+        self._trouble = trouble
+
+
+class EndlessBackoff:
+    """Seconds between attempts, for ever: kopf gives up (and ends) when such a list is at its end."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.5, 1.0, 2.0), itertools.repeat(LONGEST_BACKOFF_SECONDS))
+
+
+def _settings() -> kopf.OperatorSettings:
+    import kopf
+
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.process.ultimate_exiting_timeout = None  # it would kill this very process
+    settings.watching.inactivity_timeout = INACTIVITY_SECONDS
+    settings.watching.server_timeout = SERVER_SECONDS
+    settings.watching.connect_timeout = CONNECT_SECONDS
+    settings.watching.chunk_size = PAGE_SIZE
+    settings.networking.request_timeout = REQUEST_SECONDS
+    settings.networking.connect_timeout = CONNECT_SECONDS
+    settings.networking.error_backoffs = EndlessBackoff()
+    settings.networking.enforce_retry_after = True
+    return settings
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: object) -> None:
+    """Call something on another thread's loop, unless that loop is over."""
+    try:
+        loop.call_soon_threadsafe(callback, *arguments)
+    except RuntimeError:
+        logger.debug("An event loop ended before it could be told something")
+
+
+def _quieten_kopf() -> None:
+    """Leave of kopf's log what helps: not one line per watch event, no stack of a failure that whoever runs us reports."""
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    for module in ("running", "orchestration"):
+        logging.getLogger(f"kopf._core.reactor.{module}").addFilter(_is_worth_reading)
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    if record.exc_info and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+        record.exc_info = None
+    return "OS signals are ignored" not in record.getMessage()  # they are ours

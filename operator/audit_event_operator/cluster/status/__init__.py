@@ -1,0 +1,1 @@
+"""What the API server is told: statuses and Kubernetes Events."""

@@ -1,0 +1,169 @@
+"""Kubernetes Events about resources, for `kubectl describe`: few, and only when something turned.
+
+What a transition is worth is decided purely; the Announcer posts, slowly, and rather loses some than floods the API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from audit_event_operator.cluster.api.counts import ApiCounts, Kind
+from audit_event_operator.cluster.api.errors import ClusterError
+from audit_event_operator.cluster.status.ready import ReadyCondition, ready_condition
+from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.pacing.token_bucket import TokenBucket
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.names import API_VERSION, KIND, OPERATOR_NAME
+
+logger = logging.getLogger(__name__)
+
+SAME_REASON_SECONDS: Final = 600.0
+PER_SECOND: Final = 5.0
+WAITING_LIMIT: Final = 500
+MESSAGE_LIMIT: Final = 512
+REMEMBERED: Final = 50_000
+
+NORMAL: Final = "Normal"
+WARNING: Final = "Warning"
+RECOVERED: Final = "Recovered"
+STARTED: Final = "Started"
+_SHORTEST_SLEEP_SECONDS: Final = 0.001
+_SETTLED: Final = frozenset({Reason.SUSPENDED, Reason.COMPLETED})
+
+
+class Announcement(NamedTuple):
+    """What is worth telling: the Kubernetes Event's type, reason and message."""
+
+    kind: str
+    reason: str
+    message: str
+
+
+class EventWriter(Protocol):
+    """What we need of the API server."""
+
+    async def create_event(self, namespace: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Post a Kubernetes Event."""
+
+
+def announcement(before: ReadyCondition | None, after: ReadyCondition | None) -> Announcement | None:
+    """What a change of the Ready condition is worth telling; None when it is nothing new."""
+    if after is None or (before is not None and (before.status, before.reason) == (after.status, after.reason)):
+        return None
+    if after.status == "False":
+        return Announcement(WARNING, after.reason, after.message)
+    if after.status != "True":
+        return None
+    if after.reason in _SETTLED:
+        return Announcement(NORMAL, after.reason, after.message)
+    if before is not None and before.status == "True" and before.reason not in _SETTLED:
+        return None  # Connected and Publishing are both well
+    recovered = before is not None and before.status == "False"
+    return Announcement(NORMAL, RECOVERED if recovered else STARTED, after.message)
+
+
+class EventRecorder:
+    """Posts Kubernetes Events while `run` runs: at most one per (resource, reason) in ten minutes, and five per second in all.
+
+    Nothing is told of a resource that went while its turn had not come.
+
+    Args:
+        writer: the API server.
+        instance: this process.
+        alive: whether the resource with a UID is still there.
+        tally: counts the writes.
+        same_reason_seconds: least time between two Kubernetes Events of one resource and reason.
+        wall: the time of day, aware.
+    """
+
+    def __init__(
+        self,
+        writer: EventWriter,
+        *,
+        instance: str,
+        alive: Callable[[str], bool],
+        api_counts: ApiCounts | None = None,
+        same_reason_seconds: float = SAME_REASON_SECONDS,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._writer = writer
+        self._instance = instance
+        self._alive = alive
+        self._api_counts = api_counts or ApiCounts()
+        self._same_reason_seconds = same_reason_seconds
+        self._wall = wall
+        self._waiting: deque[tuple[Ref, str, Announcement]] = deque(maxlen=WAITING_LIMIT)
+        self._told_at: dict[tuple[str, str], float] = {}
+        self._limiter = TokenBucket(PER_SECOND)
+        self._wake = asyncio.Event()
+
+    def announce(self, snapshot: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """A status was written: tell about it if it is worth it."""
+        told = announcement(ready_condition(before), ready_condition(after))
+        if told is None:
+            return
+        now, key = asyncio.get_running_loop().time(), (snapshot.uid, told.reason)
+        told_at = self._told_at.get(key)
+        if told_at is not None and now - told_at < self._same_reason_seconds:
+            return
+        if len(self._told_at) >= REMEMBERED:
+            self._told_at = {key: at for key, at in self._told_at.items() if now - at < self._same_reason_seconds}
+        self._told_at[key] = now
+        self._waiting.append((snapshot.ref, snapshot.uid, told))
+        self._wake.set()
+
+    def clear(self) -> None:
+        """Leave untold what waits from an earlier term: since then another process has told how things stand."""
+        self._waiting.clear()
+
+    async def run(self) -> None:
+        """Post until cancelled. What cannot be posted is given up: the condition says it anyway."""
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+            await asyncio.sleep(max(_SHORTEST_SLEEP_SECONDS, self._limiter.wait_seconds(loop.time())))
+            while self._waiting and not self._alive(self._waiting[0][1]):
+                self._waiting.popleft()
+            if not self._waiting or not self._limiter.take(loop.time()):
+                continue
+            ref, uid, told = self._waiting.popleft()
+            try:
+                await self._writer.create_event(ref.namespace, self._event(ref, uid, told))
+            except ClusterError as error:
+                self._api_counts.failed(Kind.EVENT, error)
+                logger.warning("A Kubernetes Event about %s was not posted: %s", ref, error)
+            else:
+                self._api_counts.wrote(Kind.EVENT)
+
+    def _event(self, ref: Ref, uid: str, told: Announcement) -> dict[str, Any]:
+        now = self._wall().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        message = told.message if len(told.message) <= MESSAGE_LIMIT else told.message[: MESSAGE_LIMIT - 1] + "…"
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{ref.name[:230]}.{secrets.token_hex(8)}", "namespace": ref.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": ref.namespace,
+                "name": ref.name,
+                "uid": uid,
+            },
+            "type": told.kind,
+            "reason": told.reason,
+            "message": message,
+            "source": {"component": OPERATOR_NAME, "host": self._instance},
+            "reportingComponent": OPERATOR_NAME,
+            "reportingInstance": self._instance[:128],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }

@@ -1,0 +1,108 @@
+"""What a snapshot says as a status, and which status the API server is known to have. Pure; times are the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, Final
+
+from audit_event_operator.cluster.status.ready import ready_condition
+from audit_event_operator.engine.snapshot import Snapshot
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.status import Facts, build_status
+
+Status = Mapping[str, Any]
+
+SETTLING_SECONDS: Final = 5.0
+"""A watch event that is younger than this after our own write may still tell the status before it."""
+
+
+def status_of(snapshot: Snapshot, previous: Status | None, owner: str, now: datetime) -> dict[str, Any]:
+    """The status that a snapshot deserves."""
+    facts = Facts(
+        observed_generation=snapshot.generation,
+        reason=snapshot.verdict.reason,
+        message=snapshot.verdict.message,
+        early=snapshot.verdict.early,
+        rate_limited=snapshot.rate_limited,
+        completed=None if snapshot.complete is None else snapshot.complete.reason,
+        advice=snapshot.advice,
+        events_published=snapshot.events_published,
+        events_dropped=snapshot.dropped,
+        target_rate=snapshot.target_rate,
+        observed_rate=Fraction(snapshot.observed_rate).limit_denominator(1_000_000),
+        queue=snapshot.queue or None,
+        broker=snapshot.broker or None,
+        random_seed=snapshot.random_seed,
+        owner=owner,
+        start_time=snapshot.start_time,
+        completion_time=snapshot.completion_time,
+        last_publish_time=snapshot.last_publish_time,
+        run_id=snapshot.run_id,
+    )
+    return build_status(facts, previous, now)
+
+
+def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime) -> dict[str, Any]:
+    """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
+    status = status_of(snapshot, previous, owner, now)
+    if snapshot.complete is None and "conditions" in previous:
+        status["conditions"] = previous["conditions"]
+        status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])
+    return status
+
+
+class KnownStatuses:
+    """The status of each resource as the API server has it: what we wrote last, or somebody else since."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, Status] = {}
+        self._written_at: dict[str, float] = {}
+        self._first_seen_at: dict[str, float] = {}
+
+    def __getitem__(self, uid: str) -> Status:
+        return self._statuses.get(uid, {})
+
+    def write(self, uid: str, status: Status, now: float) -> None:
+        """We have written it."""
+        self._statuses[uid] = status
+        self._written_at[uid] = now
+
+    def hear(self, uid: str, status: Status, now: float) -> bool:
+        """A watch event or list says so; returns whether somebody else has changed what we knew."""
+        known = self._statuses.get(uid)
+        if known is None:
+            self._first_seen_at[uid] = now
+        elif known == status or now - self._written_at.get(uid, 0.0) <= SETTLING_SECONDS:
+            return False
+        self._statuses[uid] = status
+        return known is not None
+
+    def patience_seconds(self, snapshot: Snapshot, patience_seconds: float, now: float) -> float:
+        """For how long it is too early to call a resource Starting that was ready under another process.
+
+        A restart of the operator should not make every resource unready for a moment, and twice the writes.
+        """
+        first_seen_at = self._first_seen_at.get(snapshot.uid)
+        previous = self[snapshot.uid]
+        if (
+            first_seen_at is None
+            or snapshot.verdict.reason is not Reason.STARTING
+            or previous.get("observedGeneration") != snapshot.generation
+        ):
+            return 0.0
+        ready = ready_condition(previous)
+        if ready is None or ready.status != "True" or ready.reason == Reason.SUSPENDED:
+            return 0.0
+        return max(0.0, first_seen_at + patience_seconds - now)
+
+    def forget(self, uid: str) -> None:
+        """The resource is gone."""
+        for memory in (self._statuses, self._written_at, self._first_seen_at):
+            memory.pop(uid, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        for memory in (self._statuses, self._written_at, self._first_seen_at):
+            memory.clear()

@@ -1,0 +1,118 @@
+"""A fleet that runs nothing and remembers what it was told; snapshots say what a test wants them to say."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
+from audit_event_operator.resource.conditions import Reason
+
+DEMO = Ref("default", "demo")
+
+
+def make_snapshot(ref: Ref = DEMO, uid: str = "uid-1", **changes: Any) -> Snapshot:
+    snapshot = Snapshot(
+        ref=ref,
+        uid=uid,
+        generation=1,
+        state=GeneratorState.ACTIVE,
+        verdict=Verdict(Reason.PUBLISHING, "Events are confirmed."),
+        complete=None,
+        rate_limited=None,
+        queue="audit_events",
+        broker="broker:5672/%2F",
+        connected=True,
+        interval_seconds=5.0,
+        target_rate=Fraction(1, 5),
+        observed_rate=0.2,
+        random_seed=42,
+        generated=3,
+        published=3,
+        dropped=0,
+        retried=0,
+        skipped=0,
+        buffered=0,
+        in_flight=0,
+        events_published=3,
+        run_id=None,
+        bounded=False,
+        start_time=None,
+        completion_time=None,
+        last_publish_time=None,
+        restarts=0,
+    )
+    return replace(snapshot, **changes)
+
+
+class FakeFleet:
+    """Has one snapshot per UID, which tests change by `become`."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.known: dict[str, Snapshot] = {}
+        self.told: list[tuple[Any, ...]] = []
+        self.listeners: list[Callable[[str], None]] = []
+        self.woken = 0
+
+    # what sources ask of it
+
+    def start(self) -> None:
+        self.running = True
+        self.told.append(("start",))
+
+    def apply(self, ref, uid, generation, spec, progress, *, preexisting=False) -> None:
+        self.told.append(("apply", ref.name, generation, preexisting))
+        self.known[uid] = make_snapshot(
+            ref, uid, generation=generation, events_published=progress.events_published, queue=spec.queue
+        )
+        self._notify(uid)
+
+    def reject(self, ref, uid, generation, message, progress=None) -> None:
+        self.told.append(("reject", ref.name, generation, message))
+        verdict = Verdict(Reason.INVALID_SPEC, message)
+        self.known[uid] = make_snapshot(ref, uid, generation=generation, verdict=verdict)
+        self._notify(uid)
+
+    def discard(self, uid: str) -> None:
+        if self.known.pop(uid, None) is not None:
+            self.told.append(("discard", uid))
+
+    async def stop_all(self) -> None:
+        self.told.append(("stop_all",))
+        self.known.clear()
+
+    async def stand_down(self) -> None:
+        self.running = False
+        self.told.append(("stand_down",))
+        self.known.clear()
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def on_change(self, callback: Callable[[str], None]) -> None:
+        self.listeners.append(callback)
+
+    # what readers ask of it
+
+    def uids(self) -> frozenset[str]:
+        return frozenset(self.known)
+
+    def snapshot(self, uid: str) -> Snapshot | None:
+        return self.known.get(uid)
+
+    def snapshots(self) -> list[Snapshot]:
+        return list(self.known.values())
+
+    # what tests do with it
+
+    def become(self, uid: str, **changes: Any) -> None:
+        self.known[uid] = replace(self.known[uid], **changes)
+        self._notify(uid)
+
+    def names(self) -> set[str]:
+        return {snapshot.ref.name for snapshot in self.known.values()}
+
+    def _notify(self, uid: str) -> None:
+        for listener in self.listeners:
+            listener(uid)

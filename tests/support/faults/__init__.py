@@ -1,0 +1,1 @@
+"""What the fault matrix needs: the operator under watch, faults, the oracle, the table."""

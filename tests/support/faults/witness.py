@@ -1,0 +1,135 @@
+"""A witness who scrapes a running operator all the time, and judges what was seen.
+
+Knows the operator from outside only: HTTP answers and metric names.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.parts.operator_process import OperatorProcess
+
+EACH = "audit_event_operator_generator_"
+PARTS = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
+
+Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@dataclass
+class Scrape:
+    """One look at a running operator."""
+
+    at: float
+    livez: int
+    healthz: int
+    pid: int
+    counters: Series
+    gauges: Series
+
+    def each(self, name: str, generator: str) -> float:
+        """The value of one of the series of a generator; 0 when it has none."""
+        return sum(
+            value
+            for series in (self.counters, self.gauges)
+            for (found, labels), value in series.items()
+            if found == EACH + name and ("generator", generator) in labels
+        )
+
+    def generators(self) -> set[str]:
+        """Who has series."""
+        return {dict(labels)["generator"] for name, labels in self.counters if name == f"{EACH}events_generated_total"}
+
+    def unbalanced(self) -> list[str]:
+        """Generators whose events generated are not all published, dropped, buffered or in flight."""
+        return [
+            f"{each}: generated {self.each('events_generated_total', each)}, "
+            + ", ".join(f"{part} {self.each(part, each)}" for part in PARTS)
+            for each in sorted(self.generators())
+            if self.each("events_generated_total", each) != sum(self.each(part, each) for part in PARTS)
+        ]
+
+    def totals(self) -> Series:
+        """Counters of the whole process: what may never fall, whoever goes."""
+        return {key: value for key, value in self.counters.items() if not key[0].startswith(EACH)}
+
+
+@dataclass
+class Witness:
+    """Scrapes an operator twice a second; afterwards its scrapes are judged."""
+
+    operator: OperatorProcess
+    scrapes: list[Scrape] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def watching(self) -> Iterator["Witness"]:
+        """Scrape meanwhile, and judge in the end: every scrape is balanced, no total fell, /livez said 200 all the time."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.5):
+                try:
+                    self.scrapes.append(scrape(self.operator))
+                except OSError as error:
+                    self.failures.append(repr(error))
+
+        thread = threading.Thread(target=watch, name="witness", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            thread.join(30)
+        self.judge()
+
+    def judge(self) -> None:
+        assert len(self.scrapes) > 1
+        assert self.failures == []
+        assert {each.livez for each in self.scrapes} == {200}
+        assert len({each.pid for each in self.scrapes}) == 1
+        for each in self.scrapes:
+            assert each.unbalanced() == []
+        assert falls(self.scrapes) == []
+
+    def health_seen(self) -> list[int]:
+        """The turns of /healthz, for example [200, 503, 200]."""
+        seen: list[int] = []
+        for each in self.scrapes:
+            if not seen or seen[-1] != each.healthz:
+                seen.append(each.healthz)
+        return seen
+
+
+def scrape(operator: OperatorProcess) -> Scrape:
+    """Look now.
+
+    Raises:
+        OSError: nobody answers.
+    """
+    counters: Series = {}
+    gauges: Series = {}
+    for family in text_string_to_metric_families(operator.metrics_text()):
+        kept = counters if family.type in {"counter", "histogram"} else gauges
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                kept[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+    livez, healthz = operator.get("/livez").status, operator.get("/healthz").status
+    return Scrape(time.monotonic(), livez, healthz, operator.pid, counters, gauges)
+
+
+def falls(scrapes: list[Scrape]) -> list[str]:
+    """The totals of the process that fell or vanished from one scrape to the next."""
+    found = []
+    for before, after in itertools.pairwise(scrapes):
+        later = after.totals()
+        found += [
+            f"{name}{dict(labels)}: {value} -> {later.get((name, labels))}"
+            for (name, labels), value in before.totals().items()
+            if later.get((name, labels), -1) < value
+        ]
+    return found

@@ -1,0 +1,56 @@
+"""Which event a broker closes on."""
+
+from types import SimpleNamespace
+from typing import cast
+
+from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
+from audit_event_operator.engine.outbox import Parcel
+
+
+def parcel() -> Parcel:
+    return cast(Parcel, SimpleNamespace(settled=False))
+
+
+def test_one_close_changes_nothing() -> None:
+    poison_detector = PoisonDetector()
+    assert poison_detector.closed([parcel(), parcel()]) is None
+    assert not poison_detector.one_by_one
+
+
+def test_after_two_closes_it_goes_one_by_one_until_all_suspects_have_an_outcome() -> None:
+    poison_detector, suspects = PoisonDetector(), [parcel(), parcel()]
+    poison_detector.closed(suspects)
+    poison_detector.closed(suspects)
+    assert poison_detector.one_by_one
+    suspects[0].settled = True
+    assert poison_detector.one_by_one
+    suspects[1].settled = True
+    assert not poison_detector.one_by_one
+    assert poison_detector.closed([parcel()]) is None
+    assert not poison_detector.one_by_one, "the next one starts from nothing"
+
+
+def test_the_same_sole_event_twice_more_is_named() -> None:
+    poison_detector, bad, good = PoisonDetector(), parcel(), parcel()
+    poison_detector.closed([bad, good])
+    poison_detector.closed([bad, good])
+    assert poison_detector.closed([bad]) is None
+    assert poison_detector.closed([bad]) is bad
+
+
+def test_two_different_sole_events_are_not_named() -> None:
+    poison_detector, one, other = PoisonDetector(), parcel(), parcel()
+    poison_detector.closed([one, other])
+    poison_detector.closed([one, other])
+    assert poison_detector.closed([one]) is None
+    assert poison_detector.closed([other]) is None
+    assert poison_detector.closed([other]) is other
+
+
+def test_outcomes_of_others_do_not_clear_a_suspect() -> None:
+    poison_detector, bad = PoisonDetector(), parcel()
+    for _ in range(2):
+        innocent = parcel()
+        poison_detector.closed([innocent, bad])
+        innocent.settled = True
+    assert poison_detector.one_by_one

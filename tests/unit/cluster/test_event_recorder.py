@@ -1,0 +1,150 @@
+"""What `kubectl describe` shows: turns of fortune, and few of them."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
+from audit_event_operator.cluster.api.errors import Unreachable
+from audit_event_operator.cluster.status.event_recorder import Announcement, EventRecorder, announcement
+from audit_event_operator.cluster.status.ready import ReadyCondition, ready_condition
+from audit_event_operator.engine.snapshot import Ref
+from support.doubles.fleet import make_snapshot
+from support.doubles.kubernetes import FakeCluster
+
+pytestmark = pytest.mark.looptime
+
+
+def ready(status: str, reason: str) -> ReadyCondition:
+    return ReadyCondition(status, reason, f"about {reason}")
+
+
+def status(ready_status: str, reason: str, message: str = "a sentence") -> dict:
+    return {"conditions": [{"type": "Ready", "status": ready_status, "reason": reason, "message": message}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, ready("Unknown", "Starting"), None),
+        (ready("Unknown", "Starting"), ready("True", "Publishing"), ("Normal", "Started")),
+        (ready("True", "Connected"), ready("True", "Publishing"), None),
+        (ready("True", "Publishing"), ready("Unknown", "BrokerUnreachable"), None),
+        (ready("Unknown", "BrokerUnreachable"), ready("False", "BrokerUnreachable"), ("Warning", "BrokerUnreachable")),
+        (ready("False", "BrokerUnreachable"), ready("True", "Publishing"), ("Normal", "Recovered")),
+        (ready("False", "SecretNotFound"), ready("False", "AuthenticationFailed"), ("Warning", "AuthenticationFailed")),
+        (ready("True", "Publishing"), ready("True", "Completed"), ("Normal", "Completed")),
+        (ready("True", "Publishing"), ready("True", "Suspended"), ("Normal", "Suspended")),
+        (ready("True", "Publishing"), ready("True", "Publishing"), None),
+        (ready("True", "Publishing"), None, None),
+    ],
+)
+def test_only_a_turn_is_worth_telling(before, after, told):
+    expected = None if told is None else Announcement(*told, f"about {after.reason}")
+    assert announcement(before, after) == expected
+
+
+@pytest.mark.parametrize("strange", [{}, {"conditions": None}, {"conditions": [None, 3, {"type": "Other"}]}])
+def test_a_strange_status_has_no_ready_condition(strange):
+    assert ready_condition(strange) is None
+
+
+@pytest.fixture
+def gone() -> set[str]:
+    """UIDs of resources that are not there any more."""
+    return set()
+
+
+@pytest.fixture
+async def submissions(gone):
+    cluster, api_counts = FakeCluster(), ApiCounts()
+    event_recorder = EventRecorder(
+        cluster,
+        instance="pod-1",
+        alive=lambda uid: uid not in gone,
+        api_counts=api_counts,
+        wall=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )
+    task = asyncio.create_task(event_recorder.run())
+    yield cluster, event_recorder, api_counts
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_kubernetes_event_names_the_resource_and_says_why(submissions):
+    cluster, event_recorder, api_counts = submissions
+    snapshot = make_snapshot(Ref("team", "demo"), "u1")
+    event_recorder.announce(snapshot, status("True", "Publishing"), status("False", "QueueNotFound", "m" * 2000))
+    await asyncio.sleep(1)
+    (event,) = cluster.events
+    assert event["involvedObject"] == {
+        "apiVersion": "auditflow.jojees.net/v1alpha1",
+        "kind": "AuditEventGenerator",
+        "namespace": "team",
+        "name": "demo",
+        "uid": "u1",
+    }
+    assert (event["type"], event["reason"], len(event["message"])) == ("Warning", "QueueNotFound", 512)
+    assert event["firstTimestamp"] == "2026-01-02T03:04:05Z"
+    assert api_counts.writes == {(Kind.EVENT, Result.OK): 1}
+
+
+async def test_the_same_reason_is_told_once_in_ten_minutes(submissions):
+    cluster, event_recorder, _ = submissions
+    for _ in range(5):
+        event_recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
+        event_recorder.announce(make_snapshot(), status("False", "BrokerUnreachable"), status("True", "Publishing"))
+        await asyncio.sleep(60)
+    assert [event["reason"] for event in cluster.events] == ["BrokerUnreachable", "Recovered"]
+    await asyncio.sleep(400)
+    event_recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    assert len(cluster.events) == 3
+
+
+async def test_a_flood_is_thinned(submissions):
+    cluster, event_recorder, _ = submissions
+    for number in range(2000):
+        event_recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(10)
+    assert 40 <= len(cluster.events) <= 60
+    await asyncio.sleep(1000)
+    assert len(cluster.events) == 500
+
+
+async def test_nothing_is_told_of_a_resource_that_went_before_its_turn_and_others_need_not_wait_for_it(
+    submissions, gone
+):
+    cluster, event_recorder, _ = submissions
+    for number in range(400):
+        event_recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    told = len(cluster.events)
+    assert 0 < told < 20
+    gone.update(f"u{number}" for number in range(399))
+    await asyncio.sleep(1)
+    assert [event["involvedObject"]["uid"] for event in cluster.events[told:]] == ["u399"]
+
+
+async def test_what_waits_when_another_process_takes_over_is_not_told(submissions):
+    cluster, event_recorder, _ = submissions
+    for number in range(100):
+        event_recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    told = len(cluster.events)
+    event_recorder.clear()
+    await asyncio.sleep(60)
+    assert len(cluster.events) == told
+    event_recorder.announce(make_snapshot(uid="later"), {}, status("False", "BrokerUnreachable"))
+    await asyncio.sleep(1)
+    assert len(cluster.events) == told + 1
+
+
+async def test_what_cannot_be_posted_is_given_up(submissions):
+    cluster, event_recorder, api_counts = submissions
+    cluster.trouble["create_event"] = [Unreachable("away")]
+    event_recorder.announce(make_snapshot(), {}, status("False", "NoBroker"))
+    await asyncio.sleep(5)
+    assert cluster.events == []
+    assert api_counts.writes[Kind.EVENT, Result.UNREACHABLE] == 1

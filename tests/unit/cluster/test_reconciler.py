@@ -1,0 +1,110 @@
+"""What a resource says reaches the fleet, once, and nothing it says does harm."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit_event_operator.cluster.resources.reconciler import Reconciler
+from support.doubles.fleet import FakeFleet
+from support.doubles.kubernetes import make_resource
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict]] = []
+        self.forgotten: list[str] = []
+
+
+@pytest.fixture
+def fleet():
+    return FakeFleet()
+
+
+@pytest.fixture
+def notes():
+    return Notes()
+
+
+@pytest.fixture
+def reconciler(fleet, notes):
+    return Reconciler(fleet, lambda uid, status: notes.seen.append((uid, status)), notes.forgotten.append)
+
+
+def test_a_new_resource_is_applied_with_what_its_status_says_was_done(fleet, reconciler, notes):
+    reconciler.take("ADDED", make_resource(status={"eventsPublished": 7}))
+    assert fleet.told == [("apply", "demo", 1, False)]
+    assert fleet.known["uid-demo"].events_published == 7
+    assert notes.seen == [("uid-demo", {"eventsPublished": 7})]
+
+
+def test_a_resource_that_was_there_before_us_joins(fleet, reconciler):
+    reconciler.take(None, make_resource(), preexisting=True)
+    assert fleet.told == [("apply", "demo", 1, True)]
+
+
+def test_a_generation_is_passed_on_once_and_an_older_one_never(fleet, reconciler):
+    for generation in (1, 1, 2, 1):
+        reconciler.take("MODIFIED", make_resource(generation=generation))
+    assert fleet.told == [("apply", "demo", 1, False), ("apply", "demo", 2, False)]
+
+
+def test_an_invalid_spec_is_refused_with_a_sentence_that_names_the_field(fleet, reconciler):
+    reconciler.take("ADDED", make_resource(interval="abc"))
+    ((_, name, generation, message),) = fleet.told
+    assert (name, generation) == ("demo", 1)
+    assert "interval" in message
+    assert reconciler.results["rejected"] == 1
+
+
+@pytest.mark.parametrize("resource", [make_resource(), make_resource(deleting=True)])
+def test_a_deleted_resource_is_discarded_and_forgotten(fleet, reconciler, notes, resource):
+    reconciler.take("ADDED", make_resource())
+    reconciler.take("MODIFIED" if resource["metadata"].get("deletionTimestamp") else "DELETED", resource)
+    assert fleet.told[-1] == ("discard", "uid-demo")
+    assert notes.forgotten == ["uid-demo"]
+
+
+def test_a_late_word_about_a_deleted_resource_does_not_revive_it(fleet, reconciler):
+    reconciler.take("ADDED", make_resource())
+    reconciler.take("DELETED", make_resource())
+    reconciler.take("MODIFIED", make_resource(generation=2))
+    assert fleet.uids() == frozenset()
+
+
+def test_a_name_that_is_used_again_is_another_resource(fleet, reconciler):
+    reconciler.take("ADDED", make_resource(uid="old"))
+    reconciler.take("DELETED", make_resource(uid="old"))
+    reconciler.take("ADDED", make_resource(uid="new"))
+    assert fleet.uids() == {"new"}
+
+
+def test_a_resource_that_proves_to_be_alive_is_taken_up_again(fleet, reconciler):
+    reconciler.take("ADDED", make_resource())
+    reconciler.discard("uid-demo")
+    reconciler.retake(make_resource())
+    assert fleet.uids() == {"uid-demo"}
+
+
+def test_a_bug_in_the_fleet_does_not_reach_the_watch(fleet, reconciler, caplog):
+    fleet.apply = None
+    reconciler.take("ADDED", make_resource())
+    assert reconciler.results["error"] == 1
+    assert "bug" in caplog.text
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=100)
+@given(st.sampled_from([None, "ADDED", "MODIFIED", "DELETED", "OTHER"]), json_values, json_values, json_values)
+def test_whatever_a_resource_looks_like_nothing_is_raised(event_type, metadata, spec, status):
+    reconciler = Reconciler(FakeFleet(), lambda *_: None, lambda _: None)
+    reconciler.take(event_type, {"metadata": metadata, "spec": spec, "status": status})
+    strange = make_resource()
+    strange["spec"], strange["status"] = spec, status
+    reconciler.take(event_type, strange)
+    assert reconciler.results["error"] == 0

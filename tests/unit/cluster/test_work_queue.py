@@ -1,0 +1,54 @@
+"""Whose turn it is, and how fast."""
+
+from audit_event_operator.cluster.status.work_queue import WorkQueue
+from audit_event_operator.pacing.token_bucket import TokenBucket
+
+
+def test_changes_come_in_the_order_they_happened_and_once_each():
+    work_queue = WorkQueue(30)
+    for uid in ("a", "b", "a"):
+        work_queue.mark(uid, 0)
+    assert [work_queue.take_urgent(), work_queue.take_urgent(), work_queue.take_urgent()] == ["a", "b", None]
+
+
+def test_counters_are_due_a_period_after_the_last_look():
+    work_queue = WorkQueue(30)
+    work_queue.mark("a", 0)
+    work_queue.rest("a", 10)
+    assert work_queue.next_due() == 40
+    assert work_queue.take_due(39) is None
+    assert work_queue.take_due(40) == "a"
+    assert work_queue.take_due(100) is None
+    work_queue.rest("a", 100)
+    assert work_queue.take_due(130) == "a"
+
+
+def test_the_longest_waiting_comes_first():
+    work_queue = WorkQueue(30)
+    for at, uid in enumerate(("a", "b", "c")):
+        work_queue.mark(uid, at)
+    work_queue.rest("a", 5)
+    assert [work_queue.take_due(99), work_queue.take_due(99), work_queue.take_due(99)] == ["b", "c", "a"]
+
+
+def test_who_is_gone_is_never_due():
+    work_queue = WorkQueue(30)
+    work_queue.mark("a", 0)
+    work_queue.forget("a")
+    assert not work_queue.urgent
+    assert work_queue.next_due() is None
+    assert "a" not in work_queue
+
+
+def test_a_limiter_allows_a_burst_and_then_its_rate():
+    limiter = TokenBucket(10, burst=3)
+    assert [limiter.take(0.0) for _ in range(4)] == [True, True, True, False]
+    assert abs(limiter.wait_seconds(0.0) - 0.1) < 1e-9
+    assert limiter.take(0.11)
+    assert not limiter.take(0.11)
+
+
+def test_a_limiter_does_not_save_more_than_its_burst():
+    limiter = TokenBucket(10, burst=2)
+    assert limiter.take(0.0)
+    assert [limiter.take(1000.0) for _ in range(3)] == [True, True, False]

@@ -1,0 +1,114 @@
+"""Posts, and the health of the whole."""
+
+import asyncio
+
+import pytest
+
+from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF, DefaultStream
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.health import assess, health_of
+from audit_event_operator.engine.ledger import Outcome
+from audit_event_operator.engine.ports import OutletRequest, TargetKind, TargetReference
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.engine.submissions import PostOutcome, Submissions
+from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, parse_spec
+from audit_event_operator.resource.status import Progress
+from support.doubles.memory_broker import MemoryBrokers
+
+pytestmark = pytest.mark.looptime
+EVENT = AuditEvent("id-1", "user_login", "prod-web-01", "FAILURE", 1_700_000_000, b"{}")
+REF = Ref("team", "stream")
+REQUEST = OutletRequest(
+    TargetReference(TargetKind.DEFAULT), "audit_events", DeclarationMode.CREATE_IF_MISSING, QueueType.CLASSIC,
+    Delivery.AT_LEAST_ONCE,
+)  # fmt: skip
+
+
+@pytest.fixture
+def memory() -> MemoryBrokers:
+    return MemoryBrokers()
+
+
+@pytest.fixture
+async def fleet(memory, targets):
+    context = EngineContext(brokers=memory, targets=targets)
+    fleet = Fleet(context, DefaultStream(context, REQUEST))
+    yield fleet
+    if fleet.running:
+        await fleet.shutdown(0)
+
+
+def row(fleet):
+    return next(row for row in fleet.series() if row.ref == DEFAULT_STREAM_REF)
+
+
+async def test_a_post_is_published_when_the_broker_has_confirmed_it(fleet, memory):
+    fleet.start()
+    assert await Submissions(fleet).post(EVENT, None) is PostOutcome.PUBLISHED
+    assert memory.queues["audit_events"] == [EVENT]
+    assert (row(fleet).generated, row(fleet).published) == (1, 1)
+
+
+async def test_a_post_that_cannot_be_written_is_withdrawn_and_leaves_no_trace(fleet, memory):
+    memory.connecting = False
+    fleet.start()
+    assert await Submissions(fleet, seconds=2).post(EVENT, None) is PostOutcome.NOT_CONFIRMED
+    assert asyncio.get_running_loop().time() == pytest.approx(2, abs=0.1)
+    memory.outlets[0].ready()
+    await asyncio.sleep(1)
+    assert (row(fleet).generated, memory.queues, fleet.totals.refused_posts) == (0, {}, 1)
+
+
+async def test_a_post_that_was_written_and_not_answered_in_time_settles_by_itself(fleet, memory):
+    memory.answering = False
+    fleet.start()
+    assert await Submissions(fleet).post(EVENT, None) is PostOutcome.NOT_CONFIRMED
+    assert row(fleet).in_flight == 1
+    memory.outlets[0].answer(Outcome.ACK)
+    assert (row(fleet).generated, row(fleet).published) == (1, 1)
+
+
+async def test_a_refused_post_is_one_failure_and_not_two(fleet, memory):
+    memory.answering = False
+    fleet.start()
+    post = asyncio.ensure_future(Submissions(fleet).post(EVENT, None))
+    await asyncio.sleep(0.1)
+    memory.outlets[0].answer(Outcome.NACK)
+    assert await post is PostOutcome.NOT_CONFIRMED
+    assert fleet.totals.failed == 1
+
+
+async def test_a_post_to_a_generator_goes_its_way_also_while_it_is_suspended(fleet, memory):
+    fleet.start()
+    fleet.apply(REF, "u1", 1, parse_spec({"suspend": True, "queue": "own", "maxEvents": 5}), Progress())
+    submissions = Submissions(fleet)
+    assert await submissions.post(EVENT, REF) is PostOutcome.PUBLISHED
+    assert memory.queues == {"own": [EVENT]}
+    snapshot = fleet.find(REF)
+    assert (snapshot.generated, snapshot.published, snapshot.events_published) == (1, 1, 0)
+    assert submissions.names(REF)[0][0] == "prod-web-01"
+
+
+async def test_posts_are_answered_when_there_is_nowhere_to_go(targets, memory):
+    fleet = Fleet(EngineContext(brokers=memory, targets=targets))
+    submissions = Submissions(fleet)
+    assert await submissions.post(EVENT, None) is PostOutcome.NOT_ACCEPTING
+    fleet.start()
+    assert await submissions.post(EVENT, None) is PostOutcome.NO_TARGET
+    assert await submissions.post(EVENT, REF) is PostOutcome.UNKNOWN_GENERATOR
+    await fleet.shutdown(0)
+
+
+async def test_health_follows_the_default_target_when_there_is_one(fleet, memory):
+    memory.connecting = False
+    assert health_of(fleet).healthy, "a standby has nothing that could be down"
+    fleet.start()
+    assert not health_of(fleet).healthy
+    memory.outlets[0].ready()
+    assert health_of(fleet).healthy
+
+
+def test_without_a_default_target_health_is_about_active_generators():
+    assert assess([], default_connected=None).healthy
