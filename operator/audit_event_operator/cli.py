@@ -204,7 +204,7 @@ def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | No
         say_careful(f"Warning: {warning}")
     try:
         code = asyncio.run(work(settings))
-    except FileNotFoundError as error:
+    except (SettingsError, FileNotFoundError) as error:
         say_wrong(f"{PROGRAM}: {error}")
         code = 2
     raise SystemExit(code)

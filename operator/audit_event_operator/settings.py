@@ -142,7 +142,7 @@ class Settings(BaseModel):
         Literal["none", "token", "kubernetes"],
         Field(
             alias="AEG_API_AUTH",
-            description="Who may POST /generate_event: none (anybody), token (bearer of the token file), kubernetes (access review).",
+            description="Who may POST /generate_event: none (anybody), token (bearer of the token file), kubernetes (access review; only in `run`).",
         ),
     ] = "none"
     api_token_file: Annotated[

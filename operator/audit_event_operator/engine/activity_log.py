@@ -14,6 +14,7 @@ from typing import Final
 
 from audit_event_operator.engine.snapshot import Ref, Verdict
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.conditions import Reason, readiness
 
 logger = logging.getLogger(__name__)
@@ -30,24 +31,17 @@ class LineBudget:
         per_second: refilled steadily; ten seconds' worth may be saved up.
     """
 
-    __slots__ = ("_left", "_most", "_per_second", "_then", "left_out")
+    __slots__ = ("_bucket", "left_out")
 
     def __init__(self, per_second: float = LINES_PER_SECOND) -> None:
         self.left_out = 0
-        self._per_second = per_second
-        self._left = self._most = per_second * SUMMARY_SECONDS
-        self._then: float | None = None
+        self._bucket = TokenBucket(per_second, per_second * SUMMARY_SECONDS)
 
     def take(self, now: float) -> bool:
         """Whether one more line may be written at `now` (seconds of any steady clock)."""
-        if self._then is not None:
-            self._left = min(self._most, self._left + (now - self._then) * self._per_second)
-        self._then = now
-        if self._left < 1:
-            self.left_out += 1
-            return False
-        self._left -= 1
-        return True
+        allowed = self._bucket.take(now)
+        self.left_out += not allowed
+        return allowed
 
     def tell(self) -> None:
         """Called every ten seconds: say how many lines were left out, if any."""

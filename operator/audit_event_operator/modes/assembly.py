@@ -29,7 +29,7 @@ from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.journal import DeliveryJournal
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode
-from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings
+from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings, SettingsError
 from audit_event_operator.web.auth import Everybody, TokenFile
 from audit_event_operator.web.ports import Authorizer
 
@@ -158,8 +158,16 @@ def rabbitmq_brokers(settings: Settings, targets: BrokerTargets, totals: Totals,
     return RabbitMQBrokers(targets, gate=gate, totals=totals, timing=timing, allowed=policy, rng=random.Random())
 
 
-def authorizer(settings: Settings) -> Authorizer:
-    """Who may post, for the modes that need no cluster."""
+def authorizer(settings: Settings, mode: str) -> Authorizer:
+    """Who may post, as far as no cluster has to be asked.
+
+    Raises:
+        SettingsError: AEG_API_AUTH=kubernetes, which `mode` cannot do.
+    """
     if settings.api_auth == "token" and settings.api_token_file is not None:
         return TokenFile(settings.api_token_file)
-    return Everybody()
+    if settings.api_auth == "none":
+        return Everybody()
+    raise SettingsError(
+        f"AEG_API_AUTH={settings.api_auth} needs a cluster, and {mode} runs without one; use none or token"
+    )

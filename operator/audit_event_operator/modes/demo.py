@@ -30,6 +30,7 @@ DEMO_SPEC: Final = {"interval": "500ms"}
 
 async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | None) -> int:
     """Neither cluster nor broker: events on stdout, everything for people on stderr, HTTP on loopback."""
+    who = authorizer(settings, "demo")
     prepare_process()
     stop, totals, secret_store = stop_event(), Totals(), SecretStore()
     brokers = StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
@@ -45,9 +46,7 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
             return 1
         collection.problems.clear()
     try:
-        async with listening(
-            operator, health_checks, authorizer(settings), host=LOOPBACK, fallback_port=True
-        ) as servers:
+        async with listening(operator, health_checks, who, host=LOOPBACK, fallback_port=True) as servers:
             _welcome(servers.app_port, servers.metrics_port)
             operator.fleet.start()
             operator.spawn(operator.loop_monitor.run(), "the loop monitor")

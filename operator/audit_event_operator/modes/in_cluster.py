@@ -82,7 +82,8 @@ async def run_in_cluster(settings: Settings) -> int:
         api_writes=lambda: {(kind, result): api_counts.writes[kind, result] for kind in Kind for result in Result},
         apiserver_last_success_unix_seconds=lambda: api_counts.last_success_unix_seconds,
     )
-    who = KubernetesAuthorizer(cluster, own_namespace) if settings.api_auth == "kubernetes" else authorizer(settings)
+    by_cluster = settings.api_auth == "kubernetes"
+    who = KubernetesAuthorizer(cluster, own_namespace) if by_cluster else authorizer(settings, "run")
     try:
         async with listening(operator, health_checks, who, source=counts, host=settings.bind_address) as servers:
             logger.info(

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     """No cluster: the environment's one generator, or those of watched files, into a real RabbitMQ."""
+    who = authorizer(settings, "standalone")
     prepare_process()
     stop, totals, secret_store, gate = stop_event(), Totals(), SecretStore(), AlwaysOpen()
     targets = FileTargets(default_target(settings), secret_store)
@@ -37,7 +38,7 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
             print(problem, file=sys.stderr)
         return 1
     try:
-        async with listening(operator, health_checks, authorizer(settings), host=settings.bind_address) as servers:
+        async with listening(operator, health_checks, who, host=settings.bind_address) as servers:
             logger.info("Listening on ports %d (all routes) and %d (/metrics)", servers.app_port, servers.metrics_port)
             operator.fleet.start()
             operator.spawn(operator.loop_monitor.run(), "the loop monitor")

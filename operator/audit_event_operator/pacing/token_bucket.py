@@ -1,10 +1,17 @@
-"""How fast we may do something: a bucket that fills with time. Pure; the clock is the caller's."""
+"""The one rate limit for what may wait or be left out: log lines, writes to the API server. Pure; the clock is the caller's."""
 
 from __future__ import annotations
 
 
 class TokenBucket:
-    """Allows `per_second` on average, and up to `burst` at once after a pause."""
+    """Allows `per_second` on average.
+
+    Args:
+        per_second: how fast it fills.
+        burst: how much it holds, which is what it allows at once after a pause; at least 1, by default `per_second`.
+    """
+
+    __slots__ = ("_at", "_burst", "_per_second", "_tokens")
 
     def __init__(self, per_second: float, burst: float | None = None) -> None:
         self._per_second = per_second
@@ -13,12 +20,12 @@ class TokenBucket:
         self._at: float | None = None
 
     def wait_seconds(self, now: float) -> float:
-        """How long until the next one is allowed; 0 when it is now. Takes nothing."""
+        """How long until `take` succeeds, 0 if it would now; takes nothing. `now` is in seconds of any steady clock."""
         self._fill(now)
         return max(0.0, (1.0 - self._tokens) / self._per_second)
 
     def take(self, now: float) -> bool:
-        """Whether it is allowed now; if so, it counts."""
+        """Take one if there is one."""
         self._fill(now)
         if self._tokens < 1.0:
             return False

@@ -66,6 +66,14 @@ def test_a_wrong_setting_is_wrong_use():
     assert "APP_PORT" in answer.output
 
 
+@pytest.mark.parametrize("mode", ["standalone", "demo"])
+def test_an_access_review_is_refused_where_there_is_no_cluster_to_ask(mode):
+    answer = run(mode, env={"AEG_API_AUTH": "kubernetes", "APP_PORT": "0", "PROMETHEUS_PORT": "0"})
+    assert answer.exit_code == 2
+    assert answer.stdout == ""
+    assert f"AEG_API_AUTH=kubernetes needs a cluster, and {mode} runs without one; use none or token" in answer.stderr
+
+
 @pytest.mark.parametrize("duration", ["0s", "soon", "-1s"])
 def test_a_duration_that_is_none_is_wrong_use(duration):
     assert run("demo", "--for", duration).exit_code == 2

@@ -1,7 +1,6 @@
-"""Whose turn it is, and how fast."""
+"""Whose turn it is."""
 
 from audit_event_operator.cluster.status.work_queue import WorkQueue
-from audit_event_operator.pacing.token_bucket import TokenBucket
 
 
 def test_changes_come_in_the_order_they_happened_and_once_each():
@@ -38,17 +37,3 @@ def test_who_is_gone_is_never_due():
     assert not work_queue.urgent
     assert work_queue.next_due() is None
     assert "a" not in work_queue
-
-
-def test_a_limiter_allows_a_burst_and_then_its_rate():
-    limiter = TokenBucket(10, burst=3)
-    assert [limiter.take(0.0) for _ in range(4)] == [True, True, True, False]
-    assert abs(limiter.wait_seconds(0.0) - 0.1) < 1e-9
-    assert limiter.take(0.11)
-    assert not limiter.take(0.11)
-
-
-def test_a_limiter_does_not_save_more_than_its_burst():
-    limiter = TokenBucket(10, burst=2)
-    assert limiter.take(0.0)
-    assert [limiter.take(1000.0) for _ in range(3)] == [True, True, False]

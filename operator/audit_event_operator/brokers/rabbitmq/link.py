@@ -20,8 +20,9 @@ from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
 from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.brokers.rabbitmq.rpc import spawn
-from audit_event_operator.brokers.rabbitmq.timing import Backoff, Timing
+from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
+from audit_event_operator.pacing.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from pika import exceptions
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
 from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, RpcTimeout, spawn
-from audit_event_operator.brokers.rabbitmq.timing import Backoff
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import OutletHealth, OutletListener, OutletRequest, Trouble
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.spec import Delivery
 
 if TYPE_CHECKING:
