@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
-from audit_event_operator.engine.ports import Target
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
+from audit_event_operator.targets.target import Target
 
 WARM_UP_SECONDS = 1.0
 

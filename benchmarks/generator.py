@@ -6,23 +6,26 @@ import random
 import sys
 from fractions import Fraction
 
-from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.engine.ports import AlwaysOpen, Target, TargetKind, TargetReference
+from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.resource.spec import RabbitMQ
+from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
+from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.hosts import HostPolicy
+from audit_event_operator.targets.reference import TargetReference
+from audit_event_operator.targets.target import Target
 from benchmarks.common import measure, spec, target
 
 
 class OneTarget:
-    def reference(self, _namespace: str, _rabbitmq: RabbitMQ | None) -> TargetReference:
-        return TargetReference(TargetKind.DEFAULT)
+    def destination(self, namespace: str, spec: GeneratorSpec) -> RabbitMQDestination:
+        return RabbitMQDestination.of(namespace, spec)
 
-    async def resolve(self, _reference: TargetReference) -> Target:
+    async def resolve(self, reference: TargetReference) -> Target:
         return target()
 
 

@@ -21,10 +21,9 @@ from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.status.reporter import Pace
-from audit_event_operator.cluster.targets import ClusterTargets
-from audit_event_operator.engine.ports import TargetUnavailable
+from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.snapshot import Verdict
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
 from support.doubles.fleet import FakeFleet
@@ -408,10 +407,10 @@ async def test_long_lists_come_in_pages_and_are_complete(cluster, namespace, api
 
 async def test_a_secret_of_the_namespace_is_a_broker_once_it_is_labelled(cluster, namespace, api):
     targets = ClusterTargets(api, None)
-    reference = targets.reference(namespace, parse_spec({"rabbitmq": {"secretRef": {"name": "broker"}}}).rabbitmq)
+    reference = targets.destination(namespace, parse_spec({"rabbitmq": {"secretRef": {"name": "broker"}}})).reference
     secret = {"metadata": {"name": "broker"}, "stringData": {"host": "rabbit.test", "username": "u", "password": "p"}}
     cluster.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
-    with pytest.raises(TargetUnavailable) as caught:
+    with pytest.raises(DestinationUnavailable) as caught:
         await targets.resolve(reference)
     assert caught.value.reason is Reason.SECRET_NOT_ALLOWED
     label = {"metadata": {"labels": {CREDENTIALS_LABEL: "true"}}}

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.engine.outbox import Parcel
-from audit_event_operator.engine.ports import Target
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.targets.target import Target
 from support.doubles.bad_broker import PUBLISH, BadPeer, Deed, scripts
 from support.doubles.confirm_machine import PRODUCT, Errors, quiet
 from support.parts.outlets import QUICK, Exchange, Station, events

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from audit_event_operator.brokers.hosts import HostPolicy
-from audit_event_operator.engine.ports import TargetUnavailable
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import DeclarationMode
+from audit_event_operator.targets.hosts import HostPolicy
 from support.parts.certificates import make_authority
 from support.parts.outlets import DEFAULT, QUICK, Exchange, events, target_of, tls_target
 from support.parts.processes import free_port
@@ -127,7 +126,7 @@ async def test_the_operators_own_broker_may_be_anywhere(rabbitmq: Broker, queue:
 
 
 async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(TargetUnavailable(Reason.SECRET_NOT_FOUND, "There is no Secret.")) as exchange:
+    async with Exchange(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "There is no Secret.")) as exchange:
         station = exchange.station(queue)
         assert await station.trouble(Reason.SECRET_NOT_FOUND) == "There is no Secret."
         exchange.targets.answer = target_of(rabbitmq)
@@ -137,7 +136,7 @@ async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabb
 
 async def test_a_changed_spec_is_tried_at_once(rabbitmq: Broker, queue: str) -> None:
     patient = replace(QUICK, slow_retry_min_seconds=60, slow_retry_max_seconds=60, secret_failing_seconds=60)
-    async with Exchange(TargetUnavailable(Reason.SECRET_NOT_FOUND, "None."), timing=patient) as exchange:
+    async with Exchange(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None."), timing=patient) as exchange:
         station = exchange.station(queue)
         await station.trouble(Reason.SECRET_NOT_FOUND)
         exchange.targets.answer = target_of(rabbitmq)
@@ -281,7 +280,7 @@ async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: 
 
 
 async def test_a_look_up_that_fails_unexpectedly_does_not_end_the_link(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(TargetUnavailable(Reason.SECRET_NOT_FOUND, "None.")) as exchange:
+    async with Exchange(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None.")) as exchange:
         station = exchange.station(queue)
         await station.trouble(Reason.SECRET_NOT_FOUND)
         exchange.targets.answer = RuntimeError("a bug, or an API server in trouble")

@@ -13,7 +13,7 @@ from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
-from support.parts.outlets import QUICK, Exchange, event, events, target_of
+from support.parts.outlets import QUICK, Exchange, destination, event, events, target_of
 from support.parts.rabbitmq import Broker, RabbitMQ
 
 
@@ -210,8 +210,7 @@ async def test_closing_without_grace_settles_at_once_and_a_new_outlet_carries_on
         assert station.outbox.on_put is None
         assert station.outbox.buffered == in_flight
         station.assert_conserved()
-        request = station.outlet.request  # type: ignore[attr-defined]
-        station.outlet = exchange.brokers.open(request, station.outbox, station)
+        station.outlet = exchange.brokers.open(destination(queue), station.outbox, station)
         await station.published(10)
         assert exchange.brokers.connections()["connected"] == 1
         assert exchange.brokers.connect_results()["connected"] == 1  # it is the same one

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from audit_event_operator.engine.ledger import Outcome, Totals
 from audit_event_operator.engine.outbox import Outbox, Parcel
-from audit_event_operator.engine.ports import Outlet, OutletHealth, OutletListener, OutletRequest, Trouble
+from audit_event_operator.engine.ports import Destination, Outlet, OutletHealth, OutletOwner, Trouble
 from audit_event_operator.resource.conditions import Reason
 
 logger = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ class ByteStream(Protocol):
 class StreamOutlet:
     """See `Outlet`."""
 
-    def __init__(self, brokers: StreamBrokers, outbox: Outbox, listener: OutletListener) -> None:
+    def __init__(self, brokers: StreamBrokers, outbox: Outbox, owner: OutletOwner) -> None:
         self.outbox = outbox
         self.open = True
         self.queued = False
         self.in_flight: dict[Parcel, None] = {}
         self._brokers = brokers
-        self._listener = listener
+        self._owner = owner
         self._health = OutletHealth()
         outbox.on_put = self.poke
 
@@ -62,7 +62,7 @@ class StreamOutlet:
         """Have another health."""
         self._health = health
         if self.open:
-            self._listener.outlet_changed()
+            self._owner.outlet_changed()
 
     def poke(self) -> None:
         """There may be something to write."""
@@ -126,9 +126,9 @@ class StreamBrokers:
         self._idle.set()
         threading.Thread(target=self._write_all, name="stream writer", daemon=True).start()
 
-    def open(self, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> Outlet:
+    def open(self, destination: Destination, outbox: Outbox, owner: OutletOwner) -> Outlet:
         """A new outlet, ready in the next turn of the loop."""
-        outlet = StreamOutlet(self, outbox, listener)
+        outlet = StreamOutlet(self, outbox, owner)
         self._outlets[outlet] = None
         self._loop.call_soon(self._ready_now, outlet)
         return outlet

@@ -12,7 +12,7 @@ from audit_event_operator.engine.activity_log import LineBudget
 from audit_event_operator.engine.journal import Journal
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Budget
-from audit_event_operator.engine.ports import AlwaysOpen, Brokers, BrokerTargets, Gate
+from audit_event_operator.engine.ports import AlwaysOurs, Assignment, Brokers, Destinations
 from audit_event_operator.engine.readiness import Damping
 
 
@@ -28,10 +28,10 @@ class EngineContext:
     """
 
     brokers: Brokers
-    targets: BrokerTargets
+    destinations: Destinations
     totals: Totals = field(default_factory=Totals)
     budget: Budget = field(default_factory=Budget)
-    gate: Gate = field(default_factory=AlwaysOpen)
+    assignment: Assignment = field(default_factory=AlwaysOurs)
     damping: Damping = field(default_factory=Damping)
     lines: LineBudget = field(default_factory=LineBudget)
     cap: Fraction = Fraction(5_000)

@@ -13,7 +13,7 @@ from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.ledger import DropReason, Ledger
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.plan import WINDOW_MIN
-from audit_event_operator.engine.ports import Outlet, OutletRequest
+from audit_event_operator.engine.ports import Destination, Outlet
 from audit_event_operator.engine.readiness import Circumstances, judge
 from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot
 
@@ -24,8 +24,9 @@ _POLL_SECONDS: Final = 0.05
 class DefaultStream:
     """An outbox and an outlet to the default target."""
 
-    def __init__(self, context: EngineContext, request: OutletRequest) -> None:
-        self.request = request
+    def __init__(self, context: EngineContext, destination: Destination) -> None:
+        self.destination = destination
+        self.gate = context.assignment.gate(DEFAULT_STREAM_REF)
         self.ledger = Ledger(context.totals)
         self.outbox: Outbox | None = None
         self.outlet: Outlet | None = None
@@ -37,7 +38,7 @@ class DefaultStream:
             context = self._context
             note = None if context.journal is None else context.journal.keep(DEFAULT_STREAM_REF)
             self.outbox = Outbox(self.ledger, context.budget, window=WINDOW_MIN, wall_ns=context.wall_ns, note=note)
-            self.outlet = context.brokers.open(self.request, self.outbox, self)
+            self.outlet = context.brokers.open(self.destination, self.outbox, self)
 
     def close(self, reason: DropReason, grace_seconds: float) -> None:
         """Drop what was not written and disconnect."""
@@ -70,7 +71,7 @@ class DefaultStream:
         health = self.outlet.health if self.outlet is not None else None
         seen = Circumstances(
             now=asyncio.get_running_loop().time(),
-            queue=self.request.queue,
+            queue=self.destination.label,
             interval_seconds=float("inf"),
             health=health,
             confirmed=ledger.published > 0,
@@ -84,7 +85,7 @@ class DefaultStream:
             verdict=judge(seen, self._context.damping),
             complete=None,
             rate_limited=None,
-            queue=self.request.queue,
+            queue=self.destination.label,
             broker=health.broker if health is not None else "",
             connected=self.connected,
             interval_seconds=0.0,

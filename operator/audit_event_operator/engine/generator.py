@@ -65,6 +65,7 @@ class Generator:
         self.generation = -1
         self.latest_generation = -1
         self.restarts = 0
+        self.gate = context.assignment.gate(ref)
         self.ledger = Ledger(context.totals)
         self.spec: GeneratorSpec | None = None
         self._context = context
@@ -191,7 +192,7 @@ class Generator:
         until_end = self._run.seconds_left(spec, self._wall())
         if self._run.complete is not None or spec.suspend:
             return until_end
-        if not self._context.gate.is_open():
+        if not self.gate.is_open():
             return GATE_POLL_SECONDS
         now_ns = self._now_ns()
         pacer = self._pacer or self._begin(spec, now_ns)

@@ -1,4 +1,4 @@
-"""Small pure decisions of a generator: where its events go, when it may begin, how large its window is."""
+"""Small pure decisions of a generator: when it may begin, how large its window is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import hashlib
 import math
 from fractions import Fraction
 from typing import Final
-
-from audit_event_operator.engine.ports import OutletRequest, TargetReference
-from audit_event_operator.resource.spec import GeneratorSpec
 
 NS_PER_SECOND: Final = 1_000_000_000
 WINDOW_MIN: Final = 64
@@ -18,22 +15,6 @@ WINDOW_MAX: Final = 2_048
 def window_for(rate: Fraction) -> int:
     """One second of the target rate, 64 to 2048 events: the bound of the buffer and of what is unconfirmed."""
     return max(WINDOW_MIN, min(WINDOW_MAX, math.ceil(rate)))
-
-
-def request_for(spec: GeneratorSpec, reference: TargetReference) -> OutletRequest:
-    """What the spec asks of an outlet."""
-    return OutletRequest(
-        reference=reference,
-        queue=spec.queue,
-        declaration_mode=spec.queue_declaration.mode,
-        queue_type=spec.queue_declaration.type,
-        delivery=spec.delivery,
-    )
-
-
-def same_target(one: OutletRequest, other: OutletRequest) -> bool:
-    """Whether a change between the two needs no draining."""
-    return one.reference == other.reference and one.queue == other.queue
 
 
 def first_tick_ns(uid: str, interval_ns: int, last_publish_ns_ago: int | None, now_ns: int, spread_ns: int) -> int:

@@ -1,88 +1,39 @@
-"""What the engine needs from outside: brokers that carry events, and somebody who knows where a broker is.
+"""What the engine needs from outside: destinations, brokers that carry events there, and what is ours to generate.
 
-Brokers implement `Brokers` and `Outlet`; cluster and files implement `BrokerTargets`. The consumer owns the port, so the
-arrows of the house keep pointing down. Values here carry credentials: their `repr` never shows them.
+Brokers implement `Brokers` and `Outlet`; cluster and files implement `Destinations`; whoever competes for the work implements
+`Assignment` and `Gate`. The consumer owns the port, so the arrows of the house keep pointing down.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Protocol
 
 from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, RabbitMQ, TLSMode
+from audit_event_operator.resource.spec import GeneratorSpec
 
 
-class TargetKind(StrEnum):
-    """Who says where the broker is."""
+class Destination(Protocol):
+    """Where a generator's events go. Hashable; equal destinations need no new outlet."""
 
-    DEFAULT = "default"
-    SECRET = "secret"  # noqa: S105 - a kind, not a secret
-    CLUSTER = "cluster"
+    @property
+    def label(self) -> str:
+        """Its name for people."""
 
-
-@dataclass(frozen=True, slots=True)
-class TargetReference:
-    """A resource's word on its broker, before anything is looked up. Equal references share links.
-
-    `namespace` and `name` are empty for the default target; `virtual_host` None means: what the Secret says, else `/`.
-    """
-
-    kind: TargetKind
-    namespace: str = ""
-    name: str = ""
-    virtual_host: str | None = None
-    tls_mode: TLSMode = TLSMode.AUTO
+    def same_place(self, other: Destination) -> bool:
+        """Whether events that wait for the one may go to the other; if not, they drain first."""
 
 
-@dataclass(frozen=True, slots=True)
-class TLSMaterial:
-    """What a verified connection needs; PEM texts. `ca_pem` None means the system's authorities."""
+class Destinations(Protocol):
+    """Knows where a resource's events go."""
 
-    ca_pem: str | None = None
-    certificate_pem: str | None = None
-    key_pem: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One broker as one user: everything a connection needs. `tls` None means plain AMQP."""
-
-    host: str
-    port: int
-    virtual_host: str
-    username: str = field(repr=False)
-    password: str = field(repr=False)
-    tls: TLSMaterial | None = field(default=None, repr=False)
-
-
-class TargetUnavailable(Exception):  # noqa: N818 - it is an answer, not a fault
-    """There is no usable broker for a reference; carries the condition's reason and a sentence for the user."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
-class BrokerTargets(Protocol):
-    """Knows brokers by reference."""
-
-    def reference(self, namespace: str, rabbitmq: RabbitMQ | None) -> TargetReference:
-        """What a resource of `namespace` refers to.
+    def destination(self, namespace: str, spec: GeneratorSpec) -> Destination:
+        """The destination of a resource of `namespace`.
 
         Raises:
-            TargetUnavailable: it may not, or there is no default broker (NoBroker).
-        """
-
-    async def resolve(self, reference: TargetReference) -> Target:
-        """Look the broker up now (Secrets are read again each time; concurrent look-ups of one Secret are one GET).
-
-        Raises:
-            TargetUnavailable: SecretNotFound, SecretNotAllowed, SecretInvalid, ClusterNotFound, NoBroker; or Starting, while
-                whoever knows cannot be asked and never could.
+            DestinationUnavailable: the resource may not go there, or there is nowhere to go.
         """
 
 
@@ -112,7 +63,7 @@ class OutletHealth:
 
 
 class Outlet(Protocol):
-    """One generator's way to one queue: writes what its outbox holds and reports each outcome to the outbox."""
+    """One generator's way to its destination: writes what its outbox holds and reports each outcome to the outbox."""
 
     @property
     def health(self) -> OutletHealth:
@@ -122,7 +73,7 @@ class Outlet(Protocol):
         """The outbox's window changed."""
 
     def retry_now(self) -> None:
-        """The resource's spec changed: do not wait for the backoff of what only the user can mend."""
+        """The resource's spec changed: do not wait for the backoff of what only the user can fix."""
 
     def close(self, grace_seconds: float) -> None:
         """Write nothing more. In-flight events may be confirmed for `grace_seconds`, then they end as the outbox says.
@@ -131,41 +82,18 @@ class Outlet(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class OutletRequest:
-    """What an outlet shall do: where to, which queue, how it is declared, with which guarantee.
+class Gate(Protocol):
+    """Whether this process may generate and write right now (see the Lease)."""
 
-    Two requests that differ in `reference` or `queue` mean another target (drain first); in the rest, the same target.
-    """
-
-    reference: TargetReference
-    queue: str
-    declaration_mode: DeclarationMode
-    queue_type: QueueType
-    delivery: Delivery
+    def is_open(self) -> bool:
+        """Asked before each tick and before each write; must be cheap."""
 
 
-class OutletListener(Protocol):
-    """The generator, as its outlet sees it."""
+class Assignment(Protocol):
+    """Which resources are this process's to serve."""
 
-    def outlet_changed(self) -> None:
-        """`Outlet.health` changed; cheap, called on the loop."""
-
-
-class Brokers(Protocol):
-    """Opens outlets; outlets of one (reference, queue) share a connection."""
-
-    def open(self, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> Outlet:
-        """A new outlet; connecting goes on in the background. Never raises for what only time or the user can mend."""
-
-    def connections(self) -> dict[str, int]:
-        """Connections by state: connecting, connected, blocked, failing."""
-
-    def connect_results(self) -> dict[str, int]:
-        """Connection attempts since the start, by result (a small fixed set of words)."""
-
-    async def aclose(self) -> None:
-        """Close all connections: gracefully within 2 s, else by aborting the transport."""
+    def gate(self, ref: Ref) -> Gate:
+        """The gate of one resource; it lives as long as the process."""
 
 
 class AlwaysOpen:
@@ -176,8 +104,36 @@ class AlwaysOpen:
         return True
 
 
-class Gate(Protocol):
-    """Whether this process may generate and write right now (see the Lease)."""
+class AlwaysOurs:
+    """The assignment of a process that nobody competes with."""
 
-    def is_open(self) -> bool:
-        """Asked before each tick and before each write; must be cheap."""
+    def gate(self, ref: Ref) -> Gate:
+        """An open one."""
+        return AlwaysOpen()
+
+
+class OutletOwner(Protocol):
+    """The generator, as its outlet sees it."""
+
+    @property
+    def gate(self) -> Gate:
+        """Asked before each write."""
+
+    def outlet_changed(self) -> None:
+        """`Outlet.health` changed; cheap, called on the loop."""
+
+
+class Brokers(Protocol):
+    """Opens outlets; outlets of one place share a connection."""
+
+    def open(self, destination: Destination, outbox: Outbox, owner: OutletOwner) -> Outlet:
+        """A new outlet; connecting goes on in the background. Never raises for what only time or the user can fix."""
+
+    def connections(self) -> dict[str, int]:
+        """Connections by state: connecting, connected, blocked, failing."""
+
+    def connect_results(self) -> dict[str, int]:
+        """Connection attempts since the start, by result (a small fixed set of words)."""
+
+    async def aclose(self) -> None:
+        """Close all connections: gracefully within 2 s, else by aborting the transport."""

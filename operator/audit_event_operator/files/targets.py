@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from audit_event_operator.engine.credentials import check_label, target_of
-from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
-from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import RabbitMQ
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.targets.credentials import check_label, data_of, target_of
+from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.reference import TargetKind, TargetReference
+from audit_event_operator.targets.target import Target
 
 
 class SecretStore:
@@ -29,7 +29,7 @@ class SecretStore:
 
 
 class FileTargets:
-    """Implements `BrokerTargets` for files and the environment.
+    """Implements the engine's `Destinations` and the brokers' `TargetLookup` for files and the environment.
 
     Args:
         default: the broker that the environment describes.
@@ -40,17 +40,15 @@ class FileTargets:
         self._default = default
         self._secrets = secrets
 
-    def reference(self, namespace: str, rabbitmq: RabbitMQ | None) -> TargetReference:
-        """What a resource refers to; a RabbitmqCluster is nowhere without a cluster."""
-        if rabbitmq is not None and rabbitmq.cluster_ref is not None:
-            raise TargetUnavailable(
+    def destination(self, namespace: str, spec: GeneratorSpec) -> RabbitMQDestination:
+        """Where the events of a resource go; without a cluster there is no RabbitmqCluster."""
+        destination = RabbitMQDestination.of(namespace, spec)
+        if destination.reference.kind is TargetKind.CLUSTER:
+            raise DestinationUnavailable(
                 Reason.INVALID_SPEC,
                 "spec.rabbitmq.clusterRef needs a cluster; use secretRef with a Secret document in the files.",
             )
-        if rabbitmq is None or rabbitmq.secret_ref is None:
-            return TargetReference(TargetKind.DEFAULT)
-        name = rabbitmq.secret_ref.name
-        return TargetReference(TargetKind.SECRET, namespace, name, rabbitmq.vhost, rabbitmq.tls.mode)
+        return destination
 
     async def resolve(self, reference: TargetReference) -> Target:
         """Look it up among the documents read last."""
@@ -59,24 +57,9 @@ class FileTargets:
         name = reference.name
         secret = self._secrets.get(reference.namespace, name)
         if secret is None:
-            raise TargetUnavailable(
+            raise DestinationUnavailable(
                 Reason.SECRET_NOT_FOUND,
                 f'There is no Secret "{name}" for namespace "{reference.namespace}" in the files; add its document.',
             )
-        check_label(name, (secret.get("metadata") or {}).get("labels"))
-        return target_of(name, _data(name, secret), reference)
-
-
-def _data(name: str, secret: Mapping[str, Any]) -> dict[str, bytes]:
-    data: dict[str, bytes] = {}
-    for key, value in (secret.get("data") or {}).items():
-        try:
-            data[key] = base64.b64decode(str(value), validate=True)
-        except (binascii.Error, ValueError):
-            raise TargetUnavailable(
-                Reason.SECRET_INVALID,
-                f'Secret "{name}" has a data.{key} that is not base64; stringData takes plain text.',
-            ) from None
-    for key, value in (secret.get("stringData") or {}).items():
-        data[key] = str(value).encode()
-    return data
+        check_label(name, secret)
+        return target_of(name, data_of(name, secret), reference)

@@ -5,31 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
+from audit_event_operator.brokers.ports import TargetLookup
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.loop_monitor import LoopMonitor
-from audit_event_operator.engine.ports import (
-    Brokers,
-    BrokerTargets,
-    Gate,
-    OutletRequest,
-    Target,
-    TargetKind,
-    TargetReference,
-    TLSMaterial,
-)
+from audit_event_operator.engine.ports import Assignment, Brokers, Destinations, Gate
 from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.journal import DeliveryJournal
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode
+from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings, SettingsError
+from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.hosts import HostPolicy
+from audit_event_operator.targets.target import Target, TLSMaterial, encrypted
 from audit_event_operator.web.auth import Everybody, TokenFile
 from audit_event_operator.web.ports import Authorizer
 
@@ -70,9 +66,15 @@ async def _awaited(work: Awaitable[object]) -> object:
 
 
 def assemble(
-    settings: Settings, brokers: Brokers, targets: BrokerTargets, totals: Totals, gate: Gate, *, default_stream: bool
+    settings: Settings,
+    brokers: Brokers,
+    destinations: Destinations,
+    totals: Totals,
+    *,
+    assignment: Assignment,
+    default_stream: bool,
 ) -> Operator:
-    """Put fleet, submissions and loop monitor together around brokers and targets.
+    """Put fleet, submissions and loop monitor together around brokers and destinations.
 
     Raises:
         FileNotFoundError: AEG_JOURNAL_FILE cannot be written.
@@ -81,9 +83,9 @@ def assemble(
     cap = settings.max_events_per_second_per_namespace
     context = EngineContext(
         brokers=brokers,
-        targets=targets,
+        destinations=destinations,
         totals=totals,
-        gate=gate,
+        assignment=assignment,
         damping=Damping(settings.unreachable_seconds, settings.blocked_seconds, settings.backpressure_seconds),
         cap=Fraction(settings.max_events_per_second),
         namespace_cap=None if cap is None else Fraction(cap),
@@ -93,14 +95,9 @@ def assemble(
         departed_seconds=settings.departed_series_seconds,
         journal=journal,
     )
-    request = OutletRequest(
-        TargetReference(TargetKind.DEFAULT),
-        settings.rabbitmq_queue,
-        DeclarationMode.CREATE_IF_MISSING,
-        QueueType.CLASSIC,
-        Delivery.AT_LEAST_ONCE,
-    )
-    fleet = Fleet(context, DefaultStream(context, request) if default_stream else None)
+    # RABBITMQ_QUEUE was never bound by the rules for spec.queue, so it does not go through them.
+    destination = replace(RabbitMQDestination.of("", GeneratorSpec()), queue=settings.rabbitmq_queue)
+    fleet = Fleet(context, DefaultStream(context, destination) if default_stream else None)
     return Operator(
         settings, context, fleet, Submissions(fleet, seconds=settings.post_seconds), LoopMonitor(totals), journal
     )
@@ -117,29 +114,32 @@ def default_target(settings: Settings) -> Target:
     """The broker that the environment describes; its file of authorities is read now.
 
     Raises:
-        FileNotFoundError: RABBITMQ_CA_FILE leads nowhere.
+        FileNotFoundError: RABBITMQ_CA_FILE cannot be read as text.
     """
-    mode, ca_file = settings.rabbitmq_tls_mode, settings.rabbitmq_ca_file
-    encrypted = mode is TLSMode.VERIFY or (
-        mode is TLSMode.AUTO and (settings.rabbitmq_port == 5671 or ca_file is not None)
-    )
+    ca_file, port = settings.rabbitmq_ca_file, settings.rabbitmq_port
     try:
         ca_pem = ca_file.read_text(encoding="ascii") if ca_file is not None else None
     except OSError as error:
         raise FileNotFoundError(f"RABBITMQ_CA_FILE {ca_file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise FileNotFoundError(f"RABBITMQ_CA_FILE {ca_file} cannot be read: it is not PEM text") from None
     return Target(
         host=settings.rabbitmq_host or DEFAULT_RABBITMQ_HOST,
-        port=settings.rabbitmq_port,
+        port=port,
         virtual_host=settings.rabbitmq_vhost,
         username=settings.rabbitmq_user,
         password=settings.rabbitmq_pass.get_secret_value(),
-        tls=TLSMaterial(ca_pem=ca_pem) if encrypted else None,
+        tls=TLSMaterial(ca_pem=ca_pem) if encrypted(settings.rabbitmq_tls_mode, port, ca_pem) else None,
     )
 
 
-def rabbitmq_brokers(settings: Settings, targets: BrokerTargets, totals: Totals, gate: Gate) -> Brokers:
+def default_broker(settings: Settings) -> Callable[[], Awaitable[Target]]:
+    """Looks `default_target` up, so that a file of authorities that was replaced is taken up; reads beside the loop."""
+    return partial(asyncio.to_thread, default_target, settings)
+
+
+def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals, gate: Gate) -> Brokers:
     """The real brokers."""
-    from audit_event_operator.brokers.hosts import HostPolicy
     from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
 
     timing = Timing(

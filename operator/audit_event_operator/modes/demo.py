@@ -9,7 +9,7 @@ from typing import Final
 
 from audit_event_operator.brokers.stream import StreamBrokers
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.engine.ports import AlwaysOpen
+from audit_event_operator.engine.ports import AlwaysOurs
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.source import FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, SecretStore
@@ -35,7 +35,7 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
     stop, totals, secret_store = stop_event(), Totals(), SecretStore()
     brokers = StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
     targets = FileTargets(default_target(settings), secret_store)
-    operator = assemble(settings, brokers, targets, totals, AlwaysOpen(), default_stream=True)
+    operator = assemble(settings, brokers, targets, totals, assignment=AlwaysOurs(), default_stream=True)
     health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
     source = FileSource(files, operator.fleet, secret_store)
     collection = source.read() if files else None

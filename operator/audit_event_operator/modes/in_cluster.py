@@ -18,9 +18,9 @@ from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.status.reporter import Pace
-from audit_event_operator.cluster.targets import ClusterTargets
+from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
+from audit_event_operator.modes.assembly import assemble, authorizer, default_broker, default_target, rabbitmq_brokers
 from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.errors import ListenError
@@ -46,11 +46,11 @@ async def run_in_cluster(settings: Settings) -> int:
     cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=api_counts.succeeded)
     targets = ClusterTargets(
         cluster,
-        (lambda: default_target(settings)) if has_default else None,
+        default_broker(settings) if has_default else None,
         default_namespaces=settings.default_broker_namespaces,
     )
     brokers = rabbitmq_brokers(settings, targets, totals, gate)
-    operator = assemble(settings, brokers, targets, totals, gate, default_stream=has_default)
+    operator = assemble(settings, brokers, targets, totals, assignment=gate, default_stream=has_default)
     options = Options(
         identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",
         namespaces=settings.namespaces,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.engine.ports import AlwaysOpen
+from audit_event_operator.engine.ports import AlwaysOpen, AlwaysOurs
 from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, SecretStore
@@ -26,10 +26,10 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     """No cluster: the environment's one generator, or those of watched files, into a real RabbitMQ."""
     who = authorizer(settings, "standalone")
     prepare_process()
-    stop, totals, secret_store, gate = stop_event(), Totals(), SecretStore(), AlwaysOpen()
+    stop, totals, secret_store = stop_event(), Totals(), SecretStore()
     targets = FileTargets(default_target(settings), secret_store)
-    brokers = rabbitmq_brokers(settings, targets, totals, gate)
-    operator = assemble(settings, brokers, targets, totals, gate, default_stream=True)
+    brokers = rabbitmq_brokers(settings, targets, totals, AlwaysOpen())
+    operator = assemble(settings, brokers, targets, totals, assignment=AlwaysOurs(), default_stream=True)
     health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
     source = FileSource(files, operator.fleet, secret_store)
     collection = source.read() if files else None

@@ -41,6 +41,15 @@ class Reason(StrEnum):
     QUEUE_LOCKED = "QueueLocked"
 
 
+class DestinationUnavailable(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A resource's events have nowhere to go; carries the condition's reason and a sentence for the user."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
 class CompletionReason(StrEnum):
     """Which bound ended a run: the `reason` of the Complete condition."""
 

@@ -126,7 +126,7 @@ class Posting:
             return (
                 {}
                 if default_stream is None
-                else {"X-Audit-Queue": quote(default_stream.request.queue, safe=_HEADER_SAFE)}
+                else {"X-Audit-Queue": quote(default_stream.destination.label, safe=_HEADER_SAFE)}
             )
         snapshot = self._fleet.find(ref)
         queue = {} if snapshot is None else {"X-Audit-Queue": quote(snapshot.queue, safe=_HEADER_SAFE)}

@@ -18,17 +18,18 @@ import pika
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing, faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import NO_RUN, PARCEL_OVERHEAD_BYTES, Budget, Outbox, Parcel
-from audit_event_operator.engine.ports import Outlet, OutletRequest, Target
+from audit_event_operator.engine.ports import Outlet
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
+from audit_event_operator.resource.spec import DeclarationMode, Delivery
+from audit_event_operator.targets.hosts import HostPolicy
+from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import CHANNEL_MAX, Line, Peer, Published
 from support.doubles.manual_loop import ManualLoop
-from support.parts.outlets import SECRET, Switch, Targets
+from support.parts.outlets import Switch, Targets, destination
 
 TIMING = Timing(
     rpc_seconds=5, confirm_seconds=20, slow_retry_max_seconds=60, secret_failing_seconds=10, secret_connected_seconds=10
@@ -316,8 +317,8 @@ class ConfirmMachine(RuleBasedStateMachine):
             ledger = Ledger(self.totals)
             outbox = Outbox(ledger, self.budget, window=window, resend=resend, wall_ns=lambda: 7)
             station = Station(outbox, ledger, resend=resend)
-            request = OutletRequest(SECRET, "q", mode, QueueType.CLASSIC, delivery)
-            station.outlet = self.brokers.open(request, outbox, station)
+            where = destination("q", mode=mode, delivery=delivery)
+            station.outlet = self.brokers.open(where, outbox, station)
             self.stations.append(station)
 
         self.loop.do(act)

@@ -7,23 +7,34 @@ the outbox, nothing written after close), so that a test against it means someth
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox, Parcel
-from audit_event_operator.engine.ports import OutletHealth, OutletListener, OutletRequest, Trouble
+from audit_event_operator.engine.ports import Destination, OutletHealth, OutletOwner, Trouble
 from audit_event_operator.events.event import AuditEvent
 
 BROKER: str = "memory:0/%2F"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A destination of no kind: `terms` is whatever else an outlet would be opened anew for."""
+
+    label: str
+    broker: str = ""
+    terms: Hashable = None
+
+    def same_place(self, other: object) -> bool:
+        return isinstance(other, Place) and (self.label, self.broker) == (other.label, other.broker)
+
+
 class MemoryOutlet:
     """One outlet; tests may set its health and give its answers by hand."""
 
-    def __init__(
-        self, brokers: MemoryBrokers, request: OutletRequest, outbox: Outbox, listener: OutletListener
-    ) -> None:
-        self.request = request
+    def __init__(self, brokers: MemoryBrokers, destination: Destination, outbox: Outbox, owner: OutletOwner) -> None:
+        self.destination = destination
         self.outbox = outbox
         self.health = OutletHealth()
         self.in_flight: list[Parcel] = []
@@ -31,7 +42,7 @@ class MemoryOutlet:
         self.retries = 0
         self.closed_after: float | None = None
         self._brokers = brokers
-        self._listener = listener
+        self._owner = owner
         self._answer_due = False
         outbox.on_put = self.pump
 
@@ -48,7 +59,7 @@ class MemoryOutlet:
         if self.closed_after is not None:
             return
         self.health = health
-        self._listener.outlet_changed()
+        self._owner.outlet_changed()
         self.pump()
 
     def resize(self) -> None:
@@ -85,7 +96,7 @@ class MemoryOutlet:
         parcels, self.in_flight = self.in_flight, []
         for parcel in parcels:
             if outcome is Outcome.ACK:
-                self._brokers.queues.setdefault(self.request.queue, []).append(parcel.event)
+                self._brokers.queues.setdefault(self.destination.label, []).append(parcel.event)
                 self.outbox.ack(parcel)
             else:
                 self.outbox.fail(parcel, outcome)
@@ -103,7 +114,7 @@ class MemoryBrokers:
     """Implements `Brokers`.
 
     `connecting`: new outlets are ready at once. `taking`: the broker reads what is sent. `answering`: it answers, with
-    `outcome`. `queues` holds what was acknowledged.
+    `outcome`. `queues` holds what was acknowledged, by the destination's label.
     """
 
     connecting: bool = True
@@ -113,9 +124,9 @@ class MemoryBrokers:
     outlets: list[MemoryOutlet] = field(default_factory=list)
     queues: dict[str, list[AuditEvent]] = field(default_factory=dict)
 
-    def open(self, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> MemoryOutlet:
+    def open(self, destination: Destination, outbox: Outbox, owner: OutletOwner) -> MemoryOutlet:
         """A new outlet."""
-        outlet = MemoryOutlet(self, request, outbox, listener)
+        outlet = MemoryOutlet(self, destination, outbox, owner)
         self.outlets.append(outlet)
         if self.connecting:
             asyncio.get_running_loop().call_soon(outlet.ready)

@@ -9,23 +9,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
 from audit_event_operator.engine.ledger import DropReason, Ledger, Totals
 from audit_event_operator.engine.outbox import Budget, Outbox
-from audit_event_operator.engine.ports import (
-    Outlet,
-    OutletHealth,
-    OutletRequest,
-    Target,
-    TargetKind,
-    TargetReference,
-    TargetUnavailable,
-    TLSMaterial,
-)
+from audit_event_operator.engine.ports import AlwaysOpen, Gate, Outlet, OutletHealth
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, RabbitMQ
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
+from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.hosts import HostPolicy
+from audit_event_operator.targets.reference import TargetKind, TargetReference
+from audit_event_operator.targets.target import Target, TLSMaterial
 from support.parts.rabbitmq import Broker
 
 QUICK = Timing(
@@ -63,6 +57,17 @@ def target_of(broker: Broker, **changed: Any) -> Target:
     return replace(found, **changed)
 
 
+def destination(
+    queue: str,
+    *,
+    mode: DeclarationMode = DeclarationMode.CREATE_IF_MISSING,
+    queue_type: QueueType = QueueType.CLASSIC,
+    delivery: Delivery = Delivery.AT_LEAST_ONCE,
+    reference: TargetReference = SECRET,
+) -> RabbitMQDestination:
+    return RabbitMQDestination(reference, queue, mode, queue_type, delivery)
+
+
 class Targets:
     """Says what a test wants it to say, and counts how often it was asked."""
 
@@ -70,13 +75,10 @@ class Targets:
         self.answer = answer
         self.asked = 0
 
-    def reference(self, namespace: str, rabbitmq: RabbitMQ | None) -> TargetReference:
-        return SECRET
-
     async def resolve(self, reference: TargetReference) -> Target:
         self.asked += 1
-        if isinstance(self.answer, TargetUnavailable):
-            raise TargetUnavailable(self.answer.reason, self.answer.message)
+        if isinstance(self.answer, DestinationUnavailable):
+            raise DestinationUnavailable(self.answer.reason, self.answer.message)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -101,6 +103,7 @@ class Station:
     changes: list[OutletHealth] = field(default_factory=list)
     settled: int = 0
     outlet: Outlet | None = None
+    gate: Gate = field(default_factory=AlwaysOpen)
     _stir: asyncio.Event = field(default_factory=asyncio.Event)
 
     def outlet_changed(self) -> None:
@@ -198,18 +201,17 @@ class Exchange:
         self,
         queue: str,
         *,
-        mode: DeclarationMode = DeclarationMode.CREATE_IF_MISSING,
-        queue_type: QueueType = QueueType.CLASSIC,
         delivery: Delivery = Delivery.AT_LEAST_ONCE,
         window: int = 64,
-        reference: TargetReference = SECRET,
+        **terms: Any,
     ) -> Station:
+        """An outlet to `destination(queue, delivery=delivery, **terms)`."""
         ledger = Ledger(self.totals)
         resend = delivery is Delivery.AT_LEAST_ONCE
         outbox = Outbox(ledger, self.budget, window=window, resend=resend, wall_ns=time.time_ns)
         station = Station(outbox, ledger)
         outbox.on_settled = station.on_settled
-        station.outlet = self.brokers.open(OutletRequest(reference, queue, mode, queue_type, delivery), outbox, station)
+        station.outlet = self.brokers.open(destination(queue, delivery=delivery, **terms), outbox, station)
         self.stations.append(station)
         return station
 

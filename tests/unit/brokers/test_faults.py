@@ -8,8 +8,8 @@ from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorTransportSetupError
 
 from audit_event_operator.brokers.rabbitmq import faults
-from audit_event_operator.engine.ports import Target, TargetUnavailable
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.targets.target import Target
 
 TARGET = Target("mq.example.org", 5672, "/", "walter", "pa55word")
 
@@ -100,7 +100,7 @@ def test_each_refusal_of_a_queue_has_a_reason(code: int, reason: Reason) -> None
 
 def test_only_what_the_user_must_mend_is_slow() -> None:
     assert faults.host_not_allowed(TARGET).slow
-    assert faults.target_fault(TargetUnavailable(Reason.SECRET_NOT_FOUND, "x")).slow
+    assert faults.target_fault(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "x")).slow
     assert not faults.mute("mq").slow
     assert not faults.confirm_timeout("mq", "q", 60).slow
 

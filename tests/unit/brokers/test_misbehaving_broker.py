@@ -11,19 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.brokers.hosts import HostPolicy
 from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing, faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.dial import Dialer, _give_up
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import Budget, Outbox, Parcel
-from audit_event_operator.engine.ports import OutletRequest, Target
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
+from audit_event_operator.targets.hosts import HostPolicy
+from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import Line
 from support.doubles.bad_broker import BadPeer, Deed, scripts
 from support.doubles.confirm_machine import PRODUCT, TARGET, Errors, quiet
 from support.doubles.manual_loop import ManualLoop
-from support.parts.outlets import SECRET, Station, Switch, Targets, events
+from support.parts.outlets import Station, Switch, Targets, destination, events
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))
 TIMING = Timing(connect_seconds=5, rpc_seconds=5, confirm_seconds=10, backoff_max_seconds=4, slow_retry_max_seconds=40)
@@ -113,10 +112,7 @@ class Play:
 
         outbox = Outbox(Ledger(Totals()), Budget(), window=8, wall_ns=lambda: 7, note=note)
         station = Station(outbox, outbox.ledger)
-        request = OutletRequest(
-            SECRET, "q", DeclarationMode.CREATE_IF_MISSING, QueueType.CLASSIC, Delivery.AT_LEAST_ONCE
-        )
-        station.outlet = self.brokers.open(request, outbox, station)
+        station.outlet = self.brokers.open(destination("q"), outbox, station)
         return station
 
     def put(self, count: int) -> None:

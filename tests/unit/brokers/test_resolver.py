@@ -3,8 +3,8 @@
 import pytest
 
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
-from audit_event_operator.engine.ports import Target, TargetUnavailable
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.targets.target import Target
 from support.parts.outlets import SECRET, Targets
 
 TARGET = Target("mq", 5672, "/", "u", "p")
@@ -24,9 +24,9 @@ async def test_attempts_always_look_and_watchers_share() -> None:
 
 
 async def test_a_no_is_shared_too() -> None:
-    targets = Targets(TargetUnavailable(Reason.SECRET_NOT_FOUND, "none"))
+    targets = Targets(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "none"))
     resolver = Resolver(targets)
     for _ in range(3):
-        with pytest.raises(TargetUnavailable, match="none"):
+        with pytest.raises(DestinationUnavailable, match="none"):
             await resolver.recent(SECRET, 60)
     assert targets.asked == 1

@@ -11,18 +11,10 @@ import pytest
 from audit_event_operator.brokers.stream import StreamBrokers
 from audit_event_operator.engine.ledger import DropReason, Ledger, Totals
 from audit_event_operator.engine.outbox import Budget, Outbox
-from audit_event_operator.engine.ports import OutletRequest, TargetKind, TargetReference
+from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
-
-REQUEST = OutletRequest(
-    TargetReference(TargetKind.DEFAULT),
-    "audit_events",
-    DeclarationMode.CREATE_IF_MISSING,
-    QueueType.CLASSIC,
-    Delivery.AT_LEAST_ONCE,
-)
+from support.doubles.memory_broker import Place
 
 
 def event(text: str) -> AuditEvent:
@@ -35,9 +27,10 @@ class Sender:
     def __init__(self, brokers: StreamBrokers, *, window: int = 64) -> None:
         self.ledger = Ledger(Totals())
         self.outbox = Outbox(self.ledger, Budget(), window=window, wall_ns=time.time_ns)
+        self.gate = AlwaysOpen()
         self.stir = asyncio.Event()
         self.outbox.on_settled = self.stir.set
-        self.outlet = brokers.open(REQUEST, self.outbox, self)
+        self.outlet = brokers.open(Place("anywhere"), self.outbox, self)
 
     def outlet_changed(self) -> None:
         self.stir.set()

@@ -3,7 +3,7 @@
 import ssl
 
 from audit_event_operator.brokers.rabbitmq.dial import tls_context
-from audit_event_operator.engine.ports import TLSMaterial
+from audit_event_operator.targets.target import TLSMaterial
 
 
 def test_a_certificate_and_its_name_are_always_verified_and_old_versions_are_not_spoken() -> None:

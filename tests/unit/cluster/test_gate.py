@@ -3,6 +3,7 @@
 import pytest
 
 from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
+from audit_event_operator.engine.snapshot import Ref
 
 
 class Clock:
@@ -43,6 +44,10 @@ class Scene:
 @pytest.fixture
 def scene():
     return Scene()
+
+
+def test_one_lease_is_for_all_resources(scene):
+    assert scene.gate.gate(Ref("team", "one")) is scene.gate.gate(Ref("team", "two")) is scene.gate
 
 
 def test_it_is_closed_until_the_lease_is_ours(scene):

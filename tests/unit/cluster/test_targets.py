@@ -6,11 +6,12 @@ import base64
 import pytest
 
 from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
-from audit_event_operator.cluster.targets import ClusterTargets
-from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import TLSMode, parse_spec
+from audit_event_operator.targets.reference import TargetKind, TargetReference
+from audit_event_operator.targets.target import Target
 from support.doubles.kubernetes import FakeCluster
 
 DEFAULT = Target("own.broker", 5672, "/", "user", "password")
@@ -26,8 +27,8 @@ def secret(*, label: str | None = "true", name: str = "broker", **data: str) -> 
     return {"metadata": {"name": name, "labels": labels}, "data": encoded}
 
 
-def rabbitmq(**spec):
-    return parse_spec({"rabbitmq": spec}).rabbitmq
+async def default() -> Target:
+    return DEFAULT
 
 
 @pytest.fixture
@@ -37,41 +38,34 @@ def cluster():
 
 @pytest.fixture
 def targets(cluster):
-    return ClusterTargets(cluster, lambda: DEFAULT)
+    return ClusterTargets(cluster, default)
 
 
-async def refused(targets: ClusterTargets, reference: TargetReference) -> TargetUnavailable:
-    with pytest.raises(TargetUnavailable) as caught:
+async def refused(targets: ClusterTargets, reference: TargetReference) -> DestinationUnavailable:
+    with pytest.raises(DestinationUnavailable) as caught:
         await targets.resolve(reference)
     assert "canary" not in caught.value.message
     return caught.value
 
 
-def test_a_reference_never_leaves_the_namespace(targets):
-    assert targets.reference("team", rabbitmq(secretRef={"name": "broker"}, vhost="v", tls={"mode": "Verify"})) == (
-        TargetReference(TargetKind.SECRET, "team", "broker", "v", TLSMode.VERIFY)
-    )
-    assert targets.reference("team", rabbitmq(clusterRef={"name": "rabbit"})) == CLUSTER
-
-
 async def test_without_a_reference_it_is_the_operators_own_broker(targets):
-    reference = targets.reference("team", None)
+    reference = targets.destination("team", parse_spec({})).reference
     assert reference == TargetReference(TargetKind.DEFAULT)
     assert await targets.resolve(reference) is DEFAULT
 
 
 def test_without_any_broker_it_says_so(cluster):
-    with pytest.raises(TargetUnavailable) as caught:
-        ClusterTargets(cluster, None).reference("team", None)
+    with pytest.raises(DestinationUnavailable) as caught:
+        ClusterTargets(cluster, None).destination("team", parse_spec({}))
     assert caught.value.reason is Reason.NO_BROKER
     assert "secretRef" in caught.value.message
 
 
 def test_the_operators_own_broker_may_be_for_some_namespaces_only(cluster):
-    targets = ClusterTargets(cluster, lambda: DEFAULT, default_namespaces=("ops",))
-    assert targets.reference("ops", None).kind is TargetKind.DEFAULT
-    with pytest.raises(TargetUnavailable, match='"team"') as caught:
-        targets.reference("team", None)
+    targets = ClusterTargets(cluster, default, default_namespaces=("ops",))
+    assert targets.destination("ops", parse_spec({})).reference.kind is TargetKind.DEFAULT
+    with pytest.raises(DestinationUnavailable, match='"team"') as caught:
+        targets.destination("team", parse_spec({}))
     assert caught.value.reason is Reason.NO_BROKER
 
 

@@ -6,26 +6,22 @@ from dataclasses import dataclass
 import pytest
 
 from audit_event_operator.engine.context import EngineContext
-from audit_event_operator.engine.ports import TargetKind, TargetReference, TargetUnavailable
-from audit_event_operator.resource.conditions import Reason
-from support.doubles.memory_broker import MemoryBrokers
+from audit_event_operator.resource.conditions import DestinationUnavailable
+from support.doubles.memory_broker import MemoryBrokers, Place
 
 
 @dataclass
-class FakeTargets:
-    """The default broker, unless `refused` says otherwise."""
+class FakeDestinations:
+    """A place for each broker and queue, unless `refused` says otherwise."""
 
-    refused: TargetUnavailable | None = None
+    refused: DestinationUnavailable | None = None
 
-    def reference(self, namespace, rabbitmq) -> TargetReference:
+    def destination(self, namespace, spec) -> Place:
         if self.refused is not None:
             raise self.refused
-        if rabbitmq is not None and rabbitmq.secret_ref is not None:
-            return TargetReference(TargetKind.SECRET, namespace, rabbitmq.secret_ref.name)
-        return TargetReference(TargetKind.DEFAULT)
-
-    async def resolve(self, reference):
-        raise TargetUnavailable(Reason.NO_BROKER, "nowhere")
+        secret = spec.rabbitmq and spec.rabbitmq.secret_ref
+        broker = f"{namespace}/{secret.name}" if secret else ""
+        return Place(spec.queue, broker, (spec.delivery, spec.queue_declaration))
 
 
 @pytest.fixture
@@ -34,15 +30,15 @@ def brokers() -> MemoryBrokers:
 
 
 @pytest.fixture
-def targets() -> FakeTargets:
-    return FakeTargets()
+def destinations() -> FakeDestinations:
+    return FakeDestinations()
 
 
 @pytest.fixture
-def context(brokers, targets) -> EngineContext:
+def context(brokers, destinations) -> EngineContext:
     """The wall clock follows the loop's, so that both jump together."""
 
     def wall_ns() -> int:
         return 1_700_000_000_000_000_000 + int(asyncio.get_running_loop().time() * 1e9)
 
-    return EngineContext(brokers=brokers, targets=targets, wall_ns=wall_ns)
+    return EngineContext(brokers=brokers, destinations=destinations, wall_ns=wall_ns)

@@ -9,10 +9,10 @@ import pytest
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Outcome
-from audit_event_operator.engine.ports import TargetUnavailable, Trouble
+from audit_event_operator.engine.ports import Trouble
 from audit_event_operator.engine.snapshot import GeneratorState, Ref
 from audit_event_operator.resource.advice import AdviceReason
-from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.conditions import CompletionReason, DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 
@@ -219,7 +219,7 @@ async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
     await asyncio.sleep(0.1)
     snapshot = fleet.find(REF)
     assert (snapshot.generation, snapshot.queue, snapshot.dropped) == (2, "other", 0)
-    assert [outlet.request.queue for outlet in brokers.outlets] == ["audit_events", "other"]
+    assert [outlet.destination.label for outlet in brokers.outlets] == ["audit_events", "other"]
     assert brokers.outlets[0].closed_after is not None
 
 
@@ -234,7 +234,9 @@ async def test_what_cannot_drain_in_time_is_dropped_as_target_changed(fleet, bro
     assert (snapshot.generation, snapshot.queue) == (3, "third")
     assert fleet.totals.dropped == {"target_changed": 5}
     assert conserved(snapshot)
-    assert [outlet.request.queue for outlet in brokers.outlets] == ["audit_events", "third"], "skipped ones never start"
+    assert [outlet.destination.label for outlet in brokers.outlets] == ["audit_events", "third"], (
+        "skipped ones never start"
+    )
 
 
 async def test_deleting_drops_the_buffer_at_once_and_lets_written_events_be_confirmed(fleet, brokers):
@@ -283,8 +285,8 @@ async def test_an_invalid_spec_stops_the_generator_and_a_mended_one_starts_it_ag
     assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
 
 
-async def test_a_resource_without_a_broker_says_why(fleet, targets):
-    targets.refused = TargetUnavailable(Reason.NO_BROKER, "no default broker")
+async def test_a_resource_without_a_broker_says_why(fleet, destinations):
+    destinations.refused = DestinationUnavailable(Reason.NO_BROKER, "no default broker")
     apply(fleet, interval="1s")
     await asyncio.sleep(1)
     snapshot = fleet.find(REF)
@@ -406,11 +408,15 @@ async def test_a_closed_gate_lets_nothing_be_generated(context):
     class Gate:
         opened = True
 
+        def gate(self, ref):
+            assert ref == REF
+            return self
+
         def is_open(self):
             return self.opened
 
     gate = Gate()
-    fleet = Fleet(dataclasses.replace(context, gate=gate))
+    fleet = Fleet(dataclasses.replace(context, assignment=gate))
     apply(fleet, interval="100ms")
     await asyncio.sleep(1)
     gate.opened = False

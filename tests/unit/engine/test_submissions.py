@@ -9,21 +9,16 @@ from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF, Defau
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import assess, health_of
 from audit_event_operator.engine.ledger import Outcome
-from audit_event_operator.engine.ports import OutletRequest, TargetKind, TargetReference
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, parse_spec
+from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
-from support.doubles.memory_broker import MemoryBrokers
+from support.doubles.memory_broker import MemoryBrokers, Place
 
 pytestmark = pytest.mark.looptime
 EVENT = AuditEvent("id-1", "user_login", "prod-web-01", "FAILURE", 1_700_000_000, b"{}")
 REF = Ref("team", "stream")
-REQUEST = OutletRequest(
-    TargetReference(TargetKind.DEFAULT), "audit_events", DeclarationMode.CREATE_IF_MISSING, QueueType.CLASSIC,
-    Delivery.AT_LEAST_ONCE,
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -32,9 +27,9 @@ def memory() -> MemoryBrokers:
 
 
 @pytest.fixture
-async def fleet(memory, targets):
-    context = EngineContext(brokers=memory, targets=targets)
-    fleet = Fleet(context, DefaultStream(context, REQUEST))
+async def fleet(memory, destinations):
+    context = EngineContext(brokers=memory, destinations=destinations)
+    fleet = Fleet(context, DefaultStream(context, Place("audit_events")))
     yield fleet
     if fleet.running:
         await fleet.shutdown(0)
@@ -91,8 +86,8 @@ async def test_a_post_to_a_generator_goes_its_way_also_while_it_is_suspended(fle
     assert submissions.names(REF)[0][0] == "prod-web-01"
 
 
-async def test_posts_are_answered_when_there_is_nowhere_to_go(targets, memory):
-    fleet = Fleet(EngineContext(brokers=memory, targets=targets))
+async def test_posts_are_answered_when_there_is_nowhere_to_go(destinations, memory):
+    fleet = Fleet(EngineContext(brokers=memory, destinations=destinations))
     submissions = Submissions(fleet)
     assert await submissions.post(EVENT, None) is PostOutcome.NOT_ACCEPTING
     fleet.start()

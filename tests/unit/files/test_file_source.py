@@ -8,13 +8,14 @@ import pytest
 
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.environment import spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, SecretStore
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.targets.reference import TargetKind, TargetReference
+from audit_event_operator.targets.target import Target
 from support.doubles.memory_broker import MemoryBrokers
 
 DEFAULT = Target("rabbit.test", 5672, "/", "user", "password")
@@ -44,7 +45,7 @@ def stream(name: str, interval: str = "1s") -> str:
 @pytest.fixture
 async def watched(tmp_path):
     secret_store = SecretStore()
-    fleet = Fleet(EngineContext(brokers=MemoryBrokers(), targets=FileTargets(DEFAULT, secret_store)))
+    fleet = Fleet(EngineContext(brokers=MemoryBrokers(), destinations=FileTargets(DEFAULT, secret_store)))
     fleet.start()
     source = FileSource([tmp_path], fleet, secret_store)
     yield source, fleet, tmp_path
@@ -144,15 +145,15 @@ async def test_secret_documents_serve_secret_references(watched):
     target = await targets.resolve(TargetReference(TargetKind.SECRET, "default", "broker"))
     assert (target.host, target.port, target.username) == ("other.test", 5672, "me")
     assert "canary" not in repr(target)
-    with pytest.raises(TargetUnavailable) as answer:
+    with pytest.raises(DestinationUnavailable) as answer:
         await targets.resolve(TargetReference(TargetKind.SECRET, "elsewhere", "broker"))
     assert answer.value.reason is Reason.SECRET_NOT_FOUND
 
 
 def test_a_cluster_reference_is_invalid_without_a_cluster():
     spec = parse_spec({"rabbitmq": {"clusterRef": {"name": "my-cluster"}}})
-    with pytest.raises(TargetUnavailable) as answer:
-        FileTargets(DEFAULT, SecretStore()).reference("default", spec.rabbitmq)
+    with pytest.raises(DestinationUnavailable) as answer:
+        FileTargets(DEFAULT, SecretStore()).destination("default", spec)
     assert answer.value.reason is Reason.INVALID_SPEC
 
 

@@ -76,7 +76,9 @@ class FakeFleet:
     def default_stream(self):
         if self.lane_row is None:
             return None
-        return SimpleNamespace(connected=self.lane_row.connected, request=SimpleNamespace(queue=self.lane_row.queue))
+        return SimpleNamespace(
+            connected=self.lane_row.connected, destination=SimpleNamespace(label=self.lane_row.queue)
+        )
 
     def snapshots(self):
         return list(self.live)

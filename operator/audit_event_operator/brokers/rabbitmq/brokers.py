@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from typing import Final
 
+from audit_event_operator.brokers.ports import TargetLookup
 from audit_event_operator.brokers.rabbitmq.channel_session import CLOSE_SECONDS, SessionContext
 from audit_event_operator.brokers.rabbitmq.dial import Dialer, HostCheck
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
@@ -17,15 +18,10 @@ from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
-from audit_event_operator.engine.ports import (
-    BrokerTargets,
-    Gate,
-    Outlet,
-    OutletListener,
-    OutletRequest,
-    TargetReference,
-    TargetUnavailable,
-)
+from audit_event_operator.engine.ports import Destination, Gate, Outlet, OutletOwner
+from audit_event_operator.resource.conditions import DestinationUnavailable
+from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.reference import TargetReference
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +42,7 @@ class RabbitMQBrokers:
 
     def __init__(
         self,
-        targets: BrokerTargets,
+        targets: TargetLookup,
         *,
         gate: Gate,
         totals: Totals,
@@ -61,10 +57,16 @@ class RabbitMQBrokers:
         self._watches: dict[TargetReference, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    def open(self, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> Outlet:
-        """A new outlet; connecting goes on in the background."""
-        link = self._link(request.reference, request.queue)
-        outlet = RabbitMQOutlet(link, request, outbox, listener)
+    def open(self, destination: Destination, outbox: Outbox, owner: OutletOwner) -> Outlet:
+        """A new outlet; connecting goes on in the background.
+
+        Raises:
+            TypeError: the destination is not one in RabbitMQ, which is an error in how the operator was put together.
+        """
+        if not isinstance(destination, RabbitMQDestination):
+            raise TypeError(f"RabbitMQBrokers carries events to a RabbitMQDestination, not to {destination!r}")
+        link = self._link(destination.reference, destination.queue)
+        outlet = RabbitMQOutlet(link, destination, outbox, owner)
         link.add(outlet)
         return outlet
 
@@ -133,7 +135,7 @@ class RabbitMQBrokers:
                 continue
             try:
                 target = await self._resolver.resolve(reference)
-            except TargetUnavailable as answer:
+            except DestinationUnavailable as answer:
                 logger.warning("The open connections are kept, but: %s", answer.message)
             except Exception:
                 logger.exception("Looking a broker up failed unexpectedly.")

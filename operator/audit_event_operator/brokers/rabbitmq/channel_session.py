@@ -174,7 +174,7 @@ class ChannelSession:
             try:
                 encode(parcel.event, parcel.attempt, pieces)
             except (ValueError, struct.error):
-                logger.exception("An event for queue %s cannot be encoded.", outlet.request.queue)
+                logger.exception("An event for queue %s cannot be encoded.", outlet.destination.queue)
                 outlet.outbox.drop(parcel, DropReason.ENCODE_ERROR)
                 self._touch_later(outlet)
             else:

@@ -22,7 +22,7 @@ from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.engine.ports import Target, TLSMaterial
+from audit_event_operator.targets.target import Target, TLSMaterial
 
 logger = logging.getLogger(__name__)
 

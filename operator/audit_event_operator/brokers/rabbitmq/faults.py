@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from pika import exceptions
 
-from audit_event_operator.engine.ports import Target, TargetUnavailable
-from audit_event_operator.resource.conditions import READINESS, Reason
+from audit_event_operator.resource.conditions import READINESS, DestinationUnavailable, Reason
+from audit_event_operator.targets.target import Target
 
 LOG_TEXT_LIMIT: Final = 256
 
@@ -140,7 +140,7 @@ def no_second_channel(broker: str) -> BrokerFault:
     )
 
 
-def target_fault(answer: TargetUnavailable) -> BrokerFault:
+def target_fault(answer: DestinationUnavailable) -> BrokerFault:
     """Nobody knows where the broker is."""
     return BrokerFault(answer.reason, answer.message)
 

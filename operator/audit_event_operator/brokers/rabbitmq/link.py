@@ -21,8 +21,10 @@ from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.brokers.rabbitmq.rpc import spawn
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.engine.ports import Target, TargetKind, TargetReference, TargetUnavailable
 from audit_event_operator.pacing.backoff import Backoff
+from audit_event_operator.resource.conditions import DestinationUnavailable
+from audit_event_operator.targets.reference import TargetKind, TargetReference
+from audit_event_operator.targets.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +128,7 @@ class Link:
         while True:
             try:
                 fault = await self._serve()
-            except TargetUnavailable as answer:
+            except DestinationUnavailable as answer:
                 self.target = None
                 self.context.dialer.results[ConnectResult.TARGET_UNAVAILABLE] += 1
                 fault = faults.target_fault(answer)
@@ -205,7 +207,7 @@ class Link:
     async def _another_target(self) -> bool:
         try:
             target = await self.context.resolver.recent(self.reference, self.context.timing.secret_failing_seconds / 2)
-        except TargetUnavailable as answer:
+        except DestinationUnavailable as answer:
             self.target = None
             if self._fault is None or self._fault.message != answer.message:
                 self._tell(faults.target_fault(answer))

@@ -20,10 +20,11 @@ from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, RpcTimeout
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox
-from audit_event_operator.engine.ports import OutletHealth, OutletListener, OutletRequest, Trouble
+from audit_event_operator.engine.ports import OutletHealth, OutletOwner, Trouble
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.spec import Delivery
+from audit_event_operator.targets.destination import RabbitMQDestination
 
 if TYPE_CHECKING:
     from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
@@ -41,15 +42,15 @@ def _no_channel(_event: AuditEvent, _attempt: int, _into: list[bytes]) -> None:
 class RabbitMQOutlet:
     """See `Outlet`. `writing`, `queued`, `unproven` and `encode` are for its session, which reads them per batch."""
 
-    def __init__(self, link: Link, request: OutletRequest, outbox: Outbox, listener: OutletListener) -> None:
+    def __init__(self, link: Link, destination: RabbitMQDestination, outbox: Outbox, owner: OutletOwner) -> None:
         timing, rng = link.context.timing, link.context.rng
-        self.request = request
+        self.destination = destination
         self.outbox = outbox
         self.writing = False
         self.queued = False
         self.unproven = False
         self._link = link
-        self._listener = listener
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._health = OutletHealth()
         self._session: ChannelSession | None = None
@@ -126,10 +127,10 @@ class RabbitMQOutlet:
         self._session = session
         self.outbox.epoch += 1
         self.queued = False
-        at_least_once = self.request.delivery is Delivery.AT_LEAST_ONCE
+        at_least_once = self.destination.delivery is Delivery.AT_LEAST_ONCE
         frames = PublishFrames(
             session.channel_number,
-            self.request.queue,
+            self.destination.queue,
             persistent=at_least_once,
             mandatory=at_least_once,
             body_max=session.connection.body_max,
@@ -190,7 +191,7 @@ class RabbitMQOutlet:
         if self._closing is not None:
             return
         if self.outbox.consecutive_nacks >= NACKS_BEFORE_TROUBLE and self._session is not None:
-            self.trouble(faults.nacked(self._session.broker, self.request.queue))
+            self.trouble(faults.nacked(self._session.broker, self.destination.queue))
         if self._paused is None:
             self._paused = self._loop.call_later(self._nack_pauses.next_seconds(), self._resume)
             self.writing = False
@@ -236,7 +237,7 @@ class RabbitMQOutlet:
             await session.flowing.wait()
             asked = self._loop.time()
             try:
-                await session.rpc.declare(self.request, session.broker)
+                await session.rpc.declare(self.destination, session.broker)
             except BrokerFault as fault:
                 logger.warning("%s [%s]", fault.message, fault.detail)
                 self.trouble(fault)
@@ -269,6 +270,6 @@ class RabbitMQOutlet:
             self._health = health
             if self._closing is None:
                 try:
-                    self._listener.outlet_changed()
+                    self._owner.outlet_changed()
                 except Exception:  # it may be pika that called us, and pika would drop the line
                     logger.exception("A generator failed on hearing of its outlet.")

@@ -15,8 +15,8 @@ from pika.channel import Channel
 
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
-from audit_event_operator.engine.ports import OutletRequest
 from audit_event_operator.resource.spec import DeclarationMode, QueueType
+from audit_event_operator.targets.destination import RabbitMQDestination
 
 DECLARES_AT_ONCE: Final = 100
 """Each has a channel of its own for a moment, and a connection has 2047 of them: less than one queue may have generators."""
@@ -72,8 +72,8 @@ class Rpc:
         channel.confirm_delivery(on_answer, callback=lambda frame: _answer(done, frame))
         await self._wait(done)
 
-    async def declare(self, request: OutletRequest, broker: str) -> None:
-        """Make sure of the queue as the request says.
+    async def declare(self, destination: RabbitMQDestination, broker: str) -> None:
+        """Make sure of the queue as the destination says.
 
         Raises:
             BrokerFault: QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker (also when the
@@ -83,22 +83,22 @@ class Rpc:
         """
         try:
             async with self._turns:
-                await self._declare(request, broker)
+                await self._declare(destination, broker)
         except exceptions.NoFreeChannels:
             raise faults.no_second_channel(broker) from None
 
-    async def _declare(self, request: OutletRequest, broker: str) -> None:
-        code, text = await self._ask_for(request, passive=True)
-        create = code == faults.NOT_FOUND and request.declaration_mode is DeclarationMode.CREATE_IF_MISSING
+    async def _declare(self, destination: RabbitMQDestination, broker: str) -> None:
+        code, text = await self._ask_for(destination, passive=True)
+        create = code == faults.NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
         if create:
-            code, text = await self._ask_for(request, passive=False)
+            code, text = await self._ask_for(destination, passive=False)
             if code == faults.PRECONDITION_FAILED:  # somebody else was faster; his arguments are his business
-                again, _ = await self._ask_for(request, passive=True)
+                again, _ = await self._ask_for(destination, passive=True)
                 code = 0 if again == 0 else code
         if code:
-            raise faults.queue_fault(code, text, broker, request.queue, create=create)
+            raise faults.queue_fault(code, text, broker, destination.queue, create=create)
 
-    async def _ask_for(self, request: OutletRequest, *, passive: bool) -> tuple[int, str]:
+    async def _ask_for(self, destination: RabbitMQDestination, *, passive: bool) -> tuple[int, str]:
         """One declare on a channel of its own: the broker closes the channel to say no. Code 0 is yes."""
         answer: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -111,9 +111,9 @@ class Rpc:
                 _answer(answer, ConnectionLost())
 
         channel = await self.open_channel(closed)
-        arguments = {"x-queue-type": "quorum"} if request.queue_type is QueueType.QUORUM and not passive else None
+        arguments = {"x-queue-type": "quorum"} if destination.queue_type is QueueType.QUORUM and not passive else None
         channel.queue_declare(
-            request.queue,
+            destination.queue,
             passive=passive,
             durable=True,
             arguments=arguments,

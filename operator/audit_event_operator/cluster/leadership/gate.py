@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from audit_event_operator.engine.ports import Gate
+from audit_event_operator.engine.snapshot import Ref
+
 _STALL_SECONDS: Final = 5.0
 """A gap that is longer than what a busy loop explains; a third of the Lease when that is shorter."""
 
@@ -72,6 +75,10 @@ class LeaseGate:
     def known_at(self) -> float:
         """When it was last certain that the Lease is ours, on the gate's clock."""
         return self._known_at
+
+    def gate(self, ref: Ref) -> Gate:
+        """Implements `Assignment`: one Lease is for all resources, so all have this gate."""
+        return self
 
     def is_open(self) -> bool:
         """Whether work may be done now."""

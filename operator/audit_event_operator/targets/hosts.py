@@ -1,4 +1,4 @@
-"""Which hosts a Secret may name, so that nobody makes the operator knock at doors of its own pod or node.
+"""Which hosts a Secret may name: nobody makes the operator connect to its own pod or node.
 
 Pure: a name and an address that it resolved to come in, a yes or no goes out. Whoever dials must dial exactly the address
 that was checked here.
@@ -47,10 +47,6 @@ class HostPolicy:
         return cls(tuple(suffixes), tuple(networks), in_pod)
 
     def __call__(self, name: str, address: str) -> bool:
-        """Whether `name`, which resolved to `address`, may be dialled at that address."""
-        return self.allows(name, address)
-
-    def allows(self, name: str, address: str) -> bool:
         """Whether `name`, which resolved to `address`, may be dialled at that address."""
         try:
             ip = _plain(address)

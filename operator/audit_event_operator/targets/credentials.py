@@ -1,40 +1,64 @@
 """From the keys of a Secret to a broker: the same rules for Secrets in a cluster and Secrets in files. Pure.
 
-Host and credentials come from one Secret, so nobody can have somebody else's password sent to a host of his own. Values
-never appear in a message; `connection_string` and `uri` are ignored (an AMQP URL can switch TLS verification off).
+Host and credentials come from one Secret, so nobody can send another user's password to a host of their choice. Values never
+appear in a message; `connection_string` and `uri` are ignored (an AMQP URL can switch TLS verification off).
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-from audit_event_operator.engine.ports import Target, TargetReference, TargetUnavailable, TLSMaterial
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import TLSMode
+from audit_event_operator.targets.reference import TargetReference
+from audit_event_operator.targets.target import AMQP_PORT, AMQPS_PORT, Target, TLSMaterial, encrypted
 
-AMQP_PORT: Final = 5672
-AMQPS_PORT: Final = 5671
+CA_KEY: Final = "ca.crt"
 _LIMITS_BYTES: Final = {"host": 253, "port": 5, "username": 255, "password": 4096, "vhost": 255}
 _PEM_LIMIT_BYTES: Final = 64 * 1024
 
 
-def check_label(name: str, labels: Mapping[str, str] | None) -> None:
-    """A Secret serves as broker credentials only when its owner said so.
+def check_label(name: str, secret: Mapping[str, Any]) -> None:
+    """A Secret serves as broker credentials only when its owner has labelled it for that.
 
     Raises:
-        TargetUnavailable: SecretNotAllowed.
+        DestinationUnavailable: SecretNotAllowed.
     """
-    if (labels or {}).get(CREDENTIALS_LABEL) != "true":
-        raise TargetUnavailable(
+    if ((secret.get("metadata") or {}).get("labels") or {}).get(CREDENTIALS_LABEL) != "true":
+        raise DestinationUnavailable(
             Reason.SECRET_NOT_ALLOWED,
             f'Secret "{name}" does not carry the label {CREDENTIALS_LABEL}: "true", by which its owner allows its use. '
             f"Add it: kubectl label secret {name} {CREDENTIALS_LABEL}=true",
         )
 
 
-def target_of(name: str, data: Mapping[str, bytes], reference: TargetReference, ca: bytes | None = None) -> Target:
+def data_of(name: str, secret: Mapping[str, Any]) -> dict[str, bytes]:
+    """The decoded values of a Secret; `stringData`, which only files have, wins.
+
+    Raises:
+        DestinationUnavailable: SecretInvalid; the message names the key.
+    """
+    data: dict[str, bytes] = {}
+    for key, value in (secret.get("data") or {}).items():
+        try:
+            data[key] = base64.b64decode(str(value), validate=True)
+        except (binascii.Error, ValueError):
+            raise _invalid(name, f"has a data.{key} that is not base64; stringData takes plain text") from None
+    return data | {key: str(value).encode() for key, value in (secret.get("stringData") or {}).items()}
+
+
+def target_of(
+    name: str,
+    data: Mapping[str, bytes],
+    reference: TargetReference,
+    *,
+    ca: bytes | None = None,
+    has_certificate: bool = False,
+) -> Target:
     """Make a target of a Secret's data.
 
     Args:
@@ -42,15 +66,20 @@ def target_of(name: str, data: Mapping[str, bytes], reference: TargetReference, 
         data: its keys; host, username and password are needed.
         reference: what the resource says about virtual host and TLS, which wins over the Secret.
         ca: the authority's PEM from elsewhere (a RabbitmqCluster's CA Secret).
+        has_certificate: the broker serves TLS, so that the port of plain AMQP means the one beside it: RabbitMQ's cluster
+            operator writes 5672 also then.
 
     Raises:
-        TargetUnavailable: SecretInvalid; the message names the key.
+        DestinationUnavailable: SecretInvalid; the message names the key.
     """
     host, username, password = (_text(name, data, key) for key in ("host", "username", "password"))
     if not host or not username or not password:
         missing = ", ".join(key for key in ("host", "username", "password") if not data.get(key))
         raise _invalid(name, f"lacks {missing}; it needs the keys host, username and password")
-    tls = _tls(name, data, reference.tls_mode, ca, port := _port(name, data))
+    port = _port(name, data)
+    if has_certificate and port in {None, AMQP_PORT} and reference.tls_mode is not TLSMode.DISABLED:
+        port = AMQPS_PORT
+    tls = _tls(name, data, reference.tls_mode, ca, port)
     if port is None:
         port = AMQPS_PORT if tls is not None else AMQP_PORT
     virtual_host = reference.virtual_host or _text(name, data, "vhost") or "/"
@@ -58,8 +87,8 @@ def target_of(name: str, data: Mapping[str, bytes], reference: TargetReference, 
 
 
 def _tls(name: str, data: Mapping[str, bytes], mode: TLSMode, ca: bytes | None, port: int | None) -> TLSMaterial | None:
-    ca_pem = _pem(name, data, "ca.crt") if ca is None else _decode_pem(name, "ca.crt", ca)
-    if mode is TLSMode.DISABLED or (mode is TLSMode.AUTO and ca_pem is None and port != AMQPS_PORT):
+    ca_pem = _pem(name, data, CA_KEY) if ca is None else _decode_pem(name, CA_KEY, ca)
+    if not encrypted(mode, port, ca_pem):
         return None
     certificate, key = _pem(name, data, "tls.crt"), _pem(name, data, "tls.key")
     if (certificate is None) != (key is None):
@@ -108,5 +137,5 @@ def _decode_pem(name: str, key: str, value: bytes) -> str:
     return text
 
 
-def _invalid(name: str, what: str) -> TargetUnavailable:
-    return TargetUnavailable(Reason.SECRET_INVALID, f'Secret "{name}" {what}.')
+def _invalid(name: str, what: str) -> DestinationUnavailable:
+    return DestinationUnavailable(Reason.SECRET_INVALID, f'Secret "{name}" {what}.')

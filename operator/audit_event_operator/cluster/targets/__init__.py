@@ -1,0 +1,1 @@
+"""Where brokers are, as the API server knows it."""

@@ -1,0 +1,37 @@
+"""Where the events of one resource go in RabbitMQ: an engine's destination, of which only brokers know the inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audit_event_operator.resource.spec import DeclarationMode, Delivery, GeneratorSpec, QueueType
+from audit_event_operator.targets.reference import TargetReference
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitMQDestination:
+    """Which broker, which queue, how the queue is declared, with which promise events are delivered."""
+
+    reference: TargetReference
+    queue: str
+    declaration_mode: DeclarationMode
+    queue_type: QueueType
+    delivery: Delivery
+
+    @classmethod
+    def of(cls, namespace: str, spec: GeneratorSpec) -> RabbitMQDestination:
+        """The destination of a resource of `namespace`."""
+        declaration = spec.queue_declaration
+        reference = TargetReference.of(namespace, spec.rabbitmq)
+        return cls(reference, spec.queue, declaration.mode, declaration.type, spec.delivery)
+
+    @property
+    def label(self) -> str:
+        """The queue's name."""
+        return self.queue
+
+    def same_place(self, other: object) -> bool:
+        """Whether a change between the two needs no draining: same broker, same queue."""
+        if not isinstance(other, RabbitMQDestination):
+            return False
+        return (self.reference, self.queue) == (other.reference, other.queue)

@@ -1,0 +1,13 @@
+"""What RabbitMQ's brokers carry."""
+
+import pytest
+
+from audit_event_operator.targets.target import Target
+from support.doubles.memory_broker import Place
+from support.parts.outlets import Exchange
+
+
+async def test_a_destination_that_is_not_in_rabbitmq_is_an_error_of_assembly() -> None:
+    async with Exchange(Target("mq", 5672, "/", "u", "p")) as exchange:
+        with pytest.raises(TypeError, match=r"RabbitMQDestination.*somewhere"):
+            exchange.brokers.open(Place("somewhere"), None, None)

@@ -1,0 +1,56 @@
+"""What a spec says about where its events go."""
+
+from dataclasses import replace
+
+import pytest
+
+from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode, parse_spec
+from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.reference import TargetKind, TargetReference
+
+HERE = RabbitMQDestination.of("team", parse_spec({}))
+
+
+def test_a_reference_never_leaves_the_namespace() -> None:
+    by_secret = {"secretRef": {"name": "broker"}, "vhost": "v", "tls": {"mode": "Verify"}}
+    assert TargetReference.of("team", parse_spec({"rabbitmq": by_secret}).rabbitmq) == (
+        TargetReference(TargetKind.SECRET, "team", "broker", "v", TLSMode.VERIFY)
+    )
+    by_cluster = {"clusterRef": {"name": "rabbit"}}
+    assert TargetReference.of("team", parse_spec({"rabbitmq": by_cluster}).rabbitmq) == (
+        TargetReference(TargetKind.CLUSTER, "team", "rabbit")
+    )
+
+
+def test_without_a_reference_all_namespaces_share_the_default_broker() -> None:
+    assert HERE.reference == TargetReference(TargetKind.DEFAULT)
+    assert RabbitMQDestination.of("other", parse_spec({})) == HERE
+
+
+def test_the_queue_is_what_people_call_it() -> None:
+    assert RabbitMQDestination.of("team", parse_spec({"queue": "alarms"})).label == "alarms"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"declaration_mode": DeclarationMode.MUST_EXIST},
+        {"queue_type": QueueType.QUORUM},
+        {"delivery": Delivery.AT_MOST_ONCE},
+    ],
+)
+def test_another_declaration_or_guarantee_is_another_destination_at_the_same_place(change: dict) -> None:
+    changed = replace(HERE, **change)
+    assert changed != HERE
+    assert changed.same_place(HERE)
+
+
+@pytest.mark.parametrize(
+    "change", [{"queue": "other"}, {"reference": TargetReference(TargetKind.SECRET, "team", "mine")}]
+)
+def test_another_queue_or_broker_is_another_place(change: dict) -> None:
+    assert not replace(HERE, **change).same_place(HERE)
+
+
+def test_what_is_not_in_rabbitmq_is_another_place() -> None:
+    assert not HERE.same_place("a folder")
