@@ -22,8 +22,7 @@ from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
-from audit_event_operator.engine.snapshot import Verdict
-from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Ready, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
 from support.doubles.fleet import FakeFleet
@@ -199,7 +198,7 @@ async def test_a_transition_becomes_a_kubernetes_event(cluster, namespace, follo
     follower = await follow()
     uid = put(cluster, namespace, "demo")["metadata"]["uid"]
     await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
-    follower.fleet.become(uid, verdict=Verdict(Reason.QUEUE_NOT_FOUND, 'Queue "x" does not exist.'))
+    follower.fleet.become(uid, ready=Ready(Reason.QUEUE_NOT_FOUND, 'Queue "x" does not exist.'))
     await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("False", "QueueNotFound"))
 
     def reasons() -> list[tuple[str, str, str]]:
@@ -278,7 +277,7 @@ async def test_the_api_server_may_be_away(own_control_plane, cluster, namespace,
     told = copy.copy(follower.fleet.told)
     own_control_plane.kill_apiserver()
     uid = next(uid for uid, each in follower.fleet.known.items() if each.ref.name == "stays")
-    follower.fleet.become(uid, verdict=Verdict(Reason.BROKER_UNREACHABLE, "The broker cannot be reached."))
+    follower.fleet.become(uid, ready=Ready(Reason.BROKER_UNREACHABLE, "The broker cannot be reached."))
     await asyncio.sleep(10)
     assert follower.fleet.told == told
     assert follower.gate.is_open()
@@ -316,7 +315,7 @@ async def test_one_that_leaves_orderly_is_followed_at_once(cluster, namespace, f
     first.fleet.become(uid, events_published=1234)
     await first.end()
     assert await until(lambda: "demo" in second.fleet.names()) < 3
-    assert second.fleet.known[uid].events_published == 1234
+    assert second.fleet.known[uid].facts.events_published == 1234
 
 
 async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_when_it_goes_on(

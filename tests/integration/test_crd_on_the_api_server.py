@@ -12,7 +12,7 @@ import pytest
 from audit_event_operator.files.manifest import ManifestError, load_manifest
 from audit_event_operator.files.object_validation import validate_object
 from audit_event_operator.resource.advice import Advice, AdviceReason
-from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
@@ -187,26 +187,25 @@ def test_names_replace_the_default_ones_also_by_server_side_apply(plane: Control
 def test_every_status_that_we_build_is_taken_whole_and_shown(plane: ControlPlane, namespace: str) -> None:
     created = create(plane, namespace, {"interval": "250ms"})
     everything = {
-        "early": False,
         "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
         "advice": tuple(Advice(reason, "spec", f"{reason}. " + "w" * 300) for reason in AdviceReason),
         "events_published": 1234,
         "events_dropped": 5,
         "target_rate": Fraction(4),
-        "observed_rate": Fraction(39, 10),
-        "queue": "q" * 255,
+        "observed_rate": 3.9,
+        "destination": "q" * 255,
         "broker": f"{'h' * 253}:65535/{'%2F' * 255}",
         "random_seed": -(2**53) + 1,
-        "owner": "o" * 300,
         "start_time": NOW,
         "completion_time": NOW,
         "last_publish_time": NOW,
         "run_id": "r" * 63,
     }
     for reason in Reason:
-        completed = CompletionReason.DURATION_ELAPSED if reason is Reason.COMPLETED else None
         message = f"About {reason}. " + "é" * 3000
-        status = build_status(Facts(1, reason, message, completed=completed, **everything), None, NOW)
+        complete = Completion(CompletionReason.DURATION_ELAPSED, message) if reason is Reason.COMPLETED else None
+        facts = Facts(1, Ready(reason, message), complete=complete, **everything)
+        status = build_status(facts, None, NOW, owner="o" * 300)
         changed = merge(plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": status})
         assert changed["status"] == status
         assert changed["metadata"]["generation"] == created["metadata"]["generation"]
@@ -216,14 +215,14 @@ def test_columns_say_at_a_glance_what_goes_on(plane: ControlPlane, namespace: st
     create(plane, namespace, {"interval": "250ms", "queue": "audit"})
     facts = Facts(
         1,
-        Reason.PUBLISHING,
-        "Events flow.",
+        Ready(Reason.PUBLISHING, "Events flow."),
         events_published=7,
         target_rate=Fraction(4),
         broker="b:5672/%2F",
-        owner="pod",
     )
-    merge(plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": build_status(facts, None, NOW)})
+    merge(
+        plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": build_status(facts, None, NOW, owner="pod")}
+    )
     head, row = plane.kubectl("get", "aeg", "-n", namespace).stdout.splitlines()
     assert head.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "PUBLISHED", "AGE"]
     assert row.split()[:-1] == ["demo", "True", "Publishing", "audit", "250ms", "4/s", "7"]

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
-from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
+from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import HealthChecks
@@ -46,13 +46,13 @@ class Fleet:
 
 
 def a_generator(namespace: str, name: str, reason: Reason = Reason.PUBLISHING, **changes: Any) -> Snapshot:
-    message = changes.pop("message", "The broker confirms the events.")
-    return make_snapshot(Ref(namespace, name), uid=f"{namespace}/{name}", verdict=Verdict(reason, message), **changes)
+    told = {"message": "The broker confirms the events."} | changes
+    return make_snapshot(Ref(namespace, name), f"{namespace}/{name}", reason, **told)
 
 
 def a_failing_one() -> Snapshot:
     return a_generator(
-        "team-b", "broken", Reason.SECRET_NOT_FOUND, state=GeneratorState.FAILING, connected=False,
+        "team-b", "broken", Reason.SECRET_NOT_FOUND, connected=False,
         message="There is no Secret broker in namespace team-b; create it there.",
     )  # fmt: skip
 
@@ -145,8 +145,8 @@ async def test_an_empty_fleet_says_how_to_begin_and_a_standby_says_that_it_is_on
 
 async def test_names_are_text_whatever_is_in_them(browser: Browser) -> None:
     fleet = Fleet(
-        *(a_generator(f"ns {name}", name, Reason.INVALID_SPEC, message=name, queue=name, broker=name,
-                      state=GeneratorState.FAILING, rate_limited=name) for name in NASTY)
+        *(a_generator(f"ns {name}", name, Reason.INVALID_SPEC, message=name, destination=name, broker=name,
+                      rate_limited=name) for name in NASTY)
     )  # fmt: skip
     async with shown(browser, fleet) as page:
         assert sorted(await page.run(NAMES)) == sorted(NASTY)
@@ -185,7 +185,7 @@ async def test_a_deep_link_opens_one_generator_and_going_back_closes_it(browser:
 async def test_the_table_is_filtered_and_sorted_by_keyboard_and_says_so(browser: Browser) -> None:
     fleet = Fleet(
         a_generator("team-a", "slow", published=5, observed_rate=1.0),
-        a_generator("team-a", "fast", published=70, observed_rate=90.0, queue="siem"),
+        a_generator("team-a", "fast", published=70, observed_rate=90.0, destination="siem"),
         a_failing_one(),
     )
     async with shown(browser, fleet) as page:
@@ -265,7 +265,8 @@ async def test_five_hundred_generators_cost_little(browser: Browser) -> None:
     name = "generator-with-a-rather-long-name"
     fleet = Fleet(
         *(a_generator(f"team-{number % 20}", f"{name}-{number:03}", broker="rabbitmq.messaging.svc:5672/production",
-                      queue=f"audit_events_of_team_{number % 20}", target_rate=Fraction(number)) for number in range(499)),
+                      destination=f"audit_events_of_team_{number % 20}", target_rate=Fraction(number))
+          for number in range(499)),
         a_failing_one(),
     )  # fmt: skip
     async with shown(browser, fleet) as page:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit_event_operator.resource.advice import advice_on
-from audit_event_operator.resource.conditions import READINESS, CompletionReason, Reason
+from audit_event_operator.resource.conditions import READINESS, Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
@@ -29,9 +29,9 @@ def resource(name: str, status: dict[str, Any], *, generation: int = 3) -> dict[
 
 
 def written(reason: Reason, *, early: bool = False) -> dict[str, Any]:
-    completed = CompletionReason.MAX_EVENTS_REACHED if reason is Reason.COMPLETED else None
+    complete = Completion(CompletionReason.MAX_EVENTS_REACHED, "A sentence.") if reason is Reason.COMPLETED else None
     beside = {"rate_limited": "A cap cuts the rate.", "advice": advice_on(parse_spec({"queue": "audit "}))}
-    facts = Facts(3, reason, "A sentence.", early=early, completed=completed, **beside)
+    facts = Facts(3, Ready(reason, "A sentence.", early), complete=complete, **beside)
     return build_status(facts, None, NOW)
 
 

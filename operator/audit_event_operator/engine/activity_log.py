@@ -12,10 +12,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from audit_event_operator.engine.snapshot import Ref, Verdict
+from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.pacing.token_bucket import TokenBucket
-from audit_event_operator.resource.conditions import Reason, readiness
+from audit_event_operator.resource.conditions import Ready, Reason
 
 logger = logging.getLogger(__name__)
 
@@ -90,12 +90,12 @@ class ActivityLog:
             if count and self._budget.take(now):
                 logger.info('Published %d events in %.0f s to queue "%s" (%s)', count, seconds, queue, self._ref)
 
-    def turn(self, verdict: Verdict) -> None:
-        """The verdict now; a line when its reason is another one than before."""
-        if verdict.reason is self._reason:
+    def turn(self, ready: Ready) -> None:
+        """Ready now; a line when its reason is another one than before."""
+        if ready.reason is self._reason:
             return
-        self._reason = verdict.reason
-        fine = readiness(verdict.reason).status == "True" or verdict.reason is Reason.STARTING
+        self._reason = ready.reason
+        fine = Ready(ready.reason, "").readiness.status == "True" or ready.reason is Reason.STARTING
         if not fine or self._budget.take(self._clock()):
             level = logging.INFO if fine else logging.WARNING
-            logger.log(level, "%s is %s: %s", self._ref, verdict.reason, verdict.message)
+            logger.log(level, "%s is %s: %s", self._ref, ready.reason, ready.message)

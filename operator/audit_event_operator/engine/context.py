@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -16,6 +17,11 @@ from audit_event_operator.engine.ports import AlwaysOurs, Assignment, Brokers, D
 from audit_event_operator.engine.readiness import Damping
 
 
+def loop_time() -> float:
+    """Seconds of the running loop's clock."""
+    return asyncio.get_running_loop().time()
+
+
 @dataclass(frozen=True, slots=True)
 class EngineContext:
     """The surroundings of a generator.
@@ -24,7 +30,7 @@ class EngineContext:
     `target_drain_seconds`: how long a changed queue or broker may drain to the old one. `deletion_grace_seconds`: how long
     events in flight of a deleted resource may still be confirmed. `spread_seconds`: over how long first ticks are spread
     when the process starts. `departed_seconds`: how long the series of a deleted resource is still shown.
-    `journal`: who writes down what became of each event, None for nobody.
+    `journal`: who writes down what became of each event, None for nobody. `now`: seconds of the loop's clock.
     """
 
     brokers: Brokers
@@ -41,5 +47,6 @@ class EngineContext:
     spread_seconds: float = 5.0
     departed_seconds: float = 60.0
     journal: Journal | None = None
+    now: Callable[[], float] = loop_time
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom

@@ -6,7 +6,6 @@ It has a ledger row like a generator (empty namespace, name `api`) but no ticks.
 from __future__ import annotations
 
 import asyncio
-from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.engine.context import EngineContext
@@ -14,8 +13,9 @@ from audit_event_operator.engine.ledger import DropReason, Ledger
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.plan import WINDOW_MIN
 from audit_event_operator.engine.ports import Destination, Outlet
-from audit_event_operator.engine.readiness import Circumstances, judge
-from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot
+from audit_event_operator.engine.readiness import Circumstances, decide_ready
+from audit_event_operator.engine.snapshot import Ref, Snapshot, count
+from audit_event_operator.resource.status import Facts
 
 DEFAULT_STREAM_REF: Final = Ref("", "api")
 _POLL_SECONDS: Final = 0.05
@@ -52,10 +52,9 @@ class DefaultStream:
 
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing is on its way, at most `seconds`."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        deadline = self._context.now() + seconds
         while self.outbox is not None and not self.outbox.idle:
-            if loop.time() >= deadline:
+            if self._context.now() >= deadline:
                 return False
             await asyncio.sleep(_POLL_SECONDS)
         return True
@@ -70,40 +69,19 @@ class DefaultStream:
         ledger, outbox = self.ledger, self.outbox
         health = self.outlet.health if self.outlet is not None else None
         seen = Circumstances(
-            now=asyncio.get_running_loop().time(),
-            queue=self.destination.label,
-            interval_seconds=float("inf"),
+            now=self._context.now(),
+            destination=self.destination.label,
+            longest_gap_seconds=float("inf"),
             health=health,
             confirmed=ledger.published > 0,
             idle=outbox is None or outbox.idle,
         )
-        return Snapshot(
-            ref=DEFAULT_STREAM_REF,
-            uid="",
-            generation=0,
-            state=GeneratorState.ACTIVE,
-            verdict=judge(seen, self._context.damping),
-            complete=None,
-            rate_limited=None,
-            queue=self.destination.label,
+        facts = Facts(
+            0,
+            decide_ready(seen, self._context.damping),
+            destination=self.destination.label,
             broker=health.broker if health is not None else "",
             connected=self.connected,
-            interval_seconds=0.0,
-            target_rate=Fraction(0),
-            observed_rate=0.0,
-            random_seed=0,
-            generated=ledger.generated,
-            published=ledger.published,
-            dropped=ledger.dropped_total,
-            retried=ledger.retried,
-            skipped=ledger.skipped_total,
-            buffered=outbox.buffered if outbox is not None else 0,
-            in_flight=outbox.in_flight if outbox is not None else 0,
             events_published=ledger.published,
-            run_id=None,
-            bounded=False,
-            start_time=None,
-            completion_time=None,
-            last_publish_time=None,
-            restarts=0,
         )
+        return Snapshot(DEFAULT_STREAM_REF, "", count(ledger, outbox), facts)

@@ -44,6 +44,8 @@ class Egress:
         """Why there is no destination at all."""
         self.broker = ""
         """The broker's label, kept for the last status when the outlet has been closed."""
+        self.label = ""
+        """The destination, for people."""
         self._ref = ref
         self._context = context
         self._ledger = ledger
@@ -82,6 +84,7 @@ class Egress:
 
     def take(self, spec: GeneratorSpec, window: int) -> bool:
         """Have an outlet as the spec asks; True when it leads to another place than before."""
+        self.label = spec.destination_label
         try:
             destination = self._context.destinations.destination(self._ref.namespace, spec)
         except DestinationUnavailable as answer:

@@ -18,6 +18,7 @@ from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.generator import Generator
 from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.pacing.caps import fair_shares
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS: Final = 1.0
 _SWEEP_CHUNK: Final = 200
 _BACKOFF_SECONDS: Final = (1.0, 30.0)
+_LIVED_LONG_SECONDS: Final = 60.0
+"""A generator that ran this long starts again after the shortest pause."""
 
 
 class Fleet:
@@ -103,12 +106,12 @@ class Fleet:
         self._forget_name(generator)
         self._tasks.pop(uid).cancel()
         generator.stop(DropReason.RESOURCE_DELETED, self._context.deletion_grace_seconds)
-        self._departed[uid] = (generator, self._now() + self._context.departed_seconds)
+        self._departed[uid] = (generator, self._context.now() + self._context.departed_seconds)
         self._share_out(generator.ref.namespace)
-        snapshot = generator.snapshot()
+        counts = generator.snapshot().counts
         logger.info(
             "Stopped generator %s: its resource is gone (generated %d, published %d, dropped %d, in flight %d)",
-            generator.ref, snapshot.generated, snapshot.published, snapshot.dropped, snapshot.in_flight,
+            generator.ref, counts.generated, counts.published, counts.dropped, counts.in_flight,
         )  # fmt: skip
 
     async def stop_all(self) -> None:
@@ -162,7 +165,7 @@ class Fleet:
 
     def series(self) -> list[Snapshot]:
         """What `/metrics` shows: live resources, the default target's row, and the ones that went within the last minute."""
-        now, named = self._now(), self._by_ref
+        now, named = self._context.now(), self._by_ref
         departed = [
             generator.snapshot()
             for generator, until in self._departed.values()
@@ -213,7 +216,7 @@ class Fleet:
         self._forget_name(generator)
         self._tasks.pop(uid, None)
         generator.stop(DropReason.SHUTDOWN_DEADLINE, grace_seconds)
-        self._departed[uid] = (generator, self._now() + self._context.departed_seconds)
+        self._departed[uid] = (generator, self._context.now() + self._context.departed_seconds)
 
     def _forget_name(self, generator: Generator) -> None:
         """Unless a new resource of that name has come already, before the old one was seen to go."""
@@ -221,18 +224,19 @@ class Fleet:
             del self._by_ref[generator.ref]
 
     async def _supervise(self, generator: Generator) -> None:
-        backoff, longest = _BACKOFF_SECONDS
+        backoff = Backoff(*_BACKOFF_SECONDS)
         while True:
+            began = self._context.now()
             try:
                 await generator.run()
             except Exception:  # the supervisor's whole purpose: one generator's bug must not end the others
-                logger.exception("Generator %s crashed; starting it again in %g s", generator.ref, backoff)
+                if self._context.now() - began >= _LIVED_LONG_SECONDS:
+                    backoff.reset()
+                pause = backoff.next_seconds()
+                logger.exception("Generator %s crashed; restarting it in %g s", generator.ref, pause)
                 self.totals.generator_crashes += 1
-                generator.crashed(
-                    f"An internal error ended the generator; it starts again in {backoff:g} s (see the log)."
-                )
-            await asyncio.sleep(backoff)
-            backoff = min(longest, backoff * 2)
+                generator.crashed(f"An internal error ended the generator; it restarts in {pause:g} s (see the log).")
+                await asyncio.sleep(pause)
 
     def _share_out(self, namespace: str) -> None:
         """Divide the namespace's cap among its generators."""
@@ -250,11 +254,11 @@ class Fleet:
                 listener(uid)
 
     async def _sweep_forever(self) -> None:
-        told = self._now()
+        told = self._context.now()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            if self._now() - told >= SUMMARY_SECONDS:
-                told = self._now()
+            if self._context.now() - told >= SUMMARY_SECONDS:
+                told = self._context.now()
                 self._context.lines.tell()
             for index, (uid, generator) in enumerate(list(self._generators.items())):
                 if generator.sweep():
@@ -262,13 +266,9 @@ class Fleet:
                     self._notify(uid)
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await asyncio.sleep(0)
-            now = self._now()
+            now = self._context.now()
             for uid in [uid for uid, (_, until) in self._departed.items() if until <= now]:
                 del self._departed[uid]
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _latest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:

@@ -39,7 +39,7 @@ def assess(snapshots: Iterable[Snapshot], *, default_connected: bool | None) -> 
         total += 1
         if snapshot.state is GeneratorState.ACTIVE:
             active += 1
-            connected += snapshot.connected
+            connected += snapshot.facts.connected
         elif snapshot.state is GeneratorState.SUSPENDED:
             suspended += 1
         elif snapshot.state is GeneratorState.FAILING:

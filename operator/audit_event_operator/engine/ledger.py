@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections import Counter
 from enum import StrEnum
 
+from audit_event_operator.resource.status import Progress
+
 
 class DropReason(StrEnum):
     """Why an event ended without being published."""
@@ -106,7 +108,7 @@ class Totals:
 class Ledger:
     """What became of the events of one resource since this process took it up.
 
-    `run_published` counts only events of the current run (see `begin_run`); the other counts never go back.
+    `run_published` and `run_dropped` count only events of the current run; the other counts never go back.
     """
 
     __slots__ = (
@@ -116,12 +118,13 @@ class Ledger:
         "published",
         "retried",
         "run",
+        "run_dropped",
         "run_published",
         "skipped",
         "totals",
     )
 
-    def __init__(self, totals: Totals, *, run_published: int = 0) -> None:
+    def __init__(self, totals: Totals) -> None:
         self.totals = totals
         self.generated = 0
         self.published = 0
@@ -129,7 +132,8 @@ class Ledger:
         self.dropped: Counter[DropReason] = Counter()
         self.skipped: Counter[SkipReason] = Counter()
         self.run = 0
-        self.run_published = run_published
+        self.run_published = 0
+        self.run_dropped = 0
         self.last_publish_unix_ns: int | None = None
 
     @property
@@ -145,13 +149,18 @@ class Ledger:
     def begin_run(self) -> None:
         """Start counting a new run from zero; events still on their way belong to the old one."""
         self.run += 1
-        self.run_published = 0
+        self.run_published = self.run_dropped = 0
 
-    def drop(self, reason: DropReason, count: int = 1) -> None:
-        """Count events that ended without being published."""
-        if count:
-            self.dropped[reason] += count
-            self.totals.dropped[reason] += count
+    def take_up(self, progress: Progress) -> None:
+        """Go on counting the run where the resource's status left off."""
+        self.run_published, self.run_dropped = progress.events_published, progress.events_dropped
+
+    def drop(self, reason: DropReason, run: int) -> None:
+        """Count one event, generated in `run`, that ended without being published."""
+        self.dropped[reason] += 1
+        self.totals.dropped[reason] += 1
+        if run == self.run:
+            self.run_dropped += 1
 
     def skip(self, reason: SkipReason, count: int) -> None:
         """Count due events that were never generated."""

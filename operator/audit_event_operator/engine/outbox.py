@@ -164,7 +164,7 @@ class Outbox:
             size = len(event.body)
             order += 1
             if size > EVENT_LIMIT_BYTES:
-                ledger.drop(DropReason.OVERSIZE)
+                ledger.drop(DropReason.OVERSIZE, run)
                 self._tell(Parcel(self, event, order, run), DropReason.OVERSIZE)
                 continue
             used += size + PARCEL_OVERHEAD_BYTES
@@ -305,7 +305,7 @@ class Outbox:
             self.run_in_flight -= 1
 
     def _drop(self, parcel: Parcel, reason: DropReason) -> None:
-        self.ledger.drop(reason)
+        self.ledger.drop(reason, parcel.run)
         self._tell(parcel, reason)
         self._settle(parcel, published=False)
 

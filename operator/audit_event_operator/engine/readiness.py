@@ -1,4 +1,4 @@
-"""Which reason of the condition table a generator deserves now. Pure: circumstances in, verdict out.
+"""Which reason of the condition table applies to a generator now. Pure: circumstances in, the Ready condition out.
 
 All damping lives here (30 s for an unreachable or blocked broker, 60 s of skipped events), none in health scripts.
 Times are seconds of the loop's clock.
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audit_event_operator.engine.ports import OutletHealth, Trouble
-from audit_event_operator.engine.snapshot import Completion, Verdict
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.conditions import Completion, Ready, Reason
 
 SLOW_INTERVAL_SECONDS: Final = 60.0
 """Above this interval a declared queue is enough to be ready: a first confirm would be too long in coming."""
@@ -28,15 +27,15 @@ class Damping:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Everything a verdict depends on.
+    """Everything that the Ready condition depends on.
 
     `confirmed`: something was confirmed since Ready was last reset. `idle`: nothing buffered or in flight.
-    `skipping_since`: ticks have been skipped for want of room since then.
+    `skipping_since`: ticks have been skipped for want of room since then. `longest_gap_seconds`: between two due events.
     """
 
     now: float
-    queue: str
-    interval_seconds: float
+    destination: str
+    longest_gap_seconds: float
     suspended: bool = False
     invalid: str | None = None
     crashed: str | None = None
@@ -48,46 +47,50 @@ class Circumstances:
     skipping_since: float | None = None
 
 
-def judge(seen: Circumstances, damping: Damping) -> Verdict:
+def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
     """Give the one reason that tells the user most."""
     if seen.invalid is not None:
-        return Verdict(Reason.INVALID_SPEC, seen.invalid)
+        return Ready(Reason.INVALID_SPEC, seen.invalid)
     if seen.complete is not None:
-        return Verdict(Reason.COMPLETED, seen.complete.message)
+        return Ready(Reason.COMPLETED, seen.complete.message)
     if seen.suspended:
-        return Verdict(Reason.SUSPENDED, "spec.suspend is true: no events are generated. Set it to false to resume.")
+        return Ready(Reason.SUSPENDED, "spec.suspend is true: no events are generated. Set it to false to resume.")
     if seen.crashed is not None:
-        return Verdict(Reason.STARTING, seen.crashed)
+        return Ready(Reason.STARTING, seen.crashed)
     if seen.unavailable is not None:
-        return Verdict(seen.unavailable.reason, seen.unavailable.message)
+        return Ready(seen.unavailable.reason, seen.unavailable.message)
     health = seen.health or OutletHealth()
-    slow = seen.interval_seconds > SLOW_INTERVAL_SECONDS and seen.idle and health.ready_since is not None
+    slow = seen.longest_gap_seconds > SLOW_INTERVAL_SECONDS and seen.idle and health.ready_since is not None
     if health.trouble is not None and not (slow and health.trouble.reason is Reason.BROKER_UNREACHABLE):
         early = (
             health.trouble.reason is Reason.BROKER_UNREACHABLE
             and seen.now - health.trouble.since < damping.unreachable_seconds
         )
-        return Verdict(health.trouble.reason, health.trouble.message, early)
+        return Ready(health.trouble.reason, health.trouble.message, early)
     if health.blocked_since is not None and seen.now - health.blocked_since >= damping.blocked_seconds:
-        return Verdict(
+        return Ready(
             Reason.BROKER_BLOCKED,
             f"The broker {health.broker} has blocked publishing because it is short of memory or disk space. "
             "Events go on as soon as it lifts the block; see the broker's alarms.",
         )
     if seen.skipping_since is not None and seen.now - seen.skipping_since >= damping.backpressure_seconds:
-        return Verdict(
+        return Ready(
             Reason.BACKPRESSURE,
-            f'The broker takes events for queue "{seen.queue}" more slowly than spec.interval and spec.eventsPerInterval ask; '
-            "the surplus is skipped. Lower the rate or relieve the broker.",
+            f'The broker accepts events for queue "{seen.destination}" more slowly than the spec asks for (interval, '
+            "eventsPerInterval); the surplus is skipped. Lower the rate or relieve the broker.",
         )
     if seen.confirmed:
-        return Verdict(
-            Reason.PUBLISHING, f'Events are confirmed by {health.broker or "the broker"} for queue "{seen.queue}".'
+        return Ready(
+            Reason.PUBLISHING,
+            f'Events are confirmed by {health.broker or "the broker"} for queue "{seen.destination}".',
         )
     if slow:
-        return Verdict(
-            Reason.CONNECTED, f'Connected to {health.broker}; queue "{seen.queue}" is there and nothing is due yet.'
+        return Ready(
+            Reason.CONNECTED,
+            f'Connected to {health.broker}; queue "{seen.destination}" is there and nothing is due yet.',
         )
     if health.ready_since is not None:
-        return Verdict(Reason.STARTING, f'Waiting for the first confirm of queue "{seen.queue}" by {health.broker}.')
-    return Verdict(Reason.STARTING, f'Connecting to the broker for queue "{seen.queue}".')
+        return Ready(
+            Reason.STARTING, f'Waiting for the first confirm of queue "{seen.destination}" by {health.broker}.'
+        )
+    return Ready(Reason.STARTING, f'Connecting to the broker for queue "{seen.destination}".')

@@ -1,7 +1,7 @@
-"""How a generator stands: remembers what a verdict depends on over time, and gives it at most once a second.
+"""Remembers what the Ready condition of one generator depends on over time, and decides it at most once a second.
 
-The verdict itself is a pure function (`readiness`); this is its memory: since when ticks are skipped, whether anything was
-confirmed since Ready was last reset, what made the spec invalid or the task crash.
+The decision itself is pure (`readiness`); this is its memory: since when ticks are skipped, whether anything was confirmed
+since Ready was last reset, what made the spec invalid or the task crash.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from audit_event_operator.engine.egress import Egress
-from audit_event_operator.engine.readiness import Circumstances, Damping, judge
-from audit_event_operator.engine.snapshot import Completion, Verdict
-from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.engine.readiness import Circumstances, Damping, decide_ready
+from audit_event_operator.resource.conditions import Ready
+from audit_event_operator.timeline.timeline import Timeline
 
 _SKIP_STREAK_SECONDS: Final = 5.0
 """Skips further apart than this (or two intervals) are not one streak."""
 
-_JUDGE_SECONDS: Final = 1.0
+_DECIDE_SECONDS: Final = 1.0
 """Damping is no finer than this."""
 
 _NS: Final = 1_000_000_000
@@ -33,13 +33,13 @@ class ReadinessTracker:
         self._confirmed = False
         self._skipping_since: float | None = None
         self._last_skip = 0.0
-        self._verdict: Verdict | None = None
-        self._judged_at = 0.0
+        self._ready: Ready | None = None
+        self._decided_at = 0.0
 
     def reset(self, published: int) -> None:
         """Ready is Unknown until more than `published` events are confirmed."""
         self._published_at_reset, self._confirmed = published, False
-        self._skipping_since = self._verdict = None
+        self._skipping_since = self._ready = None
 
     def confirmed(self, published: int) -> bool:
         """Count a confirm; True for the first one after a reset."""
@@ -62,32 +62,32 @@ class ReadinessTracker:
             self._skipping_since = now
         self._last_skip = now
 
-    def forget_verdict(self) -> None:
-        """Something has changed: judge anew when next asked."""
-        self._verdict = None
+    def forget_ready(self) -> None:
+        """Something has changed: decide anew when next asked."""
+        self._ready = None
 
-    def verdict(self, now: float, spec: GeneratorSpec | None, egress: Egress, complete: Completion | None) -> Verdict:
-        """The verdict of this moment."""
-        if self._verdict is None or now - self._judged_at >= _JUDGE_SECONDS:
-            self._verdict, self._judged_at = self._judge(now, spec, egress, complete), now
-        return self._verdict
+    def ready(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
+        """The Ready condition of this moment."""
+        if self._ready is None or now - self._decided_at >= _DECIDE_SECONDS:
+            self._ready, self._decided_at = self._decide(now, timeline, egress), now
+        return self._ready
 
-    def _judge(self, now: float, spec: GeneratorSpec | None, egress: Egress, complete: Completion | None) -> Verdict:
-        interval_seconds = spec.interval_ns / _NS if spec is not None else 0.0
-        if self._skipping_since is not None and now - self._last_skip > max(_SKIP_STREAK_SECONDS, 2 * interval_seconds):
+    def _decide(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
+        gap_seconds = timeline.schedule.longest_gap_ns / _NS if timeline is not None else 0.0
+        if self._skipping_since is not None and now - self._last_skip > max(_SKIP_STREAK_SECONDS, 2 * gap_seconds):
             self._skipping_since = None
         seen = Circumstances(
             now=now,
-            queue=spec.queue if spec is not None else "",
-            interval_seconds=interval_seconds,
-            suspended=spec is not None and spec.suspend,
+            destination=egress.label,
+            longest_gap_seconds=gap_seconds,
+            suspended=timeline is not None and timeline.spec.suspend,
             invalid=self.invalid,
             crashed=self.crashed,
-            complete=complete,
+            complete=None if timeline is None else timeline.complete,
             unavailable=egress.unavailable,
             health=egress.health,
             confirmed=self._confirmed,
             idle=egress.idle,
             skipping_since=self._skipping_since,
         )
-        return judge(seen, self._damping)
+        return decide_ready(seen, self._damping)

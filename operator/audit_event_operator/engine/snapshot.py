@@ -1,17 +1,18 @@
-"""What readers see of one generator at one moment: plain values, taken in one loop turn.
+"""What readers see of one generator at one moment: who it is, its counts, and the facts, taken in one loop turn.
 
-Status reporter, metrics, pages and the final log line all read this, so they can never disagree.
+Status reporter, metrics, health, pages and the last log line read this one value, so they can never disagree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from fractions import Fraction
+from typing import NamedTuple
 
-from audit_event_operator.resource.advice import Advice
-from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.engine.ledger import Ledger
+from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.status import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Ref:
 
 
 class GeneratorState(StrEnum):
-    """What a generator is doing, for counting: an active one publishes or tries to, a failing one needs somebody."""
+    """What a generator is doing, for counting: an active one publishes or tries to, a failing one needs the user."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -34,62 +35,49 @@ class GeneratorState(StrEnum):
     FAILING = "failing"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The Ready condition in the making: one reason of the table, one sentence for the user.
+class Counts(NamedTuple):
+    """What became of the events since this process took the resource up.
 
-    `early`: the trouble is younger than its damping, so that Ready is Unknown rather than False (see `readiness`).
+    `generated = published + dropped + buffered + in_flight` holds in every snapshot.
     """
 
-    reason: Reason
-    message: str
-    early: bool = False
+    generated: int = 0
+    published: int = 0
+    dropped: int = 0
+    retried: int = 0
+    skipped: int = 0
+    buffered: int = 0
+    in_flight: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """The Complete condition in the making: which bound ended the run, and a sentence that says so."""
-
-    reason: CompletionReason
-    message: str
+def count(ledger: Ledger, outbox: Outbox | None) -> Counts:
+    """Read the counts of one ledger and what its outbox holds."""
+    return Counts(
+        ledger.generated,
+        ledger.published,
+        ledger.dropped_total,
+        ledger.retried,
+        ledger.skipped_total,
+        0 if outbox is None else outbox.buffered,
+        0 if outbox is None else outbox.in_flight,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One generator at one moment. Counts are since this process took the resource up; `events_published` is per run.
-
-    `generation` is the one in effect. `state` FAILING means Ready is False with Stalled. `connected` is about its broker.
-    `interval_seconds` and `target_rate` (events/s, 0 when nothing is due) are exact; `observed_rate` is confirmed events/s
-    over the last 30 s. `complete` is the Complete condition, `rate_limited` the message of RateLimited, None when absent.
-    `advice` is the ConfigurationWarning condition, empty when absent.
-    """
+    """One generator at one moment."""
 
     ref: Ref
     uid: str
-    generation: int
-    state: GeneratorState
-    verdict: Verdict
-    complete: Completion | None
-    rate_limited: str | None
-    queue: str
-    broker: str
-    connected: bool
-    interval_seconds: float
-    target_rate: Fraction
-    observed_rate: float
-    random_seed: int
-    generated: int
-    published: int
-    dropped: int
-    retried: int
-    skipped: int
-    buffered: int
-    in_flight: int
-    events_published: int
-    run_id: str | None
-    bounded: bool
-    start_time: datetime | None
-    completion_time: datetime | None
-    last_publish_time: datetime | None
-    restarts: int
-    advice: tuple[Advice, ...] = ()
+    counts: Counts
+    facts: Facts
+
+    @property
+    def state(self) -> GeneratorState:
+        """What it is doing; follows from the reason."""
+        ready = self.facts.ready
+        if ready.readiness.stalled:
+            return GeneratorState.FAILING
+        if ready.reason is Reason.COMPLETED:
+            return GeneratorState.COMPLETED
+        return GeneratorState.SUSPENDED if ready.reason is Reason.SUSPENDED else GeneratorState.ACTIVE

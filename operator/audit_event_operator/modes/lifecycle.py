@@ -122,7 +122,7 @@ async def wind_down(
     rows = operator.fleet.series()
     logger.info(
         "Stopped: %d events generated, %d published, %d dropped, %d in flight, %d buffered, %d skipped",
-        *(sum(getattr(row, name) for row in rows) for name in LEDGER_FIELDS),
+        *(sum(getattr(row.counts, name) for row in rows) for name in LEDGER_FIELDS),
     )
     await operator.context.brokers.aclose()
     if operator.journal is not None:

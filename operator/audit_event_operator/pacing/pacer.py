@@ -1,19 +1,19 @@
-"""Deadlines: tick k is due at start + k·interval, never "sleep after send", so that the rate is exact in the long run.
+"""Which ticks are due: tick k at its place on Λ, never "sleep after send", so that the rate is exact in the long run.
 
-All times are integer nanoseconds of one monotonic clock that the caller reads. A tick up to 250 ms late is made up for;
-a later one is skipped and counted in events, so there is never a burst after a stall, a pause or a clock step.
+All times are integer nanoseconds of one steady clock that the caller reads. A tick up to 250 ms late is made up for; a later
+one is skipped and counted in events, so there is never a burst after a stall, a pause or a clock step.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 from typing import Final
 
-NS_PER_SECOND: Final = 1_000_000_000
-_AHEAD_PARTS: Final = 1_000_000
+from audit_event_operator.pacing.schedule import Schedule
+
 LATENESS_LIMIT_NS: Final = 250_000_000
+_MILLIONTHS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,84 +30,73 @@ class Pacer:
     """The ticks of one generator.
 
     Args:
-        interval_ns: time between ticks, 1 ms to 24 h.
-        events_per_interval: events due at each tick, 1 to 10,000.
+        schedule: what is asked for.
         first_ns: when the first tick is due.
         cap: most events per second that may be due, None for no cap; what it cuts is reported as `limited`.
     """
 
-    def __init__(self, interval_ns: int, events_per_interval: int, first_ns: int, cap: Fraction | None = None) -> None:
-        self._interval_ns = interval_ns
-        self._events = events_per_interval
-        self._cap = cap
-        self._base_ns = first_ns
-        self._ticks = 0
+    def __init__(self, schedule: Schedule, first_ns: int, cap: Fraction | None = None) -> None:
         self._last_ns: int | None = None
-        self._ahead = Fraction(0)
-        self._set_share()
+        self._ahead = 0  # millionths of an event that were given before the cap had allowed them
+        self._begin(schedule, first_ns, cap)
 
-    @property
-    def next_ns(self) -> int:
+    def _begin(self, schedule: Schedule, first_ns: int, cap: Fraction | None) -> None:
+        self._schedule, self._origin_ns, self._cap = schedule, first_ns, cap
+        intensity = schedule.intensity if cap is None else schedule.intensity.capped(cap)
+        self._allowed = None if intensity is schedule.intensity else intensity
+        self._ticks = 0
+        self.next_ns = first_ns
         """When the next tick is due."""
-        return self._base_ns + self._ticks * self._interval_ns
-
-    @property
-    def rate(self) -> Fraction:
-        """Events per second that really are due, the cap taken into account."""
-        return Fraction(self._share * NS_PER_SECOND, self._interval_ns)
-
-    @property
-    def limited(self) -> bool:
-        """Whether the cap cuts the rate."""
-        return self._share < self._events
 
     def due(self, now_ns: int) -> Due | None:
         """Everything due at `now_ns` and not handed out before; None when nothing is."""
-        late_ns = now_ns - self.next_ns
-        if late_ns < 0:
+        if now_ns < self.next_ns:
             return None
-        first = self._ticks
-        end = first + late_ns // self._interval_ns + 1
+        schedule, origin_ns, first = self._schedule, self._origin_ns, self._ticks
+        elapsed_ns = now_ns - origin_ns
+        end = schedule.before(elapsed_ns + 1)
         start = first
-        if late_ns > LATENESS_LIMIT_NS:
-            missed = -(-(late_ns - LATENESS_LIMIT_NS) // self._interval_ns)
-            start = min(first + missed, end)
+        if now_ns - self.next_ns > LATENESS_LIMIT_NS:
+            start = max(first, schedule.before(elapsed_ns - LATENESS_LIMIT_NS))
+        oldest_ns = origin_ns + schedule.moment(start) if end > start else self.next_ns
         self._ticks = end
-        self._last_ns = self._base_ns + (end - 1) * self._interval_ns
-        events = self._events_before(end) - self._events_before(start)
-        asked = (end - start) * self._events
-        lag_ns = now_ns - (self._base_ns + start * self._interval_ns) if end > start else late_ns
-        return Due(events=events, late=(start - first) * self._events, limited=asked - events, lag_ns=lag_ns)
+        self._last_ns = origin_ns + schedule.moment(end - 1)
+        self.next_ns = origin_ns + schedule.moment(end)
+        asked = (end - start) * schedule.events
+        events = asked if self._allowed is None else self._allowed_before(end) - self._allowed_before(start)
+        return Due(events, (start - first) * schedule.events, asked - events, now_ns - oldest_ns)
 
-    def change(self, interval_ns: int, events_per_interval: int, cap: Fraction | None, now_ns: int) -> None:
-        """Take a new interval, batch or cap up in place: the next tick is at max(now, last tick + new interval)."""
-        if (interval_ns, events_per_interval, cap) == (self._interval_ns, self._events, self._cap):
+    def change(self, schedule: Schedule, cap: Fraction | None, now_ns: int) -> None:
+        """Take a new schedule or cap up in place: the next tick is at max(now, last tick + its new distance)."""
+        if (schedule, cap) == (self._schedule, self._cap):
             return
-        if interval_ns != self._interval_ns:
+        next_ns, gap_ns = self.next_ns, schedule.longest_gap_ns
+        if gap_ns != self._schedule.longest_gap_ns:
             # Before the first tick there is none to count from: it stays due when it was, or earlier if so asked.
-            next_ns = self.next_ns if self._last_ns is None else max(now_ns, self._last_ns + interval_ns)
-            next_ns = min(next_ns, now_ns + interval_ns) if self._last_ns is None else next_ns
-        else:
-            next_ns = self.next_ns
-        # What was given in advance is owed, else each change of a share below one would be worth an event.
-        ahead = self._ahead + self._events_before(self._ticks) - self._ticks * self._share
-        # Rounded up to a millionth of an event: exact fractions would grow longer with every change.
-        self._ahead = Fraction(min(ceil(ahead * _AHEAD_PARTS), _AHEAD_PARTS - 1), _AHEAD_PARTS)
-        self._interval_ns, self._events, self._cap = interval_ns, events_per_interval, cap
-        self._base_ns, self._ticks = next_ns, 0
-        self._set_share()
+            next_ns = min(next_ns, now_ns + gap_ns) if self._last_ns is None else max(now_ns, self._last_ns + gap_ns)
+        self._ahead = self._carried()
+        self._begin(schedule, next_ns, cap)
 
-    def restart(self, first_ns: int) -> None:
-        """Make the next tick due at `first_ns` (after a resume or for a new run)."""
-        self._base_ns, self._ticks, self._last_ns = first_ns, 0, None
-        self._ahead = Fraction(0)
+    def _allowed_before(self, tick: int) -> int:
+        """How many events the cap allows before a tick.
 
-    def _set_share(self) -> None:
-        share = Fraction(self._events)
-        if self._cap is not None:
-            share = min(share, self._cap * Fraction(self._interval_ns, NS_PER_SECOND))
-        self._share = share
+        Rounded up: the first event of a share below one must not wait for the sum to reach a whole event.
+        """
+        intensity = self._allowed
+        if intensity is None:
+            return tick * self._schedule.events
+        amount = intensity.amount(self._schedule.moment(tick)) * _MILLIONTHS - self._ahead * intensity.parts
+        return -(-amount // (intensity.parts * _MILLIONTHS))
 
-    def _events_before(self, tick: int) -> int:
-        # The first tick of a share below one must not wait for the sum to reach a whole event.
-        return tick * self._events if self._share == self._events else ceil(tick * self._share - self._ahead)
+    def _carried(self) -> int:
+        """What was given in advance is owed over a change, else each change of a share below one would be worth an event.
+
+        Kept to a millionth of an event, rounded up: exact fractions would grow longer with every change.
+        """
+        intensity = self._allowed
+        if intensity is None:
+            return self._ahead
+        owed = self._allowed_before(self._ticks) * intensity.parts - intensity.amount(
+            self._schedule.moment(self._ticks)
+        )
+        return min(self._ahead + -(-owed * _MILLIONTHS // intensity.parts), _MILLIONTHS - 1)

@@ -5,6 +5,7 @@ status.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
@@ -109,3 +110,28 @@ def readiness(reason: Reason, *, early: bool = False) -> Readiness:
     """
     settled = READINESS[reason]
     return Readiness("Unknown", reconciling=True) if early and settled.reconciling else settled
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The Ready condition in the making: one reason of the table, and a sentence for the user.
+
+    `early`: the trouble is younger than its damping (see `readiness`).
+    """
+
+    reason: Reason
+    message: str
+    early: bool = False
+
+    @property
+    def readiness(self) -> Readiness:
+        """What it means for the conditions."""
+        return readiness(self.reason, early=self.early)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The Complete condition in the making: which bound ended the run, and a sentence that tells."""
+
+    reason: CompletionReason
+    message: str

@@ -238,6 +238,11 @@ class GeneratorSpec(SpecModel):
         return None if self.run_duration is None else parse_duration(self.run_duration)
 
     @property
+    def destination_label(self) -> str:
+        """Where the events go, for people: the queue's name."""
+        return self.queue
+
+    @property
     def target_rate(self) -> Fraction:
         """The events per second that are asked for, whether suspended or not."""
         return Fraction(self.events_per_interval * NANOSECONDS_PER_SECOND, self.interval_ns)

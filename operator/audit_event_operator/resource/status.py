@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from audit_event_operator.resource.advice import Advice
-from audit_event_operator.resource.conditions import CompletionReason, ConditionStatus, Reason, readiness
+from audit_event_operator.resource.conditions import Completion, ConditionStatus, Ready
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 
 MAX_MESSAGE_LENGTH: Final = 1024
@@ -23,6 +23,7 @@ class Progress:
     """What was done in the current run before we came; all zero for a new resource."""
 
     events_published: int = 0
+    events_dropped: int = 0
     run_id: str | None = None
     start_time: datetime | None = None
     completion_time: datetime | None = None
@@ -31,60 +32,61 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a status shows.
+    """What is true of one generator at one moment, but for its counters: all that a status, a page or a metric tells.
 
     Attributes:
-        observed_generation: the generation whose spec is in effect (for InvalidSpec: the one that was refused).
-        reason: why the generator is ready or not.
-        message: a sentence for the user that goes with the reason.
-        early: the trouble is younger than its damping, so Ready is Unknown instead of False.
+        generation: the generation whose spec is in effect (for InvalidSpec: the one that was refused).
+        ready: why the generator is ready or not.
+        complete: which bound ended the run, None while it goes on.
         rate_limited: a sentence when a cap cuts the rate, else None.
-        completed: which bound ended the run, else None.
-        advice: what is allowed in the spec but unwise, the gravest first.
+        advice: what is valid in the spec but unwise, the gravest first.
+        destination: where events go, for people: today the queue's name; empty while unknown.
+        broker: `host:port/vhost` without the user; empty while unknown.
+        connected: the broker's connection is open.
+        interval_seconds: the spec's interval.
+        target_rate: events per second that are aimed at now; 0 while nothing is due.
+        observed_rate: events per second confirmed over the last 30 s.
+        random_seed: the seed in effect.
+        run_id: the run that the next five belong to.
+        bounded: the run has an end.
         events_published: confirmed by the broker in the current run.
         events_dropped: given up in the current run.
-        target_rate: events per second that are aimed at now; 0 while suspended. None is not shown.
-        observed_rate: events per second confirmed lately. None is not shown.
-        queue: the name of the queue.
-        broker: `host:port/vhost` without the user.
-        random_seed: the seed in effect.
-        owner: identity of the operator process.
         start_time: first tick of the run, aware, as the others.
         completion_time: end of the run.
         last_publish_time: last confirm.
-        run_id: the run that the counters belong to.
+        restarts: how often the generator's task crashed.
     """
 
-    observed_generation: int
-    reason: Reason
-    message: str
-    early: bool = False
+    generation: int
+    ready: Ready
+    complete: Completion | None = None
     rate_limited: str | None = None
-    completed: CompletionReason | None = None
     advice: tuple[Advice, ...] = ()
+    destination: str = ""
+    broker: str = ""
+    connected: bool = False
+    interval_seconds: float = 0.0
+    target_rate: Fraction = Fraction(0)
+    observed_rate: float = 0.0
+    random_seed: int = 0
+    run_id: str | None = None
+    bounded: bool = False
     events_published: int = 0
     events_dropped: int = 0
-    target_rate: Fraction | None = None
-    observed_rate: Fraction | None = None
-    queue: str | None = None
-    broker: str | None = None
-    random_seed: int | None = None
-    owner: str | None = None
     start_time: datetime | None = None
     completion_time: datetime | None = None
     last_publish_time: datetime | None = None
-    run_id: str | None = None
+    restarts: int = 0
 
 
 def parse_progress(status: Mapping[str, Any] | None) -> Progress:
     """Read back what a status says was done. Never raises: what cannot be read counts as not done."""
     if not isinstance(status, Mapping):
         return Progress()
-    published, run_id = status.get("eventsPublished"), status.get("runId")
-    if isinstance(published, float) and published.is_integer():
-        published = int(published)
+    run_id = status.get("runId")
     return Progress(
-        events_published=published if type(published) is int and 0 <= published <= MAX_EXACT_INTEGER else 0,
+        events_published=_parse_count(status.get("eventsPublished")),
+        events_dropped=_parse_count(status.get("eventsDropped")),
         run_id=run_id if isinstance(run_id, str) and run_id else None,
         start_time=_parse_time(status.get("startTime")),
         completion_time=_parse_time(status.get("completionTime")),
@@ -92,25 +94,28 @@ def parse_progress(status: Mapping[str, Any] | None) -> Progress:
     )
 
 
-def build_status(facts: Facts, previous: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
+def build_status(
+    facts: Facts, previous: Mapping[str, Any] | None, now: datetime, *, owner: str | None = None
+) -> dict[str, Any]:
     """Build the whole status.
 
     Args:
         facts: what is true now.
         previous: the status before, for the transition times of conditions that did not change; may be anything.
         now: aware; the transition time of those that did.
+        owner: identity of the operator process.
     """
     status = {
-        "observedGeneration": facts.observed_generation,
+        "observedGeneration": facts.generation,
         "conditions": _conditions(facts, _transition_times(previous), _format_seconds(now)),
         "eventsPublished": facts.events_published,
         "eventsDropped": facts.events_dropped,
-        "targetRate": None if facts.target_rate is None else format_rate(facts.target_rate),
-        "observedRate": None if facts.observed_rate is None else format_rate(facts.observed_rate),
-        "queue": facts.queue,
-        "broker": facts.broker,
+        "targetRate": format_rate(facts.target_rate),
+        "observedRate": format_rate(Fraction(facts.observed_rate).limit_denominator(1_000_000)),
+        "queue": facts.destination or None,
+        "broker": facts.broker or None,
         "randomSeed": facts.random_seed,
-        "owner": None if facts.owner is None else facts.owner[:MAX_OWNER_LENGTH],
+        "owner": None if owner is None else owner[:MAX_OWNER_LENGTH],
         "startTime": _format_milliseconds(facts.start_time),
         "completionTime": _format_milliseconds(facts.completion_time),
         "lastPublishTime": _format_milliseconds(facts.last_publish_time),
@@ -146,16 +151,16 @@ def format_rate(events_per_second: Fraction) -> str:
 
 
 def _conditions(facts: Facts, since: Mapping[tuple[str, str], str], now: str) -> list[dict[str, Any]]:
-    ready = readiness(facts.reason, early=facts.early)
-    wanted: list[tuple[str, ConditionStatus, str, str]] = [("Ready", ready.status, facts.reason, facts.message)]
-    if ready.reconciling:
-        wanted.append(("Reconciling", "True", facts.reason, facts.message))
-    if ready.stalled:
-        wanted.append(("Stalled", "True", facts.reason, facts.message))
+    ready, meaning = facts.ready, facts.ready.readiness
+    wanted: list[tuple[str, ConditionStatus, str, str]] = [("Ready", meaning.status, ready.reason, ready.message)]
+    if meaning.reconciling:
+        wanted.append(("Reconciling", "True", ready.reason, ready.message))
+    if meaning.stalled:
+        wanted.append(("Stalled", "True", ready.reason, ready.message))
     if facts.rate_limited is not None:
         wanted.append(("RateLimited", "True", "RateLimited", facts.rate_limited))
-    if facts.completed is not None:
-        wanted.append(("Complete", "True", facts.completed, facts.message))
+    if facts.complete is not None:
+        wanted.append(("Complete", "True", facts.complete.reason, facts.complete.message))
     if facts.advice:
         told = " ".join(advice.message for advice in facts.advice)
         wanted.append(("ConfigurationWarning", "True", facts.advice[0].reason, told))
@@ -163,7 +168,7 @@ def _conditions(facts: Facts, since: Mapping[tuple[str, str], str], now: str) ->
         {
             "type": kind,
             "status": status,
-            "observedGeneration": facts.observed_generation,
+            "observedGeneration": facts.generation,
             "lastTransitionTime": since.get((kind, status), now),
             "reason": str(reason),
             "message": _shorten(message),
@@ -188,6 +193,12 @@ def _transition_times(previous: Mapping[str, Any] | None) -> dict[tuple[str, str
 
 def _shorten(message: str) -> str:
     return message if len(message) <= MAX_MESSAGE_LENGTH else message[: MAX_MESSAGE_LENGTH - 1] + "…"
+
+
+def _parse_count(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MAX_EXACT_INTEGER else 0
 
 
 def _parse_time(value: object) -> datetime | None:

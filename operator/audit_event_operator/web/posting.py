@@ -129,7 +129,7 @@ class Posting:
                 else {"X-Audit-Queue": quote(default_stream.destination.label, safe=_HEADER_SAFE)}
             )
         snapshot = self._fleet.find(ref)
-        queue = {} if snapshot is None else {"X-Audit-Queue": quote(snapshot.queue, safe=_HEADER_SAFE)}
+        queue = {} if snapshot is None else {"X-Audit-Queue": quote(snapshot.facts.destination, safe=_HEADER_SAFE)}
         return {"X-Audit-Generator": str(ref), **queue}
 
 

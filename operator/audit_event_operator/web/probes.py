@@ -63,6 +63,6 @@ def _row(each: Snapshot) -> dict[str, Any]:
         "namespace": each.ref.namespace,
         "name": each.ref.name,
         "state": each.state,
-        "reason": each.verdict.reason,
-        "connected": each.connected,
+        "reason": each.facts.ready.reason,
+        "connected": each.facts.connected,
     }

@@ -5,44 +5,40 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.engine.snapshot import Counts, Ref, Snapshot
+from audit_event_operator.resource.conditions import Ready, Reason
+from audit_event_operator.resource.status import Facts
 
 DEMO = Ref("default", "demo")
 
 
-def make_snapshot(ref: Ref = DEMO, uid: str = "uid-1", **changes: Any) -> Snapshot:
-    snapshot = Snapshot(
-        ref=ref,
-        uid=uid,
+def make_snapshot(
+    ref: Ref = DEMO,
+    uid: str = "uid-1",
+    reason: Reason = Reason.PUBLISHING,
+    message: str = "Events are confirmed.",
+    **changes: Any,
+) -> Snapshot:
+    """One generator that publishes, unless told otherwise; `changes` are counts or facts."""
+    facts = Facts(
         generation=1,
-        state=GeneratorState.ACTIVE,
-        verdict=Verdict(Reason.PUBLISHING, "Events are confirmed."),
-        complete=None,
-        rate_limited=None,
-        queue="audit_events",
+        ready=Ready(reason, message),
+        destination="audit_events",
         broker="broker:5672/%2F",
         connected=True,
         interval_seconds=5.0,
         target_rate=Fraction(1, 5),
         observed_rate=0.2,
         random_seed=42,
-        generated=3,
-        published=3,
-        dropped=0,
-        retried=0,
-        skipped=0,
-        buffered=0,
-        in_flight=0,
         events_published=3,
-        run_id=None,
-        bounded=False,
-        start_time=None,
-        completion_time=None,
-        last_publish_time=None,
-        restarts=0,
     )
-    return replace(snapshot, **changes)
+    return changed(Snapshot(ref, uid, Counts(generated=3, published=3), facts), **changes)
+
+
+def changed(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """The same generator with other counts or facts."""
+    counts = {name: changes.pop(name) for name in Counts._fields if name in changes}
+    return replace(snapshot, counts=snapshot.counts._replace(**counts), facts=replace(snapshot.facts, **changes))
 
 
 class FakeFleet:
@@ -64,14 +60,14 @@ class FakeFleet:
     def apply(self, ref, uid, generation, spec, progress, *, preexisting=False) -> None:
         self.told.append(("apply", ref.name, generation, preexisting))
         self.known[uid] = make_snapshot(
-            ref, uid, generation=generation, events_published=progress.events_published, queue=spec.queue
+            ref, uid, generation=generation, events_published=progress.events_published, destination=spec.queue
         )
         self._notify(uid)
 
     def reject(self, ref, uid, generation, message, progress=None) -> None:
         self.told.append(("reject", ref.name, generation, message))
-        verdict = Verdict(Reason.INVALID_SPEC, message)
-        self.known[uid] = make_snapshot(ref, uid, generation=generation, verdict=verdict)
+        ready = Ready(Reason.INVALID_SPEC, message)
+        self.known[uid] = make_snapshot(ref, uid, generation=generation, ready=ready)
         self._notify(uid)
 
     def discard(self, uid: str) -> None:
@@ -107,7 +103,7 @@ class FakeFleet:
     # what tests do with it
 
     def become(self, uid: str, **changes: Any) -> None:
-        self.known[uid] = replace(self.known[uid], **changes)
+        self.known[uid] = changed(self.known[uid], **changes)
         self._notify(uid)
 
     def names(self) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from audit_event_operator.resource.advice import advice_on
-from audit_event_operator.resource.conditions import READINESS, CompletionReason, Reason, readiness
+from audit_event_operator.resource.conditions import READINESS, Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.names import API_VERSION, GROUP, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
@@ -45,9 +45,10 @@ def test_every_object_of_testdata_is_a_case() -> None:
 @pytest.mark.parametrize("early", [False, True], ids=["settled", "early"])
 @pytest.mark.parametrize("reason", Reason)
 def test_the_health_of_every_reason_follows_from_ready(reason: Reason, early: bool) -> None:
-    completed = CompletionReason.DURATION_ELAPSED if reason is Reason.COMPLETED else None
-    status = build_status(Facts(7, reason, "A sentence.", early=early, completed=completed), None, NOW)
-    wanted = {"Unknown": "Progressing", "True": "Healthy", "False": "Degraded"}[readiness(reason, early=early).status]
+    ready = Ready(reason, "A sentence.", early)
+    complete = Completion(CompletionReason.DURATION_ELAPSED, "A sentence.") if reason is Reason.COMPLETED else None
+    status = build_status(Facts(7, ready, complete=complete), None, NOW)
+    wanted = {"Unknown": "Progressing", "True": "Healthy", "False": "Degraded"}[ready.readiness.status]
     assert health(7, status) == ("Suspended" if reason is Reason.SUSPENDED else wanted)
     assert argo_lua.run(HEALTH, resource(7, status))["message"] == "A sentence."
 
@@ -55,8 +56,8 @@ def test_the_health_of_every_reason_follows_from_ready(reason: Reason, early: bo
 @pytest.mark.parametrize("reason", Reason)
 def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason: Reason) -> None:
     advice = advice_on(parse_spec({"queue": "audit "}))
-    plain = resource(7, build_status(Facts(7, reason, "A sentence."), None, NOW))
-    warned = resource(7, build_status(Facts(7, reason, "A sentence.", advice=advice), None, NOW))
+    plain = resource(7, build_status(Facts(7, Ready(reason, "A sentence.")), None, NOW))
+    warned = resource(7, build_status(Facts(7, Ready(reason, "A sentence."), advice=advice), None, NOW))
     assert plain != warned
     warned["status"]["conditions"].reverse()  # wherever it stands
     assert argo_lua.run(HEALTH, warned) == argo_lua.run(HEALTH, plain)
@@ -64,7 +65,7 @@ def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason: Reaso
 
 @pytest.mark.parametrize("reason", READINESS)
 def test_a_change_that_is_not_in_effect_is_progressing_whatever_was_before(reason: Reason) -> None:
-    assert health(8, build_status(Facts(7, reason, "A sentence."), None, NOW)) == "Progressing"
+    assert health(8, build_status(Facts(7, Ready(reason, "A sentence.")), None, NOW)) == "Progressing"
 
 
 @pytest.mark.parametrize(

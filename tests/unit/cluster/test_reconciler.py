@@ -33,7 +33,7 @@ def reconciler(fleet, notes):
 def test_a_new_resource_is_applied_with_what_its_status_says_was_done(fleet, reconciler, notes):
     reconciler.take("ADDED", make_resource(status={"eventsPublished": 7}))
     assert fleet.told == [("apply", "demo", 1, False)]
-    assert fleet.known["uid-demo"].events_published == 7
+    assert fleet.known["uid-demo"].facts.events_published == 7
     assert notes.seen == [("uid-demo", {"eventsPublished": 7})]
 
 

@@ -10,8 +10,8 @@ import pytest
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import Conflict, Forbidden, Throttled, Unprocessable, Unreachable
 from audit_event_operator.cluster.status.reporter import Pace, Reporter
-from audit_event_operator.engine.snapshot import Completion, Ref, Verdict
-from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 from support.doubles.fleet import FakeFleet
@@ -19,8 +19,8 @@ from support.doubles.kubernetes import FakeCluster, make_resource
 
 pytestmark = pytest.mark.looptime
 
-UNREACHABLE = Verdict(Reason.BROKER_UNREACHABLE, "The broker cannot be reached.")
-STARTING = Verdict(Reason.STARTING, "Connecting.")
+UNREACHABLE = Ready(Reason.BROKER_UNREACHABLE, "The broker cannot be reached.")
+STARTING = Ready(Reason.STARTING, "Connecting.")
 
 
 class Bench:
@@ -317,9 +317,9 @@ async def test_a_restart_of_the_operator_does_not_make_a_ready_resource_unready(
     second = Bench()
     async with second.running():
         uid = second.start(status=first.status())
-        second.fleet.become(uid, verdict=STARTING)
+        second.fleet.become(uid, ready=STARTING)
         await asyncio.sleep(5)
-        second.fleet.become(uid, verdict=Verdict(Reason.PUBLISHING, "Events are confirmed."))
+        second.fleet.become(uid, ready=Ready(Reason.PUBLISHING, "Events are confirmed."))
         await asyncio.sleep(20)
         assert [status["conditions"][0]["reason"] for _, _, status in second.cluster.statuses] == []
         await asyncio.sleep(15)
@@ -334,7 +334,7 @@ async def test_a_resource_that_does_not_come_back_is_reported_as_starting_after_
     second = Bench()
     async with second.running():
         uid = second.start(status=first.status())
-        second.fleet.become(uid, verdict=STARTING)
+        second.fleet.become(uid, ready=STARTING)
         await asyncio.sleep(11)
         assert second.status()["conditions"][0]["reason"] == "Starting"
 
@@ -346,7 +346,7 @@ async def test_the_last_words_come_with_bounded_runs_first_and_keep_the_conditio
         bench.start("bounded")
         await asyncio.sleep(1)
     for uid, bounded in (("uid-endless", False), ("uid-bounded", True)):
-        bench.fleet.become(uid, events_published=99, verdict=STARTING, bounded=bounded)
+        bench.fleet.become(uid, events_published=99, ready=STARTING, bounded=bounded)
     bench.cluster.statuses.clear()
     assert await bench.reporter.flush(3) == 2
     assert [name for _, name, _ in bench.cluster.statuses] == ["bounded", "endless"]
@@ -361,7 +361,7 @@ async def test_a_run_that_completed_while_draining_says_so():
         await asyncio.sleep(1)
     message = "Published 9 events; spec.maxEvents is 9."
     bench.fleet.become(
-        uid, events_published=9, bounded=True, verdict=Verdict(Reason.COMPLETED, message),
+        uid, events_published=9, bounded=True, ready=Ready(Reason.COMPLETED, message),
         complete=Completion(CompletionReason.MAX_EVENTS_REACHED, message),
     )  # fmt: skip
     await bench.reporter.flush(3)
@@ -385,6 +385,6 @@ async def test_nothing_is_written_by_who_is_not_the_leader_any_more():
     async with bench.running():
         uid = bench.start()
         await asyncio.sleep(1)
-    bench.fleet.become(uid, verdict=UNREACHABLE)
+    bench.fleet.become(uid, ready=UNREACHABLE)
     await asyncio.sleep(60)
     assert bench.written() == 1

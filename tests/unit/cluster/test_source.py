@@ -183,7 +183,7 @@ async def test_the_work_moves_on_sigterm(cluster):
         await first.source.close()
         await asyncio.sleep(3)
         assert second.fleet.told == [("start",), ("apply", "demo", 1, True)]
-        assert second.fleet.known["uid-demo"].events_published == 77
+        assert second.fleet.known["uid-demo"].facts.events_published == 77
 
 
 async def test_a_lease_in_other_hands_stops_everything_and_work_begins_anew_when_it_is_ours_again(cluster):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
@@ -10,10 +9,10 @@ from prometheus_client.metrics_core import Metric
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.cluster.api.counts import Kind, Result
 from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
-from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
-from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.engine.snapshot import GeneratorState
 from audit_event_operator.web.metrics.families import families
 from audit_event_operator.web.metrics.sample import CONNECTION_STATES, HistogramSample, Sample
+from support.doubles.fleet import make_snapshot
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 
@@ -60,36 +59,7 @@ HISTOGRAM = HistogramSample((1.0,), (0, 0), 0.0)
 
 def a_sample() -> Sample:
     """A scrape in which no family is empty, so that each shows its labels."""
-    snapshot = Snapshot(
-        ref=Ref("default", "demo"),
-        uid="1",
-        generation=1,
-        state=GeneratorState.ACTIVE,
-        verdict=Verdict(Reason.PUBLISHING, "Fine."),
-        complete=None,
-        rate_limited=None,
-        queue="audit_events",
-        broker="rabbitmq:5672/%2F",
-        connected=True,
-        interval_seconds=5.0,
-        target_rate=Fraction(1, 5),
-        observed_rate=0.2,
-        random_seed=7,
-        generated=1,
-        published=1,
-        dropped=0,
-        retried=0,
-        skipped=0,
-        buffered=0,
-        in_flight=0,
-        events_published=1,
-        run_id=None,
-        bounded=False,
-        start_time=None,
-        completion_time=None,
-        last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        restarts=0,
-    )
+    snapshot = make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     return Sample(
         resources=(snapshot,),
         connected=True,

@@ -25,8 +25,8 @@ async def test_a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_pause(contex
     step[0] = step_seconds
     await asyncio.sleep(10)
     after = fleet.find(REF)
-    assert after.published - before.published == 10
-    assert after.skipped == before.skipped == 0
-    moved = (after.last_publish_time - before.last_publish_time).total_seconds()
+    assert after.counts.published - before.counts.published == 10
+    assert after.counts.skipped == before.counts.skipped == 0
+    moved = (after.facts.last_publish_time - before.facts.last_publish_time).total_seconds()
     assert moved == pytest.approx(step_seconds + 10, abs=1), "what is told follows the clock"
     await fleet.shutdown(0)

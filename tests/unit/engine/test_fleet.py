@@ -34,16 +34,19 @@ def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, preexisting=Fal
 
 
 def conserved(snapshot) -> bool:
-    return snapshot.generated == snapshot.published + snapshot.dropped + snapshot.buffered + snapshot.in_flight
+    return (
+        snapshot.counts.generated
+        == snapshot.counts.published + snapshot.counts.dropped + snapshot.counts.buffered + snapshot.counts.in_flight
+    )
 
 
 async def test_a_resource_added_while_we_run_publishes_at_once_and_then_at_its_interval(fleet):
     apply(fleet, interval="5s")
     await asyncio.sleep(0.1)
-    assert fleet.find(REF).published == 1
+    assert fleet.find(REF).counts.published == 1
     await asyncio.sleep(10)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.verdict.reason, snapshot.state) == (
+    assert (snapshot.counts.published, snapshot.facts.ready.reason, snapshot.state) == (
         3,
         Reason.PUBLISHING,
         GeneratorState.ACTIVE,
@@ -53,22 +56,22 @@ async def test_a_resource_added_while_we_run_publishes_at_once_and_then_at_its_i
 
 async def test_what_is_unwise_in_a_spec_is_in_the_snapshot_for_as_long_as_it_is_in_effect(fleet):
     apply(fleet, interval="10s", runDuration="10s")
-    (advice,) = fleet.find(REF).advice
+    (advice,) = fleet.find(REF).facts.advice
     assert advice.reason is AdviceReason.ENDS_AFTER_ONE_TICK
     fleet.reject(REF, "u1", 2, "It cannot be.")
-    assert fleet.find(REF).advice == ()
+    assert fleet.find(REF).facts.advice == ()
     apply(fleet, generation=3, interval="1s", runDuration="10s")
     await asyncio.sleep(0.1)
-    assert (fleet.find(REF).advice, fleet.find(REF).verdict.reason) == ((), Reason.PUBLISHING)
+    assert (fleet.find(REF).facts.advice, fleet.find(REF).facts.ready.reason) == ((), Reason.PUBLISHING)
 
 
 async def test_a_changed_interval_is_taken_up_in_place_and_keeps_the_counters(fleet, brokers):
     apply(fleet, interval="5s")
     await asyncio.sleep(1)
     apply(fleet, generation=2, interval="100ms")
-    assert fleet.find(REF).generation == 2
+    assert fleet.find(REF).facts.generation == 2
     await asyncio.sleep(1)
-    assert fleet.find(REF).published == pytest.approx(11, abs=1)
+    assert fleet.find(REF).counts.published == pytest.approx(11, abs=1)
     assert len(brokers.outlets) == 1
 
 
@@ -78,17 +81,17 @@ async def test_an_older_or_equal_generation_changes_nothing(fleet):
     apply(fleet, generation=3, interval="1ms")
     apply(fleet, generation=2, interval="1ms")
     await asyncio.sleep(3)
-    assert fleet.find(REF).published <= 4
+    assert fleet.find(REF).counts.published <= 4
 
 
 async def test_nothing_is_generated_before_the_broker_was_there_once(fleet, brokers):
     brokers.connecting = False
     apply(fleet, interval="100ms")
     await asyncio.sleep(60)
-    assert fleet.find(REF).generated == 0
+    assert fleet.find(REF).counts.generated == 0
     brokers.outlets[0].ready()
     await asyncio.sleep(0.05)
-    assert fleet.find(REF).published == 1
+    assert fleet.find(REF).counts.published == 1
 
 
 async def test_a_broker_that_takes_nothing_fills_the_buffer_and_then_ticks_are_skipped(fleet, brokers):
@@ -97,14 +100,14 @@ async def test_a_broker_that_takes_nothing_fills_the_buffer_and_then_ticks_are_s
     brokers.taking = False
     await asyncio.sleep(10)
     snapshot = fleet.find(REF)
-    assert snapshot.buffered == 100, "one second of the target rate"
-    assert snapshot.skipped > 800
+    assert snapshot.counts.buffered == 100, "one second of the target rate"
+    assert snapshot.counts.skipped > 800
     assert conserved(snapshot)
     brokers.taking = True
     brokers.outlets[0].pump()
     await asyncio.sleep(0.5)
     snapshot = fleet.find(REF)
-    assert snapshot.buffered == 0
+    assert snapshot.counts.buffered == 0
     assert conserved(snapshot)
 
 
@@ -112,7 +115,7 @@ async def test_a_tick_larger_than_the_buffer_enters_it_as_room_appears(fleet):
     apply(fleet, interval="10s", eventsPerInterval=10_000)
     await asyncio.sleep(9)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.skipped) == (10_000, 0)
+    assert (snapshot.counts.published, snapshot.counts.skipped) == (10_000, 0)
 
 
 async def test_suspend_stops_at_once_and_says_so_and_resuming_ticks_at_once(fleet):
@@ -120,24 +123,28 @@ async def test_suspend_stops_at_once_and_says_so_and_resuming_ticks_at_once(flee
     await asyncio.sleep(2.5)
     apply(fleet, generation=2, interval="1s", suspend=True)
     before = fleet.find(REF)
-    assert (before.verdict.reason, before.target_rate, before.state) == (Reason.SUSPENDED, 0, GeneratorState.SUSPENDED)
+    assert (before.facts.ready.reason, before.facts.target_rate, before.state) == (
+        Reason.SUSPENDED,
+        0,
+        GeneratorState.SUSPENDED,
+    )
     await asyncio.sleep(60)
-    assert fleet.find(REF).published == before.published
+    assert fleet.find(REF).counts.published == before.counts.published
     apply(fleet, generation=3, interval="1s")
-    assert fleet.find(REF).verdict.reason is Reason.STARTING
+    assert fleet.find(REF).facts.ready.reason is Reason.STARTING
     await asyncio.sleep(0.1)
-    assert fleet.find(REF).published == before.published + 1
-    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+    assert fleet.find(REF).counts.published == before.counts.published + 1
+    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
 
 
 async def test_a_bounded_run_publishes_exactly_its_events_and_completes(fleet):
     apply(fleet, interval="100ms", eventsPerInterval=70, maxEvents=1000)
     await asyncio.sleep(10)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.generated) == (1000, 1000)
-    assert snapshot.verdict.reason is Reason.COMPLETED
-    assert snapshot.complete.reason is CompletionReason.MAX_EVENTS_REACHED
-    assert snapshot.completion_time is not None
+    assert (snapshot.counts.published, snapshot.counts.generated) == (1000, 1000)
+    assert snapshot.facts.ready.reason is Reason.COMPLETED
+    assert snapshot.facts.complete.reason is CompletionReason.MAX_EVENTS_REACHED
+    assert snapshot.facts.completion_time is not None
 
 
 async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
@@ -147,8 +154,8 @@ async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
         await asyncio.sleep(0.2)
         brokers.outlets[0].answer(outcome)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.events_published, snapshot.generated) == (55, 55, 55)
-    assert snapshot.retried > 0
+    assert (snapshot.counts.published, snapshot.facts.events_published, snapshot.counts.generated) == (55, 55, 55)
+    assert snapshot.counts.retried > 0
 
 
 async def test_a_new_run_id_runs_it_again_and_restarts_the_sequence(fleet, brokers):
@@ -157,7 +164,7 @@ async def test_a_new_run_id_runs_it_again_and_restarts_the_sequence(fleet, broke
     apply(fleet, generation=2, interval="100ms", eventsPerInterval=50, maxEvents=100, randomSeed=7, runId="again")
     await asyncio.sleep(5)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.events_published, snapshot.run_id) == (200, 100, "again")
+    assert (snapshot.counts.published, snapshot.facts.events_published, snapshot.facts.run_id) == (200, 100, "again")
     bodies = [parcel.event.body.partition(b"server_hostname")[2] for parcel in brokers.outlets[0].written]
     assert bodies[:100] == bodies[100:], "the same seed and sequence say the same"
 
@@ -166,9 +173,9 @@ async def test_raising_max_events_continues_the_run(fleet):
     apply(fleet, interval="10ms", maxEvents=100)
     await asyncio.sleep(5)
     apply(fleet, generation=2, interval="10ms", maxEvents=150)
-    assert fleet.find(REF).complete is None
+    assert fleet.find(REF).facts.complete is None
     await asyncio.sleep(5)
-    assert fleet.find(REF).published == 150
+    assert fleet.find(REF).counts.published == 150
 
 
 async def test_run_duration_counts_from_the_first_tick_and_suspended_time_counts(fleet):
@@ -177,15 +184,15 @@ async def test_run_duration_counts_from_the_first_tick_and_suspended_time_counts
     apply(fleet, generation=2, interval="1s", runDuration="10s", suspend=True)
     await asyncio.sleep(8)
     snapshot = fleet.find(REF)
-    assert snapshot.complete.reason is CompletionReason.DURATION_ELAPSED
-    assert snapshot.published == 4
+    assert snapshot.facts.complete.reason is CompletionReason.DURATION_ELAPSED
+    assert snapshot.counts.published == 4
 
 
 async def test_progress_in_the_status_is_taken_up(fleet):
     apply(fleet, interval="10ms", maxEvents=100, progress=Progress(events_published=90))
     await asyncio.sleep(3)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.events_published) == (10, 100)
+    assert (snapshot.counts.published, snapshot.facts.events_published) == (10, 100)
 
 
 async def test_a_completed_run_stays_completed_over_a_restart(fleet):
@@ -194,16 +201,20 @@ async def test_a_completed_run_stays_completed_over_a_restart(fleet):
     apply(fleet, interval="10ms", maxEvents=100, progress=progress, preexisting=True)
     await asyncio.sleep(3)
     snapshot = fleet.find(REF)
-    assert (snapshot.published, snapshot.completion_time, snapshot.verdict.reason) == (0, done, Reason.COMPLETED)
+    assert (snapshot.counts.published, snapshot.facts.completion_time, snapshot.facts.ready.reason) == (
+        0,
+        done,
+        Reason.COMPLETED,
+    )
 
 
 async def test_a_resource_that_existed_before_keeps_its_rhythm(fleet, context):
     last = datetime.fromtimestamp(context.wall_ns() / 1e9, UTC) - timedelta(seconds=100)
     apply(fleet, interval="1h", progress=Progress(last_publish_time=last), preexisting=True)
     await asyncio.sleep(3490)
-    assert fleet.find(REF).published == 0
+    assert fleet.find(REF).counts.published == 0
     await asyncio.sleep(20)
-    assert fleet.find(REF).published == 1
+    assert fleet.find(REF).counts.published == 1
 
 
 async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
@@ -212,13 +223,13 @@ async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
     await asyncio.sleep(0.1)
     apply(fleet, generation=2, interval="1s", eventsPerInterval=5, queue="other")
     await asyncio.sleep(1)
-    assert fleet.find(REF).generation == 1
+    assert fleet.find(REF).facts.generation == 1
     assert len(brokers.outlets) == 1
     brokers.answering = True
     brokers.outlets[0].answer()
     await asyncio.sleep(0.1)
     snapshot = fleet.find(REF)
-    assert (snapshot.generation, snapshot.queue, snapshot.dropped) == (2, "other", 0)
+    assert (snapshot.facts.generation, snapshot.facts.destination, snapshot.counts.dropped) == (2, "other", 0)
     assert [outlet.destination.label for outlet in brokers.outlets] == ["audit_events", "other"]
     assert brokers.outlets[0].closed_after is not None
 
@@ -231,7 +242,7 @@ async def test_what_cannot_drain_in_time_is_dropped_as_target_changed(fleet, bro
     apply(fleet, generation=3, interval="1s", queue="third")
     await asyncio.sleep(6)
     snapshot = fleet.find(REF)
-    assert (snapshot.generation, snapshot.queue) == (3, "third")
+    assert (snapshot.facts.generation, snapshot.facts.destination) == (3, "third")
     assert fleet.totals.dropped == {"target_changed": 5}
     assert conserved(snapshot)
     assert [outlet.destination.label for outlet in brokers.outlets] == ["audit_events", "third"], (
@@ -250,14 +261,14 @@ async def test_deleting_drops_the_buffer_at_once_and_lets_written_events_be_conf
     assert fleet.snapshots() == []
     assert outlet.closed_after == 5.0
     (departed,) = fleet.series()
-    assert departed.buffered == 0
-    assert departed.in_flight > 0
+    assert departed.counts.buffered == 0
+    assert departed.counts.in_flight > 0
     assert conserved(departed)
     written = len(outlet.written)
     outlet.answer()
     await asyncio.sleep(2)
     (departed,) = fleet.series()
-    assert (departed.in_flight, departed.published, len(outlet.written)) == (0, written, written)
+    assert (departed.counts.in_flight, departed.counts.published, len(outlet.written)) == (0, written, written)
     await asyncio.sleep(70)
     assert fleet.series() == []
 
@@ -268,7 +279,7 @@ async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fle
     fleet.discard("u1")
     apply(fleet, uid="u2", interval="1s", suspend=True)
     (row,) = fleet.series()
-    assert (row.uid, row.generated) == ("u2", 0)
+    assert (row.uid, row.counts.generated) == ("u2", 0)
 
 
 async def test_an_invalid_spec_stops_the_generator_and_a_mended_one_starts_it_again(fleet):
@@ -276,13 +287,17 @@ async def test_an_invalid_spec_stops_the_generator_and_a_mended_one_starts_it_ag
     await asyncio.sleep(1)
     fleet.reject(REF, "u1", 2, "spec.interval: must be between 1ms and 24h")
     before = fleet.find(REF)
-    assert (before.verdict.reason, before.generation, before.state) == (Reason.INVALID_SPEC, 2, GeneratorState.FAILING)
+    assert (before.facts.ready.reason, before.facts.generation, before.state) == (
+        Reason.INVALID_SPEC,
+        2,
+        GeneratorState.FAILING,
+    )
     await asyncio.sleep(5)
-    assert fleet.find(REF).generated == before.generated
+    assert fleet.find(REF).counts.generated == before.counts.generated
     apply(fleet, generation=3, interval="100ms")
     await asyncio.sleep(1)
-    assert fleet.find(REF).generated > before.generated
-    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+    assert fleet.find(REF).counts.generated > before.counts.generated
+    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
 
 
 async def test_a_resource_without_a_broker_says_why(fleet, destinations):
@@ -290,7 +305,7 @@ async def test_a_resource_without_a_broker_says_why(fleet, destinations):
     apply(fleet, interval="1s")
     await asyncio.sleep(1)
     snapshot = fleet.find(REF)
-    assert (snapshot.verdict.reason, snapshot.verdict.message, snapshot.generated) == (
+    assert (snapshot.facts.ready.reason, snapshot.facts.ready.message, snapshot.counts.generated) == (
         Reason.NO_BROKER,
         "no default broker",
         0,
@@ -302,14 +317,14 @@ async def test_a_lost_broker_is_unknown_for_thirty_seconds_and_then_false(fleet,
     await asyncio.sleep(1.5)
     now = asyncio.get_running_loop().time()
     brokers.outlets[0].trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", now))
-    assert fleet.find(REF).verdict.early
+    assert fleet.find(REF).facts.ready.early
     changes = []
     fleet.on_change(changes.append)
     await asyncio.sleep(29)
     assert changes == []
     await asyncio.sleep(3)
     assert changes == ["u1"], "the sweep notices that the damping is over"
-    assert not fleet.find(REF).verdict.early
+    assert not fleet.find(REF).facts.ready.early
 
 
 async def test_sixty_seconds_of_skips_are_backpressure(fleet, brokers):
@@ -317,9 +332,9 @@ async def test_sixty_seconds_of_skips_are_backpressure(fleet, brokers):
     await asyncio.sleep(1)
     brokers.taking = False
     await asyncio.sleep(58)
-    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
     await asyncio.sleep(10)
-    assert fleet.find(REF).verdict.reason is Reason.BACKPRESSURE
+    assert fleet.find(REF).facts.ready.reason is Reason.BACKPRESSURE
 
 
 async def test_what_was_skipped_while_the_broker_was_away_is_no_backpressure_when_it_is_back(fleet, brokers):
@@ -328,12 +343,12 @@ async def test_what_was_skipped_while_the_broker_was_away_is_no_backpressure_whe
     (outlet,) = brokers.outlets
     outlet.trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", asyncio.get_running_loop().time()))
     await asyncio.sleep(150)
-    assert fleet.find(REF).skipped > 500
+    assert fleet.find(REF).counts.skipped > 500
     reasons = set()
     outlet.ready()
     for _ in range(70):
         await asyncio.sleep(0.1)
-        reasons.add(fleet.find(REF).verdict.reason)
+        reasons.add(fleet.find(REF).facts.ready.reason)
     assert reasons == {Reason.PUBLISHING}
 
 
@@ -344,20 +359,20 @@ async def test_what_was_skipped_while_the_broker_blocked_is_no_backpressure_afte
     brokers.taking = False
     outlet.set_health(dataclasses.replace(outlet.health, blocked_since=asyncio.get_running_loop().time()))
     await asyncio.sleep(150)
-    assert fleet.find(REF).verdict.reason is Reason.BROKER_BLOCKED
+    assert fleet.find(REF).facts.ready.reason is Reason.BROKER_BLOCKED
     brokers.taking = True
     outlet.set_health(dataclasses.replace(outlet.health, blocked_since=None))
     await asyncio.sleep(0.3)
-    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
 
 
 async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
     apply(fleet, interval="100ms", eventsPerInterval=10_000)
     await asyncio.sleep(10)
     snapshot = fleet.find(REF)
-    assert snapshot.published == pytest.approx(50_000, rel=0.02)
-    assert snapshot.target_rate == 5000
-    assert "100000" in snapshot.rate_limited
+    assert snapshot.counts.published == pytest.approx(50_000, rel=0.02)
+    assert snapshot.facts.target_rate == 5000
+    assert "100000" in snapshot.facts.rate_limited
     assert fleet.totals.skipped["rate_limited"] > 900_000
 
 
@@ -367,9 +382,9 @@ async def test_a_namespace_cap_is_shared_fairly(context):
     apply(fleet, uid="large", ref=Ref("a", "large"), interval="1ms")
     apply(fleet, uid="other", ref=Ref("b", "other"), interval="1ms")
     await asyncio.sleep(10.05)
-    assert fleet.find(Ref("a", "small")).published == pytest.approx(101, abs=1)
-    assert fleet.find(Ref("a", "large")).published == pytest.approx(900, abs=20)
-    assert fleet.find(Ref("b", "other")).published == pytest.approx(1000, abs=20)
+    assert fleet.find(Ref("a", "small")).counts.published == pytest.approx(101, abs=1)
+    assert fleet.find(Ref("a", "large")).counts.published == pytest.approx(900, abs=20)
+    assert fleet.find(Ref("b", "other")).counts.published == pytest.approx(1000, abs=20)
     await fleet.shutdown(0)
 
 
@@ -380,11 +395,52 @@ async def test_a_crashed_generator_is_counted_shown_and_started_again(fleet, bro
     with monkeypatch.context() as patch:
         patch.setattr(generator, "_step", lambda: 1 / 0)
         await asyncio.sleep(0.6)
-    assert (fleet.totals.generator_crashes, fleet.find(REF).restarts) == (1, 1)
-    before = fleet.find(REF).published
+    assert (fleet.totals.generator_crashes, fleet.find(REF).facts.restarts) == (1, 1)
+    before = fleet.find(REF).counts.published
     await asyncio.sleep(5)
-    assert fleet.find(REF).published > before
-    assert fleet.find(REF).verdict.reason is Reason.PUBLISHING
+    assert fleet.find(REF).counts.published > before
+    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
+
+
+async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_second_each_time(fleet, caplog):
+    apply(fleet, interval="1s")
+    generator = fleet.generator(REF)
+    for crashes in (1, 2, 3):
+        await asyncio.sleep(3600)
+        generator._step = lambda: 1 / 0
+        generator.wake()
+        await asyncio.sleep(0.1)
+        assert fleet.find(REF).facts.restarts == crashes
+        del generator._step
+        before = fleet.find(REF).counts.published
+        await asyncio.sleep(2)
+        assert fleet.find(REF).counts.published > before
+    assert [record.args[1] for record in caplog.records if "crashed" in record.message] == [1.0, 1.0, 1.0]
+
+
+async def test_a_generator_that_crashes_at_once_waits_longer_each_time(fleet, caplog, monkeypatch):
+    apply(fleet, interval="1s")
+    await asyncio.sleep(0.1)
+    monkeypatch.setattr(fleet.generator(REF), "_step", lambda: 1 / 0)
+    await asyncio.sleep(100)
+    pauses = [record.args[1] for record in caplog.records if "crashed" in record.message]
+    assert pauses[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
+async def test_dropped_events_are_counted_for_the_run_and_go_on_after_a_restart(fleet, brokers):
+    brokers.answering = False
+    done = Progress(events_published=3, events_dropped=7)
+    apply(fleet, progress=done, interval="1s", eventsPerInterval=5, delivery="AtMostOnce")
+    await asyncio.sleep(0.1)
+    brokers.outlets[0].answer(Outcome.NACK)
+    snapshot = fleet.find(REF)
+    assert (snapshot.counts.dropped, snapshot.facts.events_dropped) == (5, 12)
+    apply(fleet, generation=2, interval="1s", eventsPerInterval=5, delivery="AtMostOnce", runId="again")
+    await asyncio.sleep(0.1)
+    snapshot = fleet.find(REF)
+    assert (snapshot.counts.dropped, snapshot.facts.events_dropped) == (5, 0)
+    brokers.outlets[0].answer(Outcome.NACK)
+    assert fleet.find(REF).facts.events_dropped == 5
 
 
 async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, brokers):
@@ -398,9 +454,9 @@ async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, br
     await fleet.shutdown(20)
     assert not fleet.running
     rows = {row.ref.name: row for row in fleet.snapshots()}
-    assert all(conserved(row) and row.buffered == row.in_flight == 0 for row in rows.values())
-    assert rows["stuck"].dropped > 0
-    assert fleet.totals.dropped["shutdown_deadline"] == sum(row.dropped for row in rows.values())
+    assert all(conserved(row) and row.counts.buffered == row.counts.in_flight == 0 for row in rows.values())
+    assert rows["stuck"].counts.dropped > 0
+    assert fleet.totals.dropped["shutdown_deadline"] == sum(row.counts.dropped for row in rows.values())
     assert stuck.closed_after == 0
 
 
@@ -420,10 +476,10 @@ async def test_a_closed_gate_lets_nothing_be_generated(context):
     apply(fleet, interval="100ms")
     await asyncio.sleep(1)
     gate.opened = False
-    before = fleet.find(REF).generated
+    before = fleet.find(REF).counts.generated
     await asyncio.sleep(5)
-    assert fleet.find(REF).generated == before
+    assert fleet.find(REF).counts.generated == before
     gate.opened = True
     await asyncio.sleep(1)
-    assert before + 5 <= fleet.find(REF).generated <= before + 15, "no burst"
+    assert before + 5 <= fleet.find(REF).counts.generated <= before + 15, "no burst"
     await fleet.shutdown(0)

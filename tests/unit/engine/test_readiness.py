@@ -5,16 +5,15 @@ import dataclasses
 import pytest
 
 from audit_event_operator.engine.ports import OutletHealth, Trouble
-from audit_event_operator.engine.readiness import Circumstances, Damping, judge
-from audit_event_operator.engine.snapshot import Completion, Verdict
-from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.engine.readiness import Circumstances, Damping, decide_ready
+from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 
 READY = OutletHealth(ready_since=0.0, connected=True, broker="rabbit.test:5672/%2F")
-SEEN = Circumstances(now=100.0, queue="audit_events", interval_seconds=5.0, health=READY)
+SEEN = Circumstances(now=100.0, destination="audit_events", longest_gap_seconds=5.0, health=READY)
 
 
-def verdict(**changes) -> Verdict:
-    return judge(dataclasses.replace(SEEN, **changes), Damping())
+def decided(**changes) -> Ready:
+    return decide_ready(dataclasses.replace(SEEN, **changes), Damping())
 
 
 def lost(since: float, reason: Reason = Reason.BROKER_UNREACHABLE, ready_since: float | None = None) -> OutletHealth:
@@ -22,50 +21,50 @@ def lost(since: float, reason: Reason = Reason.BROKER_UNREACHABLE, ready_since: 
 
 
 def test_nothing_confirmed_yet_is_starting():
-    assert verdict().reason is Reason.STARTING
-    assert "first confirm" in verdict().message
-    assert "Connecting" in verdict(health=None).message
+    assert decided().reason is Reason.STARTING
+    assert "first confirm" in decided().message
+    assert "Connecting" in decided(health=None).message
 
 
 def test_a_confirm_makes_it_publishing():
-    assert verdict(confirmed=True).reason is Reason.PUBLISHING
+    assert decided(confirmed=True).reason is Reason.PUBLISHING
 
 
 def test_a_declared_queue_is_enough_above_sixty_seconds():
-    assert verdict(interval_seconds=61).reason is Reason.CONNECTED
-    assert verdict(interval_seconds=60).reason is Reason.STARTING
-    assert verdict(interval_seconds=61, idle=False).reason is Reason.STARTING
+    assert decided(longest_gap_seconds=61).reason is Reason.CONNECTED
+    assert decided(longest_gap_seconds=60).reason is Reason.STARTING
+    assert decided(longest_gap_seconds=61, idle=False).reason is Reason.STARTING
 
 
 @pytest.mark.parametrize(("now", "early"), [(0.0, True), (29.9, True), (30.0, False), (3600.0, False)])
 def test_an_unreachable_broker_is_early_for_thirty_seconds(now, early):
-    assert verdict(now=now, health=lost(0.0)) == Verdict(Reason.BROKER_UNREACHABLE, "what is wrong", early)
+    assert decided(now=now, health=lost(0.0)) == Ready(Reason.BROKER_UNREACHABLE, "what is wrong", early)
 
 
 def test_a_slow_stream_is_well_as_soon_as_its_broker_is_back():
-    assert verdict(interval_seconds=3600, health=lost(0.0, ready_since=50.0)).reason is Reason.CONNECTED
-    assert verdict(interval_seconds=5, health=lost(0.0, ready_since=50.0)).reason is Reason.BROKER_UNREACHABLE
+    assert decided(longest_gap_seconds=3600, health=lost(0.0, ready_since=50.0)).reason is Reason.CONNECTED
+    assert decided(longest_gap_seconds=5, health=lost(0.0, ready_since=50.0)).reason is Reason.BROKER_UNREACHABLE
 
 
 def test_what_only_the_user_can_mend_is_said_at_once():
     health = lost(99.9, Reason.AUTHENTICATION_FAILED)
-    assert verdict(health=health, confirmed=True) == Verdict(Reason.AUTHENTICATION_FAILED, "what is wrong")
+    assert decided(health=health, confirmed=True) == Ready(Reason.AUTHENTICATION_FAILED, "what is wrong")
 
 
 def test_a_block_is_said_after_thirty_seconds():
     blocked = dataclasses.replace(READY, blocked_since=71.0)
-    assert verdict(health=blocked, confirmed=True).reason is Reason.PUBLISHING
-    assert verdict(health=blocked, confirmed=True, now=101.0).reason is Reason.BROKER_BLOCKED
+    assert decided(health=blocked, confirmed=True).reason is Reason.PUBLISHING
+    assert decided(health=blocked, confirmed=True, now=101.0).reason is Reason.BROKER_BLOCKED
 
 
 def test_sixty_seconds_of_skips_are_backpressure():
-    assert verdict(confirmed=True, skipping_since=41.0).reason is Reason.PUBLISHING
-    assert verdict(confirmed=True, skipping_since=40.0).reason is Reason.BACKPRESSURE
+    assert decided(confirmed=True, skipping_since=41.0).reason is Reason.PUBLISHING
+    assert decided(confirmed=True, skipping_since=40.0).reason is Reason.BACKPRESSURE
 
 
 def test_what_the_user_asked_for_comes_before_what_the_broker_does():
     done = Completion(CompletionReason.MAX_EVENTS_REACHED, "done")
-    assert verdict(health=lost(0.0), suspended=True).reason is Reason.SUSPENDED
-    assert verdict(health=lost(0.0), suspended=True, complete=done).reason is Reason.COMPLETED
-    assert verdict(invalid="spec.queue is wrong", complete=done) == Verdict(Reason.INVALID_SPEC, "spec.queue is wrong")
-    assert verdict(unavailable=Trouble(Reason.NO_BROKER, "none", 0.0)) == Verdict(Reason.NO_BROKER, "none")
+    assert decided(health=lost(0.0), suspended=True).reason is Reason.SUSPENDED
+    assert decided(health=lost(0.0), suspended=True, complete=done).reason is Reason.COMPLETED
+    assert decided(invalid="spec.queue is wrong", complete=done) == Ready(Reason.INVALID_SPEC, "spec.queue is wrong")
+    assert decided(unavailable=Trouble(Reason.NO_BROKER, "none", 0.0)) == Ready(Reason.NO_BROKER, "none")

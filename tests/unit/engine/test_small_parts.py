@@ -2,24 +2,17 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
 
-from audit_event_operator.engine import run
 from audit_event_operator.engine.activity_log import ActivityLog, LineBudget
 from audit_event_operator.engine.ledger import OTHER, Histogram, Totals
-from audit_event_operator.engine.plan import first_tick_ns, window_for
+from audit_event_operator.engine.plan import window_for
 from audit_event_operator.engine.rates import ObservedRate
-from audit_event_operator.engine.snapshot import Ref, Verdict
+from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
-from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.resource.status import Progress
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SECOND = 1_000_000_000
+from audit_event_operator.resource.conditions import Ready, Reason
 
 
 @pytest.mark.looptime
@@ -72,39 +65,11 @@ def test_a_window_is_one_second_of_the_rate_within_bounds(rate, window):
     assert window_for(rate) == window
 
 
-def test_first_ticks_keep_the_rhythm_and_are_spread():
-    spread = 5 * SECOND
-    firsts = {first_tick_ns(f"uid-{n}", 60 * SECOND, 20 * SECOND, 0, spread) for n in range(100)}
-    assert len(firsts) > 90
-    assert all(40 * SECOND <= first < 45 * SECOND for first in firsts)
-    assert first_tick_ns("uid", SECOND, 3600 * SECOND, 7, 1) == 7, "long overdue is due now"
-    assert first_tick_ns("uid", SECOND, -3600 * SECOND, 0, 1) == SECOND, (
-        "a clock that was set back delays by one interval"
-    )
-    assert first_tick_ns("uid", SECOND, None, 0, 1) == 0
-
-
-def test_a_run_goes_on_only_under_the_same_run_id():
-    progress = Progress(events_published=7, run_id="a", start_time=NOW, completion_time=NOW)
-    assert run.take_up(parse_spec({"runId": "a"}), progress) == run.Start(7, NOW, NOW)
-    assert run.take_up(parse_spec({"runId": "b"}), progress) == run.Start(0, None, None)
-    assert run.take_up(parse_spec({}), Progress(events_published=3)) == run.Start(3, None, None)
-
-
-def test_a_run_is_over_by_count_or_by_time_whichever_comes_first():
-    spec = parse_spec({"maxEvents": 10, "runDuration": "1m"})
-    assert run.completion(spec, 9, NOW, NOW) is None
-    assert run.completion(spec, 10, NOW, NOW).reason == "MaxEventsReached"
-    assert run.completion(spec, 9, NOW, NOW + timedelta(seconds=60)).reason == "DurationElapsed"
-    assert run.completion(spec, 9, None, NOW + timedelta(days=1)) is None, "it has not begun"
-    assert run.completion(parse_spec({}), 10**9, NOW, NOW + timedelta(days=999)) is None
-
-
 def test_the_log_tells_each_turn_once(caplog):
     activity_log = ActivityLog(Ref("team", "stream"), LineBudget(), lambda: 0.0)
     with caplog.at_level(logging.INFO):
         for reason in (Reason.STARTING, Reason.STARTING, Reason.PUBLISHING, Reason.BROKER_UNREACHABLE):
-            activity_log.turn(Verdict(reason, "a sentence"))
+            activity_log.turn(Ready(reason, "a sentence"))
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "WARNING"]
 
 

@@ -43,7 +43,7 @@ async def test_a_post_is_published_when_the_broker_has_confirmed_it(fleet, memor
     fleet.start()
     assert await Submissions(fleet).post(EVENT, None) is PostOutcome.PUBLISHED
     assert memory.queues["audit_events"] == [EVENT]
-    assert (row(fleet).generated, row(fleet).published) == (1, 1)
+    assert (row(fleet).counts.generated, row(fleet).counts.published) == (1, 1)
 
 
 async def test_a_post_that_cannot_be_written_is_withdrawn_and_leaves_no_trace(fleet, memory):
@@ -53,16 +53,16 @@ async def test_a_post_that_cannot_be_written_is_withdrawn_and_leaves_no_trace(fl
     assert asyncio.get_running_loop().time() == pytest.approx(2, abs=0.1)
     memory.outlets[0].ready()
     await asyncio.sleep(1)
-    assert (row(fleet).generated, memory.queues, fleet.totals.refused_posts) == (0, {}, 1)
+    assert (row(fleet).counts.generated, memory.queues, fleet.totals.refused_posts) == (0, {}, 1)
 
 
 async def test_a_post_that_was_written_and_not_answered_in_time_settles_by_itself(fleet, memory):
     memory.answering = False
     fleet.start()
     assert await Submissions(fleet).post(EVENT, None) is PostOutcome.NOT_CONFIRMED
-    assert row(fleet).in_flight == 1
+    assert row(fleet).counts.in_flight == 1
     memory.outlets[0].answer(Outcome.ACK)
-    assert (row(fleet).generated, row(fleet).published) == (1, 1)
+    assert (row(fleet).counts.generated, row(fleet).counts.published) == (1, 1)
 
 
 async def test_a_refused_post_is_one_failure_and_not_two(fleet, memory):
@@ -82,7 +82,7 @@ async def test_a_post_to_a_generator_goes_its_way_also_while_it_is_suspended(fle
     assert await submissions.post(EVENT, REF) is PostOutcome.PUBLISHED
     assert memory.queues == {"own": [EVENT]}
     snapshot = fleet.find(REF)
-    assert (snapshot.generated, snapshot.published, snapshot.events_published) == (1, 1, 0)
+    assert (snapshot.counts.generated, snapshot.counts.published, snapshot.facts.events_published) == (1, 1, 0)
     assert submissions.names(REF)[0][0] == "prod-web-01"
 
 

@@ -69,7 +69,10 @@ async def test_saving_changes_one_and_leaves_the_others_alone(watched):
     assert fleet.uids() == {uid_of(Ref("default", "one")), uid_of(Ref("default", "two"))}
     save(folder / "a.yaml", stream("one", "5s") + stream("two"))
     source.take_up(source.read())
-    assert (fleet.find(Ref("default", "one")).generation, fleet.find(Ref("default", "two")).generation) == (2, 1)
+    assert (fleet.find(Ref("default", "one")).facts.generation, fleet.find(Ref("default", "two")).facts.generation) == (
+        2,
+        1,
+    )
 
 
 async def test_what_leaves_the_files_is_deleted(watched):
@@ -89,7 +92,7 @@ async def test_a_save_that_is_not_valid_is_refused_and_disturbs_nothing(watched,
     source.take_up(source.read())
     assert "interval" in caplog.text
     assert "a.yaml:4: interval" in caplog.text
-    assert fleet.find(Ref("default", "one")).interval_seconds == 1.0
+    assert fleet.find(Ref("default", "one")).facts.interval_seconds == 1.0
     save(folder / "a.yaml", "{ this is: [not yaml")
     source.take_up(source.read())
     assert fleet.uids() == {uid_of(Ref("default", "one"))}, "a file that cannot be read takes nothing away"

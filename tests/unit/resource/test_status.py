@@ -1,5 +1,6 @@
 """The status: which conditions appear, when their times move, and that progress can be read back."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_event_operator.resource.advice import Advice, AdviceReason
-from audit_event_operator.resource.conditions import CompletionReason, Reason
+from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.status import (
     MAX_MESSAGE_LENGTH,
     Facts,
@@ -26,17 +27,15 @@ BLANKS = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a bl
 GROWTH = Advice(AdviceReason.QUEUE_MAY_GROW, "spec.interval", "It grows.")
 LATER = NOW + timedelta(minutes=1)
 PUBLISHING = Facts(
-    observed_generation=3,
-    reason=Reason.PUBLISHING,
-    message="Events are flowing.",
+    generation=3,
+    ready=Ready(Reason.PUBLISHING, "Events are flowing."),
     events_published=42,
     events_dropped=1,
     target_rate=Fraction(1, 5),
-    observed_rate=Fraction(199, 1000),
-    queue="audit_events",
+    observed_rate=0.199,
+    destination="audit_events",
     broker="rabbitmq-service:5672/%2F",
     random_seed=-7,
-    owner="pod-a",
     start_time=NOW,
     last_publish_time=LATER,
     run_id="first",
@@ -48,11 +47,14 @@ def conditions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def replace(facts: Facts, **changes: Any) -> Facts:
-    return Facts(**{name: getattr(facts, name) for name in Facts.__slots__} | changes)
+    ready = {part: changes.pop(part) for part in ("reason", "message", "early") if part in changes}
+    if "complete" in changes:
+        changes["complete"] = Completion(changes["complete"], facts.ready.message)
+    return dataclasses.replace(facts, ready=dataclasses.replace(facts.ready, **ready), **changes)
 
 
 def test_a_publishing_generator_is_ready_and_nothing_else() -> None:
-    assert build_status(PUBLISHING, None, NOW) == {
+    assert build_status(PUBLISHING, None, NOW, owner="pod-a") == {
         "observedGeneration": 3,
         "conditions": [
             {
@@ -88,7 +90,7 @@ def test_a_publishing_generator_is_ready_and_nothing_else() -> None:
         ({"reason": Reason.SUSPENDED}, {"Ready": "True"}),
         ({"rate_limited": "Cut to 5000/s."}, {"Ready": "True", "RateLimited": "True"}),
         (
-            {"reason": Reason.COMPLETED, "completed": CompletionReason.MAX_EVENTS_REACHED},
+            {"reason": Reason.COMPLETED, "complete": CompletionReason.MAX_EVENTS_REACHED},
             {"Ready": "True", "Complete": "True"},
         ),
         ({"advice": (BLANKS,)}, {"Ready": "True", "ConfigurationWarning": "True"}),
@@ -106,7 +108,7 @@ def test_conditions_beside_ready_are_there_only_while_they_are_true(
 
 
 def test_the_reason_of_completion_says_which_bound_was_reached() -> None:
-    facts = replace(PUBLISHING, reason=Reason.COMPLETED, completed=CompletionReason.DURATION_ELAPSED)
+    facts = replace(PUBLISHING, reason=Reason.COMPLETED, complete=CompletionReason.DURATION_ELAPSED)
     assert conditions(build_status(facts, None, NOW))["Complete"]["reason"] == "DurationElapsed"
 
 
@@ -145,7 +147,7 @@ def test_a_long_message_is_cut() -> None:
 
 def test_progress_is_read_back_from_what_was_written() -> None:
     status = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW)
-    assert parse_progress(status) == Progress(42, "first", NOW, LATER, LATER)
+    assert parse_progress(status) == Progress(42, 1, "first", NOW, LATER, LATER)
 
 
 def test_without_a_status_nothing_was_done() -> None:
@@ -158,7 +160,9 @@ json_values = st.recursive(
     max_leaves=6,
 )
 hostile_statuses = json_values | st.dictionaries(
-    st.sampled_from(["eventsPublished", "runId", "startTime", "completionTime", "lastPublishTime", "conditions"]),
+    st.sampled_from(
+        ["eventsPublished", "eventsDropped", "runId", "startTime", "completionTime", "lastPublishTime", "conditions"]
+    ),
     json_values
     | st.sampled_from(
         ["2026-01-01T00:00:00Z", "2026-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", ""]
@@ -171,6 +175,7 @@ hostile_statuses = json_values | st.dictionaries(
 def test_no_previous_status_is_so_broken_that_it_stops_us(previous: Any) -> None:
     progress = parse_progress(previous)
     assert progress.events_published >= 0
+    assert progress.events_dropped >= 0
     transition_key(previous)
     assert build_status(PUBLISHING, previous, NOW)["conditions"][0]["lastTransitionTime"]
 
@@ -185,12 +190,12 @@ def test_counters_alone_are_no_transition() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"observed_generation": 4},
+        {"generation": 4},
         {"reason": Reason.SUSPENDED},
         {"message": "Something else."},
         {"rate_limited": "Cut."},
         {"advice": (GROWTH,)},
-        {"reason": Reason.COMPLETED, "completed": CompletionReason.MAX_EVENTS_REACHED},
+        {"reason": Reason.COMPLETED, "complete": CompletionReason.MAX_EVENTS_REACHED},
     ],
 )
 def test_what_the_user_waits_for_is_a_transition(changes: dict[str, Any]) -> None:
@@ -203,7 +208,7 @@ def test_a_new_resource_differs_from_everything() -> None:
 
 
 def test_every_field_that_is_written_is_declared_and_the_other_way_round() -> None:
-    written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW)
+    written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW, owner="pod-a")
     declared = status_schema()["properties"]
     assert set(written) == set(declared)
     assert set(written["conditions"][0]) == set(declared["conditions"]["items"]["properties"])

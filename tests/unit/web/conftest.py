@@ -17,20 +17,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.engine.snapshot import GeneratorState, Ref, Snapshot, Verdict
+from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.engine.submissions import PostOutcome
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import Decision, HealthChecks, SourceCounts
 from audit_event_operator.web.servers import RUNNER_SETTINGS
 from support.doubles.fleet import make_snapshot
-
-STATE_OF = {
-    Reason.SUSPENDED: GeneratorState.SUSPENDED,
-    Reason.COMPLETED: GeneratorState.COMPLETED,
-    Reason.INVALID_SPEC: GeneratorState.FAILING,
-    Reason.SECRET_NOT_FOUND: GeneratorState.FAILING,
-}
 
 
 def a_snapshot(
@@ -40,8 +33,8 @@ def a_snapshot(
     told: dict[str, Any] = {
         "ref": Ref(namespace, name),
         "uid": f"uid-{namespace}-{name}",
-        "state": STATE_OF.get(reason, GeneratorState.ACTIVE),
-        "verdict": Verdict(reason, "A sentence."),
+        "reason": reason,
+        "message": "A sentence.",
         "broker": "rabbit:5672/%2F",
         "generated": 100,
         "published": 90,
@@ -77,7 +70,7 @@ class FakeFleet:
         if self.lane_row is None:
             return None
         return SimpleNamespace(
-            connected=self.lane_row.connected, destination=SimpleNamespace(label=self.lane_row.queue)
+            connected=self.lane_row.facts.connected, destination=SimpleNamespace(label=self.lane_row.facts.destination)
         )
 
     def snapshots(self):

@@ -1,5 +1,3 @@
-import dataclasses
-
 from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import Reason
 
@@ -28,7 +26,7 @@ async def test_one_generator_shows_its_live_state(client, world, a_snapshot):
 
 async def test_a_warning_about_the_spec_is_told(client, world, a_snapshot):
     blanks = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
-    world.fleet.live = [dataclasses.replace(a_snapshot(), advice=(blanks,))]
+    world.fleet.live = [a_snapshot(advice=(blanks,))]
     assert (await (await client.get("/generators/team-a/logins")).json())["warnings"] == ["queue ends with a blank."]
 
 

@@ -240,7 +240,7 @@ async def test_labels_cannot_break_out_of_their_quotes(scrape, world, a_snapshot
     evil = 'x"} 1\nevil_metric{a="\\'
     for event_type in (evil, "nul\0", "nul\x01", "lone \ud800", "snow ☃"):
         world.fleet.totals.count_generated(event_type, "host", "SUCCESS")
-    world.fleet.live = [a_snapshot(queue=evil, broker="b\r\n")]
+    world.fleet.live = [a_snapshot(destination=evil, broker="b\r\n")]
     seen = await scrape()
     assert "evil_metric" not in seen.types
     rest = {"server_hostname": "host", "action_result": "SUCCESS"}
@@ -286,7 +286,7 @@ async def test_no_text_in_a_label_breaks_the_page(client, world, a_snapshot, acc
     for texts in drawn:
         world.fleet.totals.count_generated(*texts)
     world.fleet.live = [
-        a_snapshot("team-a", f"g{number}", queue=queue, broker=broker)
+        a_snapshot("team-a", f"g{number}", destination=queue, broker=broker)
         for number, (queue, broker, _) in enumerate(drawn)
     ]
     answer = await client.get("/metrics", headers={"Accept": accept})

@@ -33,7 +33,7 @@ async def refused(answer, status, *words):
 
 
 async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, world, a_lane):
-    world.fleet.lane_row = a_lane(queue="audit events/ü")
+    world.fleet.lane_row = a_lane(destination="audit events/ü")
     answer = await client.post("/generate_event", json=EXAMPLE)
     assert answer.status == 202
     ((event, ref),) = world.submissions.posted
@@ -46,7 +46,7 @@ async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, world, a
 
 
 async def test_a_named_generator_gets_the_event_also_while_suspended(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot("team-a", "logins.v2", queue="q2")]
+    world.fleet.live = [a_snapshot("team-a", "logins.v2", destination="q2")]
     answer = await client.post("/generate_event?generator=team-a/logins.v2", json=EXAMPLE)
     assert answer.status == 202
     assert world.submissions.posted[0][1] == Ref("team-a", "logins.v2")

@@ -171,7 +171,7 @@ class Reporter:
         """Write what changed and was not written yet, bounded runs first, for at most `seconds`; returns how many were."""
         now = self._wall()
         work = []
-        for snapshot in sorted(self._fleet.snapshots(), key=lambda each: not each.bounded):
+        for snapshot in sorted(self._fleet.snapshots(), key=lambda each: not each.facts.bounded):
             previous = self._known[snapshot.uid]
             status = farewell_of(snapshot, previous, self._owner, now)
             if status != previous:

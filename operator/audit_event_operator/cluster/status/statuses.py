@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from fractions import Fraction
 from typing import Any, Final
 
 from audit_event_operator.cluster.status.ready import ready_condition
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.status import Facts, build_status
+from audit_event_operator.resource.status import build_status
 
 Status = Mapping[str, Any]
 
@@ -20,34 +19,13 @@ SETTLING_SECONDS: Final = 5.0
 
 def status_of(snapshot: Snapshot, previous: Status | None, owner: str, now: datetime) -> dict[str, Any]:
     """The status that a snapshot deserves."""
-    facts = Facts(
-        observed_generation=snapshot.generation,
-        reason=snapshot.verdict.reason,
-        message=snapshot.verdict.message,
-        early=snapshot.verdict.early,
-        rate_limited=snapshot.rate_limited,
-        completed=None if snapshot.complete is None else snapshot.complete.reason,
-        advice=snapshot.advice,
-        events_published=snapshot.events_published,
-        events_dropped=snapshot.dropped,
-        target_rate=snapshot.target_rate,
-        observed_rate=Fraction(snapshot.observed_rate).limit_denominator(1_000_000),
-        queue=snapshot.queue or None,
-        broker=snapshot.broker or None,
-        random_seed=snapshot.random_seed,
-        owner=owner,
-        start_time=snapshot.start_time,
-        completion_time=snapshot.completion_time,
-        last_publish_time=snapshot.last_publish_time,
-        run_id=snapshot.run_id,
-    )
-    return build_status(facts, previous, now)
+    return build_status(snapshot.facts, previous, now, owner=owner)
 
 
 def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime) -> dict[str, Any]:
     """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
     status = status_of(snapshot, previous, owner, now)
-    if snapshot.complete is None and "conditions" in previous:
+    if snapshot.facts.complete is None and "conditions" in previous:
         status["conditions"] = previous["conditions"]
         status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])
     return status
@@ -88,8 +66,8 @@ class KnownStatuses:
         previous = self[snapshot.uid]
         if (
             first_seen_at is None
-            or snapshot.verdict.reason is not Reason.STARTING
-            or previous.get("observedGeneration") != snapshot.generation
+            or snapshot.facts.ready.reason is not Reason.STARTING
+            or previous.get("observedGeneration") != snapshot.facts.generation
         ):
             return 0.0
         ready = ready_condition(previous)

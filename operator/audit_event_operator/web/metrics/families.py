@@ -9,7 +9,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.engine.snapshot import Snapshot
-from audit_event_operator.resource.conditions import readiness
 from audit_event_operator.web.metrics.sample import HistogramSample, Sample
 
 _SEED: Final = "audit_event_generator_"
@@ -78,40 +77,48 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Snapshot], float]], ...]] = (
     (
         "events_generated_total",
         "Audit events of this generator, posted ones included; always published + dropped + buffered + in flight.",
-        lambda each: each.generated,
+        lambda each: each.counts.generated,
     ),
-    ("events_published_total", "Audit events that the broker confirmed.", lambda each: each.published),
+    ("events_published_total", "Audit events that the broker confirmed.", lambda each: each.counts.published),
     (
         "events_dropped_total",
         "Audit events that ended unpublished; audit_event_operator_events_dropped_total has the reasons.",
-        lambda each: each.dropped,
+        lambda each: each.counts.dropped,
     ),
-    ("events_retried_total", "Second and later attempts to publish an event.", lambda each: each.retried),
+    ("events_retried_total", "Second and later attempts to publish an event.", lambda each: each.counts.retried),
     (
         "events_skipped_total",
         "Events that were due but never generated; audit_event_operator_events_skipped_total has the reasons.",
-        lambda each: each.skipped,
+        lambda each: each.counts.skipped,
     ),
 )
 
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Snapshot], float]], ...]] = (
-    ("events_buffered", "Audit events generated and waiting to be written to the broker.", lambda each: each.buffered),
-    ("events_in_flight", "Audit events written to the broker and not confirmed yet.", lambda each: each.in_flight),
+    (
+        "events_buffered",
+        "Audit events generated and waiting to be written to the broker.",
+        lambda each: each.counts.buffered,
+    ),
+    (
+        "events_in_flight",
+        "Audit events written to the broker and not confirmed yet.",
+        lambda each: each.counts.in_flight,
+    ),
     (
         "target_events_per_second",
         "Events per second asked for, within the operator's caps; 0 while nothing is due (suspended, completed).",
-        lambda each: float(each.target_rate),
+        lambda each: float(each.facts.target_rate),
     ),
-    ("interval_seconds", "The interval in effect.", lambda each: each.interval_seconds),
+    ("interval_seconds", "The interval in effect.", lambda each: each.facts.interval_seconds),
     (
         "ready",
         "1 when the resource's Ready condition is True (publishing, suspended on purpose, completed), else 0.",
-        lambda each: int(readiness(each.verdict.reason, early=each.verdict.early).status == "True"),
+        lambda each: int(each.facts.ready.readiness.status == "True"),
     ),
     (
         "last_publish_timestamp_seconds",
         "Unix time of the last confirm; 0 when there was none yet.",
-        lambda each: each.last_publish_time.timestamp() if each.last_publish_time is not None else 0.0,
+        lambda each: 0.0 if each.facts.last_publish_time is None else each.facts.last_publish_time.timestamp(),
     ),
 )
 
@@ -134,7 +141,7 @@ def _resource_families(resources: Iterable[Snapshot]) -> Iterator[Metric]:
         labels=(*_RESOURCE_LABELS, "queue", "broker"),
     )
     for labels, each in rows:
-        info.add_metric((*labels, _printable(each.queue), _printable(each.broker)), 1)
+        info.add_metric((*labels, _printable(each.facts.destination), _printable(each.facts.broker)), 1)
     yield info
 
 

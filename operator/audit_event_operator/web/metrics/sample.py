@@ -78,7 +78,7 @@ class Sampler:
         live = [each for each in resources if each.uid in live_uids]
         default_stream = next((each for each in resources if each.ref == DEFAULT_STREAM_REF), None)
         if self.fleet.running:
-            health = assess(live, default_connected=None if default_stream is None else default_stream.connected)
+            health = assess(live, default_connected=None if default_stream is None else default_stream.facts.connected)
         else:
             health = assess((), default_connected=None)
         states = dict.fromkeys((str(state) for state in GeneratorState), 0)

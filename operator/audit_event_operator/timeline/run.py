@@ -5,29 +5,11 @@ Decisions about maxEvents, runDuration and runId; times are wall-clock datetimes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from audit_event_operator.engine.snapshot import Completion
-from audit_event_operator.resource.conditions import CompletionReason
+from audit_event_operator.resource.conditions import Completion, CompletionReason
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where a run is taken up: events already published in it, and when its first tick was (None: not yet)."""
-
-    events_published: int
-    start_time: datetime | None
-    completion_time: datetime | None
-
-
-def take_up(spec: GeneratorSpec, progress: Progress) -> Start:
-    """Go on with the run that the status tells of, or begin anew when the runId is another one."""
-    if progress.run_id != spec.run_id:
-        return Start(0, None, None)
-    return Start(progress.events_published, progress.start_time, progress.completion_time)
 
 
 def completion(
@@ -52,18 +34,22 @@ def end_time(spec: GeneratorSpec, start_time: datetime | None) -> datetime | Non
 
 
 class Run:
-    """The current run of one generator; `complete` is None while it goes on."""
+    """The current run of one stream; `complete` is None while it goes on."""
 
     def __init__(self) -> None:
         self.start_time: datetime | None = None
         self.completion_time: datetime | None = None
         self.complete: Completion | None = None
 
-    def take_up(self, spec: GeneratorSpec, progress: Progress) -> int:
-        """Go on where the status left off; the events that were published in this run before."""
-        start = take_up(spec, progress)
-        self.start_time, self.completion_time = start.start_time, start.completion_time
-        return start.events_published
+    def take_up(self, spec: GeneratorSpec, progress: Progress) -> Progress:
+        """Go on with the run that the status tells of, or begin anew when the runId is another one.
+
+        Returns what was done in this run before.
+        """
+        if progress.run_id != spec.run_id:
+            return Progress(last_publish_time=progress.last_publish_time)
+        self.start_time, self.completion_time = progress.start_time, progress.completion_time
+        return progress
 
     def begin(self) -> None:
         """A new runId: nothing has happened yet."""
@@ -83,9 +69,7 @@ class Run:
         self.completion_time = None if complete is None else self.completion_time or now
         return True
 
-    def seconds_left(self, spec: GeneratorSpec, now: datetime) -> float | None:
+    def left(self, spec: GeneratorSpec, now: datetime) -> timedelta | None:
         """Until runDuration is over; None when it does not matter."""
         end = end_time(spec, self.start_time)
-        if end is None or self.complete is not None:
-            return None
-        return max(0.001, (end - now) / timedelta(seconds=1))
+        return None if end is None or self.complete is not None else end - now

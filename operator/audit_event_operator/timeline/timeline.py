@@ -1,0 +1,209 @@
+"""What one stream has to say until a moment, as a pure value: spec, seed, progress and clock readings in, due events out.
+
+The live generator adds room, gate and readiness, and reads the real clocks; a loop over a synthetic clock uses the same
+value. It knows no asyncio, no clock and no broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from fractions import Fraction
+from typing import Final
+
+from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.factory import EventFactory, derive_seed
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
+from audit_event_operator.pacing.pacer import Due, Pacer
+from audit_event_operator.pacing.schedule import Schedule
+from audit_event_operator.resource.conditions import Completion
+from audit_event_operator.resource.spec import GeneratorSpec
+from audit_event_operator.resource.status import Progress
+from audit_event_operator.timeline.change import Change
+from audit_event_operator.timeline.reading import Reading
+from audit_event_operator.timeline.run import Run
+from audit_event_operator.timeline.start import first_tick_ns
+
+_SHORTEST_WAIT_NS: Final = 1_000_000
+"""Before the end of a run: it is told by the wall clock, and two clocks may differ by a little."""
+
+
+class Timeline:
+    """The ticks, the run and the sequence of one stream.
+
+    Call, at each moment: `check` (is the run over?), `advance` (what has become due?), `take` (make what there is room for).
+
+    Args:
+        uid: the resource's identity; the seed follows from it where the spec names none.
+        spec: what to generate.
+        progress: what was done of the run before.
+        cap: most events per second.
+        entropy: gives as many random bytes as asked for; event ids are made of them.
+        preexisting: the resource was there before this process: its first tick keeps the rhythm, and is spread over
+            `spread_ns`.
+    """
+
+    def __init__(
+        self,
+        uid: str,
+        spec: GeneratorSpec,
+        progress: Progress,
+        *,
+        cap: Fraction,
+        entropy: Callable[[int], bytes],
+        preexisting: bool = False,
+        spread_ns: int = 0,
+    ) -> None:
+        self.uid = uid
+        self.pending = 0
+        """Events that are due and not made yet."""
+        self.run = Run()
+        self.progress = self.run.take_up(spec, progress)
+        """What was done of the run before."""
+        self.sequence = self.progress.events_published
+        """The number of the next event."""
+        self._entropy = entropy
+        self._preexisting = preexisting
+        self._spread_ns = spread_ns
+        self._pacer: Pacer | None = None
+        self._resume_ns = 0
+        self._cap = cap
+        self._rates: tuple[Fraction, Fraction] | None = None
+        self._use(spec)
+
+    def _use(self, spec: GeneratorSpec) -> None:
+        self.spec = spec
+        self._rates = None
+        self.schedule = Schedule.steady(spec.interval_ns, spec.events_per_interval)
+        self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
+        self._factory = EventFactory(spec, seed=self.seed, entropy=self._entropy)
+
+    # -- what changes --------------------------------------------------------------------------------------------------
+
+    def adopt(self, spec: GeneratorSpec, change: Change, now: Reading) -> None:
+        """Put a changed spec in effect."""
+        self._use(spec)
+        match change:
+            case Change.NEW_RUN:
+                self.sequence = 0
+                self.run.begin()
+                self._restart()
+            case Change.RESUMED:
+                self._restart()
+            case Change.MOVED:
+                self._resume_ns = self._resume_ns if self._pacer is None else self._pacer.next_ns
+                self._pacer, self.pending = None, 0
+            case Change.RETIMED:
+                self._retime(now)
+        if spec.suspend:
+            self.pending = 0
+
+    def cap_at(self, cap: Fraction, now: Reading) -> None:
+        """Take another cap, in events per second."""
+        self._cap, self._rates = cap, None
+        self._retime(now)
+
+    def _retime(self, now: Reading) -> None:
+        if self._pacer is not None:
+            self._pacer.change(self.schedule, self._cap, now.ns)
+
+    def _restart(self) -> None:
+        """Tick at once."""
+        self._pacer, self._resume_ns, self.pending = None, 0, 0
+        self._preexisting = False
+
+    # -- what is so ----------------------------------------------------------------------------------------------------
+
+    @property
+    def complete(self) -> Completion | None:
+        """Which bound ended the run; None while it goes on."""
+        return self.run.complete
+
+    @property
+    def resting(self) -> bool:
+        """Nothing becomes due: the run is over or suspended."""
+        return self.spec.suspend or self.run.complete is not None
+
+    @property
+    def ticking(self) -> bool:
+        """Whether the ticks have begun."""
+        return self._pacer is not None
+
+    @property
+    def rates(self) -> tuple[Fraction, Fraction]:
+        """Events per second that the spec asks for now, and what the cap leaves of it (the same object: all).
+
+        Both are 0 while resting. Kept, because comparing fractions is slow.
+        """
+        if self._rates is None:
+            asked = Fraction(0) if self.resting else self.schedule.rate_at(0)
+            self._rates = asked, min(asked, self._cap)
+        return self._rates
+
+    @property
+    def full_rate(self) -> Fraction:
+        """Events per second within the cap, resting or not."""
+        return min(self.schedule.rate_at(0), self._cap)
+
+    # -- from moment to moment -----------------------------------------------------------------------------------------
+
+    def check(self, now: Reading, published: int) -> bool:
+        """See whether the run is over, or goes on because its bounds were raised; True when that is news.
+
+        `published`: events of this run that arrived.
+        """
+        if not self.run.check(self.spec, published, now.wall):
+            return False
+        if self.run.complete is None:
+            self._restart()
+        self.pending, self._rates = 0, None
+        return True
+
+    def begin(self, now: Reading) -> None:
+        """Begin to tick, now that what is due can go somewhere."""
+        first_ns = max(now.ns, self._resume_ns)
+        if self._preexisting:
+            last = self.progress.last_publish_time
+            ago_ns = None if last is None else now.unix_ns - int(last.timestamp() * NS_PER_SECOND)
+            first_ns = first_tick_ns(self.uid, self.schedule.longest_gap_ns, ago_ns, now.ns, self._spread_ns)
+            self._preexisting = False
+        self._pacer = Pacer(self.schedule, first_ns, self._cap)
+
+    def advance(self, now: Reading) -> Due | None:
+        """Move to `now`: what has become due since is pending, in place of what was; None when nothing has.
+
+        What is still pending by then found no room in time: the caller counts it as skipped before.
+        """
+        due = None if self._pacer is None else self._pacer.due(now.ns)
+        if due is not None:
+            self.pending = due.events
+            self.run.ticked(now.wall)
+        return due
+
+    def take(self, room: int, used: int, unix_ns: int) -> list[AuditEvent]:
+        """Make pending events.
+
+        Args:
+            room: at most so many.
+            used: events of this run that arrived or still may; bounds what maxEvents leaves.
+            unix_ns: the time they tell.
+        """
+        if self.spec.max_events is not None:
+            self.pending = max(0, min(self.pending, self.spec.max_events - used))
+        count = min(self.pending, room)
+        if count <= 0:
+            return []
+        events = self._factory.make(self.sequence, count, unix_ns)
+        self.sequence += count
+        self.pending -= count
+        return events
+
+    def wait_ns(self, now: Reading) -> int | None:
+        """How long until something becomes due or the run is over; None when neither will happen by itself."""
+        waits = []
+        if self._pacer is not None and not self.resting:
+            waits.append(self._pacer.next_ns - now.ns)
+        left = self.run.left(self.spec, now.wall)
+        if left is not None:
+            waits.append(max(_SHORTEST_WAIT_NS, left // timedelta(microseconds=1) * 1_000))
+        return max(0, min(waits)) if waits else None
