@@ -1,87 +1,94 @@
-"""The default target's own way out: where posted events go when they name no generator.
+"""The stream of posted events that name no generator: from the API to the default destination.
 
 It has a ledger row like a generator (empty namespace, name `api`) but no ticks. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
-import asyncio
+from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.egress import Egress
 from audit_event_operator.engine.ledger import DropReason, Ledger
 from audit_event_operator.engine.outbox import Outbox
-from audit_event_operator.engine.plan import WINDOW_MIN
-from audit_event_operator.engine.ports import Destination, Outlet
+from audit_event_operator.engine.ports import Destination
 from audit_event_operator.engine.readiness import Circumstances, decide_ready
 from audit_event_operator.engine.snapshot import Ref, Snapshot, count
+from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.resource.status import Facts
 
 DEFAULT_STREAM_REF: Final = Ref("", "api")
-_POLL_SECONDS: Final = 0.05
 
 
 class DefaultStream:
-    """An outbox and an outlet to the default target."""
+    """A ledger and a way to one destination."""
 
     def __init__(self, context: EngineContext, destination: Destination) -> None:
         self.destination = destination
         self.gate = context.assignment.gate(DEFAULT_STREAM_REF)
         self.ledger = Ledger(context.totals)
-        self.outbox: Outbox | None = None
-        self.outlet: Outlet | None = None
         self._context = context
+        self._egress = Egress(DEFAULT_STREAM_REF, context, self.ledger, self, context.now)
+        self._is_open = False
+        self._answered = WakeableSleep()
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """Where posted events wait; None before the first `open`."""
+        return self._egress.outbox
+
+    @property
+    def connected(self) -> bool:
+        """Whether the default destination's broker is up."""
+        return self._egress.health.connected
 
     def open(self) -> None:
         """Connect; idempotent."""
-        if self.outlet is None:
-            context = self._context
-            note = None if context.journal is None else context.journal.keep(DEFAULT_STREAM_REF)
-            self.outbox = Outbox(self.ledger, context.budget, window=WINDOW_MIN, wall_ns=context.wall_ns, note=note)
-            self.outlet = context.brokers.open(self.destination, self.outbox, self)
+        if not self._is_open:
+            self._is_open = True
+            self._egress.leave()
+            self._egress.open(self.destination, Fraction(0))
 
     def close(self, reason: DropReason, grace_seconds: float) -> None:
         """Drop what was not written and disconnect."""
-        if self.outbox is not None and self.outlet is not None:
-            self.outbox.close(reason)
-            self.outlet.close(grace_seconds)
-        self.outlet = None
+        self._is_open = False
+        self._egress.stop(reason, grace_seconds)
 
     def outlet_changed(self) -> None:
-        """Nothing depends on it: whoever asks reads the health."""
+        """Nothing depends on it: readers look at the health."""
+
+    def settled(self) -> None:
+        """The broker answered."""
+        self._answered.wake()
 
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing is on its way, at most `seconds`."""
         deadline = self._context.now() + seconds
-        while self.outbox is not None and not self.outbox.idle:
-            if self._context.now() >= deadline:
+        while not self._egress.idle:
+            left = deadline - self._context.now()
+            if left <= 0:
                 return False
-            await asyncio.sleep(_POLL_SECONDS)
+            await self._answered.sleep(left)
         return True
-
-    @property
-    def connected(self) -> bool:
-        """Whether the default target is up."""
-        return self.outlet is not None and self.outlet.health.connected
 
     def snapshot(self) -> Snapshot:
         """The row of posted events."""
-        ledger, outbox = self.ledger, self.outbox
-        health = self.outlet.health if self.outlet is not None else None
+        health, published = self._egress.health, self.ledger.published
         seen = Circumstances(
             now=self._context.now(),
             destination=self.destination.label,
             longest_gap_seconds=float("inf"),
             health=health,
-            confirmed=ledger.published > 0,
-            idle=outbox is None or outbox.idle,
+            confirmed=published > 0,
+            idle=self._egress.idle,
         )
         facts = Facts(
             0,
             decide_ready(seen, self._context.damping),
             destination=self.destination.label,
-            broker=health.broker if health is not None else "",
-            connected=self.connected,
-            events_published=ledger.published,
+            broker=self._egress.broker,
+            connected=health.connected,
+            events_published=published,
         )
-        return Snapshot(DEFAULT_STREAM_REF, "", count(ledger, outbox), facts)
+        return Snapshot(DEFAULT_STREAM_REF, "", count(self.ledger, self.outbox), facts)

@@ -6,8 +6,10 @@ when the destination is another place. Knows neither ticks nor events.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Protocol
+from fractions import Fraction
+from typing import Final, Protocol
 
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.ledger import DropReason, Ledger
@@ -16,6 +18,14 @@ from audit_event_operator.engine.ports import Destination, Outlet, OutletHealth,
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.conditions import DestinationUnavailable
 from audit_event_operator.resource.spec import Delivery, GeneratorSpec
+
+WINDOW_MIN: Final = 64
+WINDOW_MAX: Final = 2_048
+
+
+def window_for(rate: Fraction) -> int:
+    """One second of the target rate, 64 to 2048 events: the bound of the buffer and of what is unconfirmed."""
+    return max(WINDOW_MIN, min(WINDOW_MAX, math.ceil(rate)))
 
 
 class Owner(OutletOwner, Protocol):
@@ -82,7 +92,7 @@ class Egress:
             return True
         return not self._destination.same_place(destination)
 
-    def take(self, spec: GeneratorSpec, window: int) -> bool:
+    def take(self, spec: GeneratorSpec, rate: Fraction) -> bool:
         """Have an outlet as the spec asks; True when it leads to another place than before."""
         self.label = spec.destination_label
         try:
@@ -98,22 +108,29 @@ class Egress:
         moved = was_unavailable or (self._destination is not None and not self._destination.same_place(destination))
         if moved:
             self.leave()
+        self.open(destination, rate, resend=spec.delivery is Delivery.AT_LEAST_ONCE)
+        return moved
+
+    def open(self, destination: Destination, rate: Fraction, *, resend: bool = True) -> None:
+        """Have an outlet to this destination; the outbox stays where only the declaration or the guarantee changes."""
         if self._outlet is not None:
-            self._outlet.close(0.0)  # the same place with another declaration or guarantee: the outbox stays
+            self._outlet.close(0.0)
         if self.outbox is None:
             context = self._context
             note = None if context.journal is None else context.journal.keep(self._ref)
-            self.outbox = Outbox(self._ledger, context.budget, window=window, wall_ns=context.wall_ns, note=note)
+            self.outbox = Outbox(
+                self._ledger, context.budget, window=window_for(rate), wall_ns=context.wall_ns, note=note
+            )
             self.outbox.on_settled = self._owner.settled
-        self.outbox.resend = spec.delivery is Delivery.AT_LEAST_ONCE
+        self.outbox.resend = resend
+        self.label = destination.label
         self._destination = destination
         self._outlet = self._context.brokers.open(destination, self.outbox, self._owner)
-        return moved
 
-    def resize(self, window: int) -> None:
+    def resize(self, rate: Fraction) -> None:
         """Bound buffer and unconfirmed events anew."""
         if self.outbox is not None:
-            self.outbox.window = window
+            self.outbox.window = window_for(rate)
         if self._outlet is not None:
             self._outlet.resize()
 

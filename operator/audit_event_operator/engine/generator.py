@@ -10,20 +10,15 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from audit_event_operator.engine.activity_log import EVENT_BY_EVENT_RATE, ActivityLog
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.egress import Egress
-from audit_event_operator.engine.facts import facts_before_any_spec, facts_of
 from audit_event_operator.engine.ledger import DropReason, Ledger, SkipReason
 from audit_event_operator.engine.outbox import Outbox
-from audit_event_operator.engine.plan import window_for
-from audit_event_operator.engine.rates import ObservedRate
-from audit_event_operator.engine.readiness_tracker import ReadinessTracker
-from audit_event_operator.engine.snapshot import Ref, Snapshot, count
+from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.engine.view import GeneratorView
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.pacing.pacer import Due
-from audit_event_operator.resource.advice import Advice, advice_on
-from audit_event_operator.resource.conditions import Ready
+from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.change import Change, change_between
@@ -62,25 +57,15 @@ class Generator:
     ) -> None:
         self.ref = ref
         self.uid = uid
-        self.generation = -1
         self.latest_generation = -1
-        self.restarts = 0
-        self.gate = context.assignment.gate(ref)
         self.gate = context.assignment.gate(ref)
         self.ledger = Ledger(context.totals)
-        self.timeline: Timeline | None = None
-        """None until there was a valid spec."""
-        self._progress = progress
-        self._advice: tuple[Advice, ...] = ()
-        self._egress = Egress(ref, context, self.ledger, self, context.now)
         self._context = context
+        self._progress = progress
         self._preexisting = preexisting
-        self._changed = changed
         self._wakeup = WakeableSleep()
-        self._tracker = ReadinessTracker(context.damping)
-        self._observed = ObservedRate()
-        self._activity_log = ActivityLog(ref, context.lines, context.now)
-        self._told: Ready | None = None
+        self._egress = Egress(ref, context, self.ledger, self, context.now)
+        self._view = GeneratorView(ref, uid, context, self.ledger, self._egress, progress=progress, changed=changed)
         self._desired: tuple[int, GeneratorSpec] | None = None
         self._cap = context.cap
         self._hungry = False
@@ -94,14 +79,18 @@ class Generator:
         return self._egress.outbox
 
     @property
+    def timeline(self) -> Timeline | None:
+        """What it has to say; None until there was a valid spec."""
+        return self._view.timeline
+
+    @property
     def spec(self) -> GeneratorSpec | None:
         """The last valid spec that was in effect."""
         return None if self.timeline is None else self.timeline.spec
 
     @property
     def _valid(self) -> bool:
-        """Whether the latest spec in effect is a valid one."""
-        return self._tracker.invalid is None
+        return self._view.tracker.invalid is None
 
     def apply(self, generation: int, spec: GeneratorSpec) -> None:
         """Make this spec the wanted one: in effect at once, or as soon as the old destination has drained. The latest wins."""
@@ -113,11 +102,11 @@ class Generator:
 
     def reject(self, generation: int, message: str) -> None:
         """The resource's spec is invalid: generate nothing, tell why, and deliver what is already buffered."""
-        self.latest_generation = self.generation = generation
+        self.latest_generation = self._view.generation = generation
         self._desired = None
-        self._tracker.invalid = message
+        self._view.tracker.invalid = message
         self._forget_pending()
-        self._tell()
+        self._view.tell()
 
     def set_cap(self, cap: Fraction) -> None:
         """Take this resource's share of its namespace's cap, in events per second."""
@@ -128,21 +117,21 @@ class Generator:
         if self.timeline is not None:
             self.timeline.cap_at(cap, self._reading())
         self._resize()
-        self._tell()
+        self._view.tell()
         self._wakeup.wake()
 
     def outlet_changed(self) -> None:
         """The outlet's health changed."""
         self._wakeup.wake()
-        self._tell()
+        self._view.tell()
 
     def settled(self) -> None:
         """The broker answered: wake the task only when it can go on."""
         outbox, timeline = self._egress.outbox, self.timeline
         if outbox is None or timeline is None:
             return
-        if self._tracker.confirmed(self.ledger.published):
-            self._tell()
+        if self._view.tracker.confirmed(self.ledger.published):
+            self._view.tell()
         most = timeline.spec.max_events
         over = most is not None and self.ledger.run_published >= most
         fits = self._hungry and outbox.room >= min(timeline.pending, BATCH)
@@ -151,9 +140,9 @@ class Generator:
 
     def crashed(self, message: str) -> None:
         """The task ended by an error and will be started again."""
-        self.restarts += 1
-        self._tracker.crashed = message
-        self._tell()
+        self._view.restarts += 1
+        self._view.tracker.crashed = message
+        self._view.tell()
 
     def wake(self) -> None:
         """Look at the clock and the gate again."""
@@ -182,7 +171,7 @@ class Generator:
 
     async def run(self) -> None:
         """Generate until cancelled."""
-        self._tracker.crashed = None
+        self._view.tracker.crashed = None
         while True:
             if self._desired is not None:
                 await self._move()
@@ -214,7 +203,7 @@ class Generator:
         self._context.totals.schedule_lag_seconds.observe(due.lag_ns / _NS)
         if skipped:
             self.ledger.skip(SkipReason.GLOBAL_BUDGET if outbox.starved else SkipReason.BUFFER_FULL, skipped)
-            self._tracker.skipped(self._context.now(), taking=self._egress.taking)
+            self._view.tracker.skipped(self._context.now(), taking=self._egress.taking)
         self.ledger.skip(SkipReason.LATE, due.late)
         self.ledger.skip(SkipReason.RATE_LIMITED, due.limited)
 
@@ -243,20 +232,20 @@ class Generator:
         if self._desired is None:
             return
         (generation, spec), self._desired = self._desired, None
-        was_invalid, self._tracker.invalid = not self._valid, None
-        self.generation = generation
-        self._advice = advice_on(spec)
-        moved = self._egress.take(spec, window_for(self._full_rate))
+        was_invalid, self._view.tracker.invalid = not self._valid, None
+        self._view.generation = generation
+        self._view.advice = advice_on(spec)
+        moved = self._egress.take(spec, self._full_rate)
         self._act_on(change_between(self.spec, spec, was_invalid=was_invalid, moved=moved), spec)
         self._resize()
         if self.timeline is not None:
             self._check_run(self.timeline, self._reading())
-        self._tell()
+        self._view.tell()
 
     def _act_on(self, change: Change, spec: GeneratorSpec) -> None:
         """Let timeline and ledger follow a change."""
         if self.timeline is None:
-            self.timeline = Timeline(
+            timeline = self._view.timeline = Timeline(
                 self.uid,
                 spec,
                 self._progress,
@@ -265,27 +254,25 @@ class Generator:
                 preexisting=self._preexisting,
                 spread_ns=int(self._context.spread_seconds * _NS),
             )
-            self.ledger.take_up(self.timeline.progress)
+            self.ledger.take_up(timeline.progress)
         else:
             self.timeline.adopt(spec, change, self._reading())
         if change is Change.NEW_RUN:
             (self._egress.outbox or self.ledger).begin_run()
         if change.resets_ready:
-            self._tracker.reset(self.ledger.published)
+            self._view.tracker.reset(self.ledger.published)
 
     def _check_run(self, timeline: Timeline, now: Reading) -> None:
         """See whether the run is over, or goes on because its bounds were raised."""
         if timeline.check(now, self.ledger.run_published):
             if timeline.complete is None:
-                self._tracker.reset(self.ledger.published)
-            self._tell()
+                self._view.tracker.reset(self.ledger.published)
+            self._view.tell()
 
     def _resize(self) -> None:
         """Fit window and log to the rate."""
-        self._egress.resize(window_for(self._full_rate))
-        if self._egress.outbox is not None:
-            each = self._full_rate <= EVENT_BY_EVENT_RATE
-            self._egress.outbox.on_published = self._activity_log.event if each else None
+        self._egress.resize(self._full_rate)
+        self._view.log_each_event(self._full_rate)
 
     def _forget_pending(self) -> None:
         if self.timeline is not None:
@@ -293,55 +280,18 @@ class Generator:
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
-        """Something that readers may see has changed: look anew, log a turn, tell the listeners."""
-        self._tracker.forget_ready()
-        self._told = self.ready()
-        self._activity_log.turn(self._told)
-        self._changed()
-
-    def ready(self) -> Ready:
-        """The Ready condition of this moment, at most a second old."""
-        return self._tracker.ready(self._context.now(), self.timeline, self._egress)
-
     def sweep(self) -> bool:
         """Once a second: sample the rate; True when damping made Ready another one."""
-        now, published = self._context.now(), self.ledger.published
-        self._observed.sample(now, published)
-        if self.timeline is not None:
-            many = self._egress.outbox is not None and self._egress.outbox.on_published is None
-            self._activity_log.summary(now, published, self._egress.label, wanted=many)
-        self._tracker.forget_ready()
-        ready = self.ready()
-        self._activity_log.turn(ready)
-        if ready == self._told:
-            return False
-        self._told = ready
-        return True
+        return self._view.sweep()
+
+    def snapshot(self) -> Snapshot:
+        """Everything that readers may know, as of now."""
+        return self._view.snapshot()
 
     @property
     def asked_rate(self) -> Fraction:
         """Events per second the spec asks for now; 0 while suspended, completed or invalid."""
         return self.timeline.rates[0] if self.timeline is not None and self._valid else Fraction(0)
-
-    def snapshot(self) -> Snapshot:
-        """Everything that readers may know, as of now."""
-        ready = self.ready()
-        if self.timeline is None:
-            facts = facts_before_any_spec(self.generation, ready, self._progress, self.restarts)
-        else:
-            facts = facts_of(
-                self.generation,
-                ready,
-                self.timeline,
-                self._egress,
-                self.ledger,
-                valid=self._valid,
-                advice=self._advice,
-                observed_rate=self._observed.rate(self._context.now(), self.ledger.published),
-                restarts=self.restarts,
-            )
-        return Snapshot(self.ref, self.uid, count(self.ledger, self.outbox), facts)
 
     @property
     def _full_rate(self) -> Fraction:

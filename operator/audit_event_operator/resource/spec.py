@@ -238,6 +238,11 @@ class GeneratorSpec(SpecModel):
         return None if self.run_duration is None else parse_duration(self.run_duration)
 
     @property
+    def bounded(self) -> bool:
+        """Whether a run ends by itself."""
+        return self.max_events is not None or self.run_duration is not None
+
+    @property
     def destination_label(self) -> str:
         """Where the events go, for people: the queue's name."""
         return self.queue

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from audit_event_operator.resource.conditions import Completion, CompletionReason
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
+from audit_event_operator.timeline.reading import Reading
 
 
 def completion(
@@ -55,21 +56,23 @@ class Run:
         """A new runId: nothing has happened yet."""
         self.start_time = self.completion_time = self.complete = None
 
-    def ticked(self, now: datetime) -> None:
+    def ticked(self, now: Reading) -> None:
         """A tick: the first one is when the run began."""
         if self.start_time is None:
-            self.start_time = now
+            self.start_time = now.wall
 
-    def check(self, spec: GeneratorSpec, published: int, now: datetime) -> bool:
+    def check(self, spec: GeneratorSpec, published: int, now: Reading) -> bool:
         """See whether it is over, or goes on because its bounds were raised; True when that is news."""
-        complete = completion(spec, published, self.start_time, now)
+        complete = completion(spec, published, self.start_time, now.wall) if spec.bounded else None
         if (complete is None) == (self.complete is None):
             return False
         self.complete = complete
-        self.completion_time = None if complete is None else self.completion_time or now
+        self.completion_time = None if complete is None else self.completion_time or now.wall
         return True
 
-    def left(self, spec: GeneratorSpec, now: datetime) -> timedelta | None:
+    def left_ns(self, spec: GeneratorSpec, now: Reading) -> int | None:
         """Until runDuration is over; None when it does not matter."""
         end = end_time(spec, self.start_time)
-        return None if end is None or self.complete is not None else end - now
+        if end is None or self.complete is not None:
+            return None
+        return (end - now.wall) // timedelta(microseconds=1) * 1_000

@@ -7,7 +7,6 @@ value. It knows no asyncio, no clock and no broker.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from fractions import Fraction
 from typing import Final
 
@@ -152,7 +151,7 @@ class Timeline:
 
         `published`: events of this run that arrived.
         """
-        if not self.run.check(self.spec, published, now.wall):
+        if not self.run.check(self.spec, published, now):
             return False
         if self.run.complete is None:
             self._restart()
@@ -177,7 +176,7 @@ class Timeline:
         due = None if self._pacer is None else self._pacer.due(now.ns)
         if due is not None:
             self.pending = due.events
-            self.run.ticked(now.wall)
+            self.run.ticked(now)
         return due
 
     def take(self, room: int, used: int, unix_ns: int) -> list[AuditEvent]:
@@ -203,7 +202,7 @@ class Timeline:
         waits = []
         if self._pacer is not None and not self.resting:
             waits.append(self._pacer.next_ns - now.ns)
-        left = self.run.left(self.spec, now.wall)
-        if left is not None:
-            waits.append(max(_SHORTEST_WAIT_NS, left // timedelta(microseconds=1) * 1_000))
+        left_ns = self.run.left_ns(self.spec, now)
+        if left_ns is not None:
+            waits.append(max(_SHORTEST_WAIT_NS, left_ns))
         return max(0, min(waits)) if waits else None

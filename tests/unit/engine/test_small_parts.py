@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 
 from audit_event_operator.engine.activity_log import ActivityLog, LineBudget
+from audit_event_operator.engine.egress import window_for
 from audit_event_operator.engine.ledger import OTHER, Histogram, Totals
-from audit_event_operator.engine.plan import window_for
 from audit_event_operator.engine.rates import ObservedRate
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep

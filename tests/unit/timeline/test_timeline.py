@@ -18,9 +18,9 @@ def timeline(cap: int = 5_000, progress: Progress | None = None, **spec) -> Time
 
 
 def test_a_synthetic_day_is_read_in_less_than_a_second():
-    began = time.perf_counter()
+    began = time.process_time()
     events = list(said_until(86_400, timeline(interval="5s", randomSeed=1)))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert len(events) == 17_280
     assert [moment for moment, _ in events[:3]] == [0, 5 * SECOND, 10 * SECOND]
     assert len({event.body for _, event in events}) > 10_000

@@ -1,0 +1,148 @@
+"""What others see of one generator: its Ready condition, its snapshot, its lines in the log. Reads; changes no stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Final
+
+from audit_event_operator.engine.activity_log import EVENT_BY_EVENT_RATE, ActivityLog
+from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.egress import Egress
+from audit_event_operator.engine.ledger import Ledger
+from audit_event_operator.engine.rates import ObservedRate
+from audit_event_operator.engine.readiness_tracker import ReadinessTracker
+from audit_event_operator.engine.snapshot import Ref, Snapshot, count
+from audit_event_operator.resource.advice import Advice
+from audit_event_operator.resource.conditions import Ready
+from audit_event_operator.resource.status import Facts, Progress
+from audit_event_operator.timeline.timeline import Timeline
+
+_NS: Final = 1_000_000_000
+
+
+class GeneratorView:
+    """The parts of a generator, as readers see them.
+
+    Args:
+        ref: the resource's name.
+        uid: its identity.
+        context: clocks and damping.
+        ledger: its counts.
+        egress: where its events go.
+        progress: what the status told before us; holds until there is a valid spec.
+        changed: called whenever a reader may see something new.
+    """
+
+    def __init__(
+        self,
+        ref: Ref,
+        uid: str,
+        context: EngineContext,
+        ledger: Ledger,
+        egress: Egress,
+        *,
+        progress: Progress,
+        changed: Callable[[], None],
+    ) -> None:
+        self.timeline: Timeline | None = None
+        """None until there was a valid spec."""
+        self.generation = -1
+        """The generation in effect."""
+        self.advice: tuple[Advice, ...] = ()
+        self.restarts = 0
+        self.tracker = ReadinessTracker(context.damping)
+        self._ref = ref
+        self._uid = uid
+        self._now = context.now
+        self._ledger = ledger
+        self._egress = egress
+        self._progress = progress
+        self._changed = changed
+        self._observed = ObservedRate()
+        self._log = ActivityLog(ref, context.lines, context.now)
+        self._told: Ready | None = None
+
+    def tell(self) -> None:
+        """Something has changed: decide Ready anew, log a turn, tell the listeners."""
+        self._look()
+        self._changed()
+
+    def sweep(self) -> bool:
+        """Once a second: sample the rate, sum up in the log; True when damping made Ready another one."""
+        now, published, before = self._now(), self._ledger.published, self._told
+        self._observed.sample(now, published)
+        outbox = self._egress.outbox
+        many = outbox is not None and outbox.on_published is None
+        self._log.summary(now, published, self._egress.label, wanted=many)
+        self._look()
+        return self._told != before
+
+    def log_each_event(self, rate: Fraction) -> None:
+        """Log single events where the rate is low enough for that."""
+        if self._egress.outbox is not None:
+            self._egress.outbox.on_published = self._log.event if rate <= EVENT_BY_EVENT_RATE else None
+
+    def snapshot(self) -> Snapshot:
+        """Everything that readers may know, as of now."""
+        ready = self.tracker.ready(self._now(), self.timeline, self._egress)
+        facts = self._facts_before_any_spec(ready) if self.timeline is None else self._facts(ready, self.timeline)
+        return Snapshot(self._ref, self._uid, count(self._ledger, self._egress.outbox), facts)
+
+    def _look(self) -> None:
+        self.tracker.forget_ready()
+        self._told = self.tracker.ready(self._now(), self.timeline, self._egress)
+        self._log.turn(self._told)
+
+    def _facts_before_any_spec(self, ready: Ready) -> Facts:
+        """What the status told before still holds."""
+        progress = self._progress
+        return Facts(
+            self.generation,
+            ready,
+            run_id=progress.run_id,
+            events_published=progress.events_published,
+            events_dropped=progress.events_dropped,
+            start_time=progress.start_time,
+            completion_time=progress.completion_time,
+            last_publish_time=progress.last_publish_time,
+            restarts=self.restarts,
+        )
+
+    def _facts(self, ready: Ready, timeline: Timeline) -> Facts:
+        """What is true now; an invalid spec asks for nothing and is not commented on."""
+        valid, spec, run, ledger = self.tracker.invalid is None, timeline.spec, timeline.run, self._ledger
+        asked, allowed = timeline.rates if valid else (Fraction(0), Fraction(0))
+        connected = self._egress.health.connected
+        return Facts(
+            self.generation,
+            ready,
+            complete=run.complete if valid else None,
+            rate_limited=None if allowed is asked or not valid else _rate_limited(asked, allowed),
+            advice=self.advice if valid else (),
+            destination=self._egress.label,
+            broker=self._egress.broker,
+            connected=connected,
+            interval_seconds=spec.interval_ns / _NS,
+            target_rate=allowed,
+            observed_rate=self._observed.rate(self._now(), ledger.published),
+            random_seed=timeline.seed,
+            run_id=spec.run_id,
+            bounded=spec.bounded,
+            events_published=ledger.run_published,
+            events_dropped=ledger.run_dropped,
+            start_time=run.start_time,
+            completion_time=run.completion_time,
+            last_publish_time=_last_publish_time(ledger, timeline.progress),
+            restarts=self.restarts,
+        )
+
+
+def _rate_limited(asked: Fraction, allowed: Fraction) -> str:
+    return f"spec asks for {float(asked):g} events/s; this operator allows {float(allowed):g} events/s here."
+
+
+def _last_publish_time(ledger: Ledger, progress: Progress) -> datetime | None:
+    last_ns = ledger.last_publish_unix_ns
+    return progress.last_publish_time if last_ns is None else datetime.fromtimestamp(last_ns / _NS, UTC)
