@@ -58,7 +58,7 @@ test-integration: $(DEV) ## The tests on a real API server and a real RabbitMQ
 # What speaks to a broker itself; the rest of the tests would see no difference.
 BROKER_TESTS = $(wildcard tests/integration/test_rabbitmq_*.py) $(addprefix tests/integration/test_, \
   realparts.py broker_outage.py first_resource.py generate_event.py live_changes.py no_secret_anywhere.py without_a_cluster.py) \
-  $(addprefix tests/faults/test_, alarms.py broker_outages.py lines.py queues.py quorum.py secrets.py tls.py)
+  $(addprefix tests/faults/test_, alarms.py broker_outages.py network.py queues.py quorum.py secrets.py tls.py)
 
 SUITE ?= trixie
 .PHONY: test-rabbitmq4

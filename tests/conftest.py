@@ -30,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def saw(request: pytest.FixtureRequest) -> Measured:
-    """What this test saw, for the table of the fault matrix: saw("published 5,000, missing 0")."""
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """measured("published 5,000, missing 0"): put a figure of this test into the table of the fault matrix."""
     return lambda what: request.node.user_properties.append((PROPERTY, str(what)))
 
 
@@ -143,6 +143,4 @@ def start_operator(
     yield start
     for operator in started:
         operator.kill()
-    # Else the next one would wait until the dead holder's Lease has run out.
-    if cluster.apiserver.running:
-        cluster.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}")
+    cluster.delete_lease()

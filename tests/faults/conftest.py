@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from support.faults.harness import FULL, Harness
 from support.faults.http import Start
-from support.faults.stage import FULL, Stage
 from support.parts.controlplane import ControlPlane
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 from support.parts.rabbitmq import RabbitMQ
-from support.parts.streams import must_be_free_of_bugs
 
 FULL_SECONDS = 3600
 """The longest that one test may take at full length; what users must mend is tried again after up to five minutes."""
@@ -27,14 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def stage(
+def harness(
     cluster: ControlPlane, own_rabbitmq: RabbitMQ, namespace: str, tmp_path: Path, operator_kubeconfig: Path
-) -> Iterator[Stage]:
-    """A stage whose broker the test may do anything to."""
-    stage = Stage(cluster, own_rabbitmq, namespace, tmp_path, operator_kubeconfig)
-    yield stage
-    stage.close()
-    for operator in stage.operators:
+) -> Iterator[Harness]:
+    """A harness whose broker the test may stop, kill and administer."""
+    harness = Harness(cluster, own_rabbitmq, namespace, tmp_path, operator_kubeconfig)
+    yield harness
+    harness.close()
+    for operator in harness.operators:
         must_be_free_of_bugs(operator)
 
 

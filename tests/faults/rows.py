@@ -1,6 +1,6 @@
 """The fault matrix: what is done to the operator, and what must come of it. One row, one or more tests (`pytest.mark.row`).
 
-"Holds" means the four rules of tests/oracle.py, conservation in every scrape, and an operator that stays the same process.
+"Holds" means the four rules of support/faults/delivery_report.py, conservation in every scrape, and one and the same process.
 """
 
 from typing import NamedTuple

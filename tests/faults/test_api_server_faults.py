@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from support.faults.harness import Harness, span
 from support.faults.measurements import Measured
-from support.faults.stage import Stage, span
-from support.faults.witness import EACH
 from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import MERGE
+from support.parts.operator_process import SERIES
 
 STEADY = {"interval": "50ms"}
 ERROR_EVENT = json.dumps(
@@ -32,16 +32,16 @@ def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
         yield proxy
 
 
-def start(stage: Stage, proxy: ApiProxy, **env: str) -> None:
-    stage.start(KUBECONFIG=str(proxy.kubeconfig(stage.kubeconfig)), **env)
+def start(harness: Harness, proxy: ApiProxy, **env: str) -> None:
+    harness.start(KUBECONFIG=str(proxy.kubeconfig(harness.kubeconfig)), **env)
 
 
-def must_take_changes(stage: Stage, name: str, interval: str) -> float:
+def must_take_changes(harness: Harness, name: str, interval: str) -> float:
     """A patch is in effect soon; how long that took in seconds."""
-    generation = stage.resources.patch(name, interval=interval)["metadata"]["generation"]
+    generation = harness.resources.patch(name, interval=interval)["metadata"]["generation"]
     began = time.monotonic()
-    stage.operator.wait_until(
-        lambda: stage.resources.status(name)["observedGeneration"] == generation,
+    harness.operator.wait_until(
+        lambda: harness.resources.status(name)["observedGeneration"] == generation,
         timeout_seconds=90,
         what="a patch to be in effect",
     )
@@ -52,58 +52,58 @@ def must_take_changes(stage: Stage, name: str, interval: str) -> float:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("status", "headers"), [(503, {}), (429, {"Retry_After": "2"}), (403, {})])
 def test_an_api_server_that_refuses_everything_is_waited_for(
-    status: int, headers: dict[str, str], stage: Stage, proxy: ApiProxy, saw: Measured
+    status: int, headers: dict[str, str], harness: Harness, proxy: ApiProxy, measured: Measured
 ) -> None:
-    start(stage, proxy)
-    stage.stream("steady", **STEADY)
-    with stage.watched():
-        published = stage.value("events_published_total", "steady")
-        lines = len(stage.operator.log.splitlines())
+    start(harness, proxy)
+    harness.stream("steady", **STEADY)
+    with harness.watched():
+        published = harness.value("events_published_total", "steady")
+        lines = len(harness.operator.log.splitlines())
         proxy.refuse(status, **headers)
         proxy.cut_watches()
         duration = span(180, 8)
         time.sleep(duration)  # as long as it refuses
-        rate = (stage.value("events_published_total", "steady") - published) / duration
-        said = len(stage.operator.log.splitlines()) - lines
+        rate = (harness.value("events_published_total", "steady") - published) / duration
+        said = len(harness.operator.log.splitlines()) - lines
         asked = len(proxy.refused)
         proxy.accept()
-        took = must_take_changes(stage, "steady", "100ms")
-        stage.calm()
+        took = must_take_changes(harness, "steady", "100ms")
+        harness.settle()
     assert rate == pytest.approx(20, rel=0.15)
     assert 0 < asked <= 10 * duration
     if "Retry_After" in headers:
         lists = [at for at, request in proxy.refused if request.startswith(f"GET {GENERATORS.path()}")]
         pauses = [after - before for before, after in itertools.pairwise(lists)]
         assert not pauses or sorted(pauses)[len(pauses) // 2] >= 1, pauses
-    assert said <= 4 * duration + 20, stage.operator.process.log_tail()
-    saw(f"{status} for {duration:.0f} s: {asked} requests, {said} log lines, a patch in effect {took:.1f} s later")
-    stage.verdict()
+    assert said <= 4 * duration + 20, harness.operator.process.log_tail()
+    measured(f"{status} for {duration:.0f} s: {asked} requests, {said} log lines, a patch in effect {took:.1f} s later")
+    harness.check_delivery()
 
 
 @pytest.mark.row(28)
 @pytest.mark.timeout(300)
 def test_what_was_deleted_while_the_watch_was_blind_and_history_was_compacted_stops(
-    stage: Stage, proxy: ApiProxy, saw: Measured
+    harness: Harness, proxy: ApiProxy, measured: Measured
 ) -> None:
-    start(stage, proxy)
-    stage.stream("doomed", stage.queue("doomed"), **STEADY)
-    stage.stream("steady", **STEADY)
+    start(harness, proxy)
+    harness.stream("doomed", harness.queue("doomed"), **STEADY)
+    harness.stream("steady", **STEADY)
     proxy.hold_watches()
-    stage.resources.delete("doomed")
+    harness.resources.delete("doomed")
     deleted = time.monotonic()
-    _compact(stage.plane)
+    _compact(harness.plane)
     proxy.cut_watches()
     proxy.release_watches()
-    stage.operator.wait_until(
-        lambda: stage.operator.status_of(f"/generators/{stage.namespace}/doomed") == 404,
+    harness.operator.wait_until(
+        lambda: harness.operator.status_of(f"/generators/{harness.namespace}/doomed") == 404,
         timeout_seconds=60,
         what="the generator of the deleted one to stop",
     )
     stopped = time.monotonic() - deleted
-    del stage.streams["doomed"]
-    must_take_changes(stage, "steady", "100ms")
-    stage.calm()
-    saw(f"stopped {stopped:.1f} s after the deletion; {stage.verdict()}")
+    del harness.streams["doomed"]
+    must_take_changes(harness, "steady", "100ms")
+    harness.settle()
+    measured(f"stopped {stopped:.1f} s after the deletion; {harness.check_delivery()}")
 
 
 def _compact(plane: ControlPlane) -> None:
@@ -126,83 +126,86 @@ def _compact(plane: ControlPlane) -> None:
 
 @pytest.mark.row(29)
 @pytest.mark.timeout(300)
-def test_resources_that_live_for_milliseconds_leave_nothing(stage: Stage, saw: Measured) -> None:
-    stage.start(AEG_DEPARTED_SERIES_SECONDS="1")
-    stage.stream("steady", **STEADY)
-    connections = stage.connections()
+def test_resources_that_live_for_milliseconds_leave_nothing(harness: Harness, measured: Measured) -> None:
+    harness.start(AEG_DEPARTED_SERIES_SECONDS="1")
+    harness.stream("steady", **STEADY)
+    connections = harness.connections()
     rounds = int(span(200, 100))
     for number in range(rounds):
-        stage.resources.create(f"brief-{number}", queue=stage.queue(f"brief-{number % 5}"), interval="100ms")
-        stage.resources.delete(f"brief-{number}")
-    stage.operator.wait_until(
+        harness.resources.create(f"brief-{number}", queue=harness.queue(f"brief-{number % 5}"), interval="100ms")
+        harness.resources.delete(f"brief-{number}")
+    harness.operator.wait_until(
         lambda: (
-            [each["name"] for each in stage.operator.get_json("/generators")["generators"] if each["name"] != "api"]
+            [each["name"] for each in harness.operator.get_json("/generators")["generators"] if each["name"] != "api"]
             == ["steady"]
         ),
         what="the end of all brief ones",
     )
-    stage.operator.wait_until(lambda: stage.connections() == connections, what="the end of their connections")
-    stage.operator.wait_until(
-        lambda: f'{EACH}ready{{generator="brief' not in stage.operator.metrics_text(), what="the end of their series"
+    harness.operator.wait_until(lambda: harness.connections() == connections, what="the end of their connections")
+    harness.operator.wait_until(
+        lambda: f'{SERIES}ready{{generator="brief' not in harness.operator.metrics_text(),
+        what="the end of their series",
     )
-    must_take_changes(stage, "steady", "100ms")
-    stage.calm()
-    saw(f"{rounds} times: no generator, series or connection left; {stage.verdict()}")
+    must_take_changes(harness, "steady", "100ms")
+    harness.settle()
+    measured(f"{rounds} times: no generator, series or connection left; {harness.check_delivery()}")
 
 
 @pytest.mark.row(30)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["truncated", "error", "killed"])
 def test_a_watch_that_breaks_does_not_disturb_the_streams(
-    how: str, stage: Stage, proxy: ApiProxy, saw: Measured
+    how: str, harness: Harness, proxy: ApiProxy, measured: Measured
 ) -> None:
-    start(stage, proxy)
-    stage.stream("steady", **STEADY)
-    with stage.watched():
+    start(harness, proxy)
+    harness.stream("steady", **STEADY)
+    with harness.watched():
         for _ in range(3):
             if how == "truncated":
                 proxy.say(b'{"type": "MODIFIED", "obj', and_cut=True)
             elif how == "error":
                 proxy.say(ERROR_EVENT + b"\n")
             else:
-                stage.plane.restart_apiserver()
-            stage.wait_published("steady", 20)
-        took = must_take_changes(stage, "steady", "100ms")
-        stage.calm()
-    saw(f"{how}: a patch in effect {took:.1f} s later; {stage.verdict()}")
+                harness.plane.restart_apiserver()
+            harness.wait_published("steady", 20)
+        took = must_take_changes(harness, "steady", "100ms")
+        harness.settle()
+    measured(f"{how}: a patch in effect {took:.1f} s later; {harness.check_delivery()}")
 
 
 @pytest.mark.row(40)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("what", ["conditions", "everything"])
-def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(what: str, stage: Stage, saw: Measured) -> None:
-    stage.start()
-    stage.stream("contested", **STEADY)
-    stage.stream("other", **STEADY)
-    path = GENERATORS.path(stage.namespace, "contested") + "/status"
+def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(
+    what: str, harness: Harness, measured: Measured
+) -> None:
+    harness.start()
+    harness.stream("contested", **STEADY)
+    harness.stream("other", **STEADY)
+    path = GENERATORS.path(harness.namespace, "contested") + "/status"
     wiped: object = {"conditions": None} if what == "conditions" else None
     resync, counters = span(60, 5), span(30, 2)
 
     def writes() -> float:
-        return stage.total("audit_event_operator_api_writes_total", kind="status")
+        return harness.total("audit_event_operator_api_writes_total", kind="status")
 
-    with stage.watched():
+    with harness.watched():
         seconds, before, wipes, began = span(120, 15), writes(), 0, time.monotonic()
         while time.monotonic() - began < seconds:
-            if stage.resources.ready("contested")[1]:
-                assert stage.plane.request("PATCH", path, {"status": wiped}, content_type=MERGE).status == 200
+            if harness.resources.ready("contested")[1]:
+                assert harness.plane.request("PATCH", path, {"status": wiped}, content_type=MERGE).status == 200
                 wipes += 1
             time.sleep(0.05)  # as a rival that polls
         answered = writes() - before
         ended = time.monotonic()
-        stage.resources.wait_ready("contested", "True", "Publishing", timeout_seconds=60)
+        harness.resources.wait_ready("contested", "True", "Publishing", timeout_seconds=60)
         restored = time.monotonic() - ended
-        must_take_changes(stage, "contested", "100ms")
+        must_take_changes(harness, "contested", "100ms")
     each = seconds / counters + seconds / resync
     assert wipes >= 2
     assert answered <= 2 * each + 5, "one of the two resources is left alone"
-    stage.calm()
-    saw(
+    harness.settle()
+    measured(
         f"{what} wiped {wipes} times in {seconds:.0f} s: {answered:.0f} writes of two statuses, right {restored:.1f} s after "
-        f"the last; {stage.verdict()}"
+        f"the last; {harness.check_delivery()}"
     )

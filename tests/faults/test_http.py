@@ -13,20 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from support.faults.harness import FULL
 from support.faults.http import EXAMPLE, JSON, ROUTE, Start, by_hand, crowd, head, must_refuse, send
 from support.faults.measurements import Measured
-from support.faults.stage import FULL
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.rabbitmq import RabbitMQ
 
 API_ROW = {"generator_namespace": "", "generator": "api"}
-EACH = "audit_event_operator_generator_"
 MIB = 1024 * 1024
 TOKEN = "the-right-token"
 
 
-class Vigil:
-    """Meanwhile /livez answers 200, and the memory is watched."""
+class HealthMonitor:
+    """Asks /livez and reads the resident memory all the time."""
 
     def __init__(self, operator: OperatorProcess) -> None:
         self._operator = operator
@@ -36,9 +35,9 @@ class Vigil:
         self.statuses: set[int] = set()
 
     @contextmanager
-    def held(self) -> Iterator["Vigil"]:
+    def running(self) -> Iterator["HealthMonitor"]:
         over = threading.Event()
-        thread = threading.Thread(target=self._look, args=(over,), name="vigil", daemon=True)
+        thread = threading.Thread(target=self._look, args=(over,), name="health-monitor", daemon=True)
         thread.start()
         try:
             yield self
@@ -58,7 +57,7 @@ class Vigil:
     def growth_mib(self) -> float:
         return (self.highest_bytes - self.lowest_bytes) / MIB
 
-    def must_be_calm(self, *, growth_mib: float) -> None:
+    def must_be_good(self, *, growth_mib: float) -> None:
         assert self.looks > 0
         assert self.statuses == {200}
         assert self.growth_mib <= growth_mib
@@ -93,7 +92,7 @@ def must_still_take_events(operator: OperatorProcess) -> str:
 @pytest.mark.row(44)
 @pytest.mark.timeout(300)
 def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
 ) -> None:
     operator = start()
     good = json.dumps(EXAMPLE).encode()
@@ -119,21 +118,21 @@ def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
         )
 
     rounds()  # what is allocated once is there
-    vigil = Vigil(operator)
+    health = HealthMonitor(operator)
     count = 100 if FULL else 15
-    with vigil.held():
+    with health.running():
         for _ in range(count):
             rounds()
     event_id = must_still_take_events(operator)
-    vigil.must_be_calm(growth_mib=16)
+    health.must_be_good(growth_mib=16)
     assert [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if by_hand(each.json())] == [event_id]
     assert "Traceback" not in operator.log
-    saw(f"{count} rounds of 14 bad bodies, none published; {vigil}")
+    measured(f"{count} rounds of 14 bad bodies, none published; {health}")
 
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(300)
-def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Measured) -> None:
+def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, measured: Measured) -> None:
     operator = start()
     callers = 500 if FULL else 100
     dripping = head(JSON, "Content-Length: 1000")
@@ -144,8 +143,8 @@ def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Measure
         assert "5 seconds" in must_refuse(answer, 408)
         return seconds
 
-    vigil = Vigil(operator)
-    with vigil.held(), ExitStack() as open_lines, ThreadPoolExecutor(20) as pool:
+    health = HealthMonitor(operator)
+    with health.running(), ExitStack() as open_lines, ThreadPoolExecutor(20) as pool:
         lines = [
             open_lines.enter_context(socket.create_connection(("127.0.0.1", operator.app_port), timeout=5))
             for _ in range(callers)
@@ -168,16 +167,16 @@ def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, saw: Measure
     assert min(slow_bodies) >= 4.5
     assert max(slow_bodies) < 15
     assert max(good_seconds) < 2
-    vigil.must_be_calm(growth_mib=32)
-    saw(
+    health.must_be_good(growth_mib=32)
+    measured(
         f"{len(drips)} slow bodies: 408 after {max(slow_bodies):.1f} s; beside {callers} slow heads a good post took at most "
-        f"{max(good_seconds):.2f} s; {vigil}"
+        f"{max(good_seconds):.2f} s; {health}"
     )
 
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
-def test_a_flood_of_headers_is_refused(start: Start, saw: Measured) -> None:
+def test_a_flood_of_headers_is_refused(start: Start, measured: Measured) -> None:
     operator = start()
     many = [f"X-Header-{number}: {'x' * 100}" for number in range(5_000)]
     floods = {
@@ -188,8 +187,8 @@ def test_a_flood_of_headers_is_refused(start: Start, saw: Measured) -> None:
         "endless headers": itertools.chain([b"GET / HTTP/1.1\r\n"], (f"X-{n}: y\r\n".encode() for n in itertools.count())),
     }  # fmt: skip
     seen: dict[str, int | None] = {}
-    vigil = Vigil(operator)
-    with vigil.held():
+    health = HealthMonitor(operator)
+    with health.running():
         for name, pieces in floods.items():
             answer, _ = send(operator, pieces)
             seen[name] = None if answer is None else answer.status
@@ -198,8 +197,8 @@ def test_a_flood_of_headers_is_refused(start: Start, saw: Measured) -> None:
         time.sleep(0.5)
     must_still_take_events(operator)
     assert seen["5,000 headers"] == seen["a header of 1 MiB"] == 400
-    vigil.must_be_calm(growth_mib=16)
-    saw(f"floods of headers: {seen}; {vigil}")
+    health.must_be_good(growth_mib=16)
+    measured(f"floods of headers: {seen}; {health}")
 
 
 # --- row 44: crowds ---------------------------------------------------------------------------------------------------
@@ -208,14 +207,14 @@ def test_a_flood_of_headers_is_refused(start: Start, saw: Measured) -> None:
 @pytest.mark.row(44)
 @pytest.mark.timeout(600)
 def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
 ) -> None:
     operator = start()
     size = 10_000 if FULL else 500
     crowd(operator, size)  # what a crowd needs is allocated once
     before = len(own_rabbitmq.drain(queue))
-    vigil = Vigil(operator)
-    with vigil.held():
+    health = HealthMonitor(operator)
+    with health.running():
         seen = crowd(operator, size)
         time.sleep(0.5)
     published = own_rabbitmq.drain(queue)
@@ -225,19 +224,19 @@ def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue
     # A post that was told 503 may have been written already: it settles by itself.
     assert seen[202] <= len(published) <= size
     must_still_take_events(operator)
-    vigil.must_be_calm(growth_mib=64 if FULL else 16)
+    health.must_be_good(growth_mib=64 if FULL else 16)
     parts = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
-    generated = operator.metric(f"{EACH}events_generated_total", **API_ROW)
-    assert generated == sum(operator.metric(EACH + part, **API_ROW) or 0 for part in parts)
+    generated = operator.metric(f"{SERIES}events_generated_total", **API_ROW)
+    assert generated == sum(operator.metric(SERIES + part, **API_ROW) or 0 for part in parts)
     assert generated is not None
     assert generated >= before + len(published) - 1
-    saw(f"{size} at once: {dict(sorted(seen.items()))}, {len(published)} in the queue; {vigil}")
+    measured(f"{size} at once: {dict(sorted(seen.items()))}, {len(published)} in the queue; {health}")
 
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
 def test_who_posts_while_the_operator_ends_is_told_so(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
 ) -> None:
     operator = start()
     seen: list[int] = []
@@ -269,7 +268,7 @@ def test_who_posts_while_the_operator_ends_is_told_so(
     assert set(seen) <= {202, 503, 0}
     in_queue = {each.json()["event_id"] for each in own_rabbitmq.drain(queue)}
     assert confirmed <= in_queue, "what was accepted is in the queue"
-    saw(f"SIGTERM among posts: {len(confirmed)} accepted, none missing, ended after {stopped.seconds:.1f} s")
+    measured(f"SIGTERM among posts: {len(confirmed)} accepted, none missing, ended after {stopped.seconds:.1f} s")
 
 
 # --- row 44: who may ----------------------------------------------------------------------------------------------------
@@ -278,7 +277,7 @@ def test_who_posts_while_the_operator_ends_is_told_so(
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
 def test_who_has_no_token_publishes_nothing_and_learns_nothing(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
+    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
 ) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")
@@ -317,7 +316,7 @@ def test_who_has_no_token_publishes_nothing_and_learns_nothing(
     posted = [each.json()["event_id"] for each in own_rabbitmq.drain(queue) if by_hand(each.json())]
     assert posted == [accepted.json()["event_id"]]
     assert TOKEN not in operator.log
-    saw(f"{len(strangers)} ways to have no token: 401 before anything else, nothing published")
+    measured(f"{len(strangers)} ways to have no token: 401 before anything else, nothing published")
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.faults.harness import FULL, Harness, span
 from support.faults.measurements import Measured
-from support.faults.stage import FULL, Stage, span
-from support.faults.witness import EACH
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import MERGE
-from support.parts.processes import wait_until
+from support.parts.operator_process import SERIES
 from support.parts.rabbitmq import RabbitMQ
+from support.waiting import wait_until
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
 MANY = 1000 if FULL else 300
@@ -78,101 +78,106 @@ def mute_broker() -> Iterator[int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("what", ["no such name", "mute", "full queue"])
 def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
-    what: str, stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured
+    what: str, harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
 ) -> None:
-    stage.start(AEG_CONNECT_SECONDS="5")
-    stage.stream("steady", **STEADY)
-    path = f"/api/v1/namespaces/{stage.namespace}/secrets"
+    harness.start(AEG_CONNECT_SECONDS="5")
+    harness.stream("steady", **STEADY)
+    path = f"/api/v1/namespaces/{harness.namespace}/secrets"
     spec: dict[str, object] = {"interval": "1s", "rabbitmq": {"secretRef": {"name": "broken"}}}
     with mute_broker() as port:
         where = {"mute": {"port": str(port)}, "no such name": {"host": "broker.invalid"}, "full queue": {}}[what]
-        assert stage.plane.request("POST", path, stage.broker.secret("broken", stage.namespace, **where)).status == 201
+        assert (
+            harness.plane.request("POST", path, harness.broker.secret("broken", harness.namespace, **where)).status
+            == 201
+        )
         if what == "full queue":
-            full = stage.queue("full")
+            full = harness.queue("full")
             own_rabbitmq.declare(full, {"x-max-length": 1, "x-overflow": "reject-publish"})
-            stage.queues.discard(full)
+            harness.queues.discard(full)
             queue_of: Callable[[int], str] = lambda _: full  # noqa: E731
         else:
             queue_of = lambda number: f"never-{number}"  # noqa: E731
-        at_once(lambda number: stage.resources.create(f"broken-{number}", queue=queue_of(number), **spec), range(200))
+        at_once(lambda number: harness.resources.create(f"broken-{number}", queue=queue_of(number), **spec), range(200))
         reasons = {"RejectedByBroker"} if what == "full queue" else {"BrokerUnreachable"}
 
         def broken() -> bool:
-            items = stage.plane.request("GET", GENERATORS.path(stage.namespace)).body["items"]
+            items = harness.plane.request("GET", GENERATORS.path(harness.namespace)).body["items"]
             told = Counter(each["status"].get("conditions", [{}])[0].get("reason") for each in items)
             return sum(told[reason] for reason in reasons) >= 150
 
-        stage.operator.wait_until(broken, timeout_seconds=90, what="the broken ones to say so")
-        first, began, seconds = stage.operator.metrics_text(), time.time_ns(), span(60, 10)
+        harness.operator.wait_until(broken, timeout_seconds=90, what="the broken ones to say so")
+        first, began, seconds = harness.operator.metrics_text(), time.time_ns(), span(60, 10)
         time.sleep(seconds)  # how it goes meanwhile
-        lag = lag_p99_seconds(first, stage.operator.metrics_text())
+        lag = lag_p99_seconds(first, harness.operator.metrics_text())
         ended = began + int(seconds * 1e9)
-        stage.operator.wait_until(lambda: stage.told_until() > ended, what="the journal to have come that far")
-        rate = stage.confirmed("steady", began, ended) / seconds
-        stage.plane.request("DELETE", GENERATORS.path(stage.namespace))
+        harness.operator.wait_until(lambda: harness.told_until() > ended, what="the journal to have come that far")
+        rate = harness.confirmed("steady", began, ended) / seconds
+        harness.plane.request("DELETE", GENERATORS.path(harness.namespace))
         if what == "full queue":
             own_rabbitmq.delete(full)
     assert rate == pytest.approx(100, rel=0.02 if FULL else 0.05)
     assert lag <= (0.1 if FULL else 0.5), "in the short run other tests share the processors"
-    saw(f"{what}: the other stream at {rate:.1f}/s of 100/s, loop lag p99 ≤ {lag * 1000:g} ms")
+    measured(f"{what}: the other stream at {rate:.1f}/s of 100/s, loop lag p99 ≤ {lag * 1000:g} ms")
 
 
 @pytest.mark.row(34)
 @pytest.mark.timeout(300)
-def test_of_fifty_changes_a_second_the_last_one_wins(stage: Stage, saw: Measured) -> None:
-    stage.start()
-    queues = [stage.queue("a"), stage.queue("b")]
-    stage.stream("moving", queues[0], **STEADY)
-    connects = stage.connects()
-    with stage.watched():
+def test_of_fifty_changes_a_second_the_last_one_wins(harness: Harness, measured: Measured) -> None:
+    harness.start()
+    queues = [harness.queue("a"), harness.queue("b")]
+    harness.stream("moving", queues[0], **STEADY)
+    connects = harness.connects()
+    with harness.watched():
         count = int(span(30, 6) * 50)
         began = time.monotonic()
         for number in range(count):
             queue = queues[number // 25 % 2]
-            last = stage.resources.patch("moving", queue=queue, interval=f"{20 + number % 30}ms")
+            last = harness.resources.patch("moving", queue=queue, interval=f"{20 + number % 30}ms")
             time.sleep(max(0.0, began + number / 50 - time.monotonic()))  # the pace
-        stage.streams["moving"] = last["spec"]["queue"]
-        stage.operator.wait_until(
-            lambda: stage.resources.status("moving")["observedGeneration"] == last["metadata"]["generation"],
+        harness.streams["moving"] = last["spec"]["queue"]
+        harness.operator.wait_until(
+            lambda: harness.resources.status("moving")["observedGeneration"] == last["metadata"]["generation"],
             what="the last change",
         )
-        stage.wait_for("moving", "Publishing")
+        harness.wait_for("moving", "Publishing")
         seconds = time.monotonic() - began
-        assert stage.resources.status("moving")["queue"] == last["spec"]["queue"]
-        stage.wait_published("moving", 20)
-        made = stage.connects() - connects
-        stage.calm()
+        assert harness.resources.status("moving")["queue"] == last["spec"]["queue"]
+        harness.wait_published("moving", 20)
+        made = harness.connects() - connects
+        harness.settle()
     assert made <= count / 25 + 2, "one connection for each move at most"
-    saw(f"{count} patches in {seconds:.0f} s, {made:.0f} connects; {stage.verdict()}")
+    measured(f"{count} patches in {seconds:.0f} s, {made:.0f} connects; {harness.check_delivery()}")
 
 
 @pytest.mark.row(35)
-def test_a_name_that_is_used_again_has_nothing_of_the_old_one(stage: Stage, saw: Measured) -> None:
-    stage.start()
+def test_a_name_that_is_used_again_has_nothing_of_the_old_one(harness: Harness, measured: Measured) -> None:
+    harness.start()
     rounds = 10
     for number in range(rounds):
-        queue = stage.queue(f"turn-{number}")
+        queue = harness.queue(f"turn-{number}")
         hosts = {"hosts": {"names": [f"host-{number}"]}}
-        stage.stream("again", queue, **STEADY, entities=hosts)
-        stage.wait_published("again", 5)
-        assert stage.value("events_published_total", "again") < 5000
+        harness.stream("again", queue, **STEADY, entities=hosts)
+        harness.wait_published("again", 5)
+        assert harness.value("events_published_total", "again") < 5000
         if number < rounds - 1:
-            stage.resources.delete("again")
-    stage.calm()
+            harness.resources.delete("again")
+    harness.settle()
     for number in range(rounds):
-        bodies = [message.json()["server_hostname"] for message in stage.broker.drain(stage.queue(f"turn-{number}"))]
+        bodies = [
+            message.json()["server_hostname"] for message in harness.broker.drain(harness.queue(f"turn-{number}"))
+        ]
         assert set(bodies) == {f"host-{number}"}, "no event of one in the queue of another"
-    saw(f"{rounds} times: each queue has the events of its own resource only")
+    measured(f"{rounds} times: each queue has the events of its own resource only")
 
 
 @pytest.mark.row(36)
 def test_the_same_name_in_twenty_namespaces_is_twenty_streams(
-    stage: Stage, cluster: ControlPlane, saw: Measured
+    harness: Harness, cluster: ControlPlane, measured: Measured
 ) -> None:
-    stage.start()
-    before = stage.connections()
-    namespaces = [cluster.create_namespace(f"{stage.namespace}-{number}") for number in range(20)]
-    spec = {"queue": stage.queue(), "interval": "100ms", "maxEvents": 20}
+    harness.start()
+    before = harness.connections()
+    namespaces = [cluster.create_namespace(f"{harness.namespace}-{number}") for number in range(20)]
+    spec = {"queue": harness.queue(), "interval": "100ms", "maxEvents": 20}
     body = {"apiVersion": f"{GENERATORS.group}/{GENERATORS.version}", "kind": "AuditEventGenerator"}
     for each in namespaces:
         answer = cluster.request("POST", GENERATORS.path(each), body | {"metadata": {"name": "same"}, "spec": spec})
@@ -180,19 +185,19 @@ def test_the_same_name_in_twenty_namespaces_is_twenty_streams(
 
     def done() -> bool:
         published = [
-            stage.operator.metric(f"{EACH}events_published_total", generator_namespace=each, generator="same")
+            harness.operator.metric(f"{SERIES}events_published_total", generator_namespace=each, generator="same")
             for each in namespaces
         ]
         return published == [20.0] * 20
 
-    stage.operator.wait_until(done, what="twenty runs of twenty events")
-    links = stage.connections() - before
+    harness.operator.wait_until(done, what="twenty runs of twenty events")
+    links = harness.connections() - before
     for each in namespaces:
         cluster.request("DELETE", GENERATORS.path(each))
-    messages = stage.drain()
+    messages = harness.drain()
     assert len({message.properties.message_id for message in messages}) == len(messages) == 400
     assert links == 1
-    saw(f"20 series of 20 events, {len(messages)} unique ids, one connection")
+    measured(f"20 series of 20 events, {len(messages)} unique ids, one connection")
 
 
 def sockets(pid: int) -> int:
@@ -211,10 +216,10 @@ def _leads_to(file: Path) -> str:
 @pytest.mark.row(37)
 @pytest.mark.row(48)
 @pytest.mark.timeout(900)
-def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: Measured) -> None:
-    operator = stage.start(AEG_DEPARTED_SERIES_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="30")
-    base_connections, base_sockets = stage.connections(), sockets(operator.pid)
-    queues = [stage.queue(f"q{number}") for number in range(4)]
+def test_a_thousand_resources_come_change_go_and_come_again(harness: Harness, measured: Measured) -> None:
+    operator = harness.start(AEG_DEPARTED_SERIES_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="30")
+    base_connections, base_sockets = harness.connections(), sockets(operator.pid)
+    queues = [harness.queue(f"q{number}") for number in range(4)]
     names = range(MANY)
 
     def create_all(host: str) -> float:
@@ -222,7 +227,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: M
         entities = {"hosts": {"names": [host]}}
         began = time.monotonic()
         at_once(
-            lambda number: stage.resources.create(
+            lambda number: harness.resources.create(
                 f"r{number}", queue=queues[number % 4], interval="2s", entities=entities
             ),
             names,
@@ -231,7 +236,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: M
         return time.monotonic() - began
 
     def items() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = stage.plane.request("GET", GENERATORS.path(stage.namespace)).body["items"]
+        found: list[dict[str, Any]] = harness.plane.request("GET", GENERATORS.path(harness.namespace)).body["items"]
         return found
 
     def all_ready() -> bool:
@@ -240,26 +245,26 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: M
 
     def delete_all() -> float:
         """When the API server had told of every deletion (time.time())."""
-        stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
+        harness.plane.request("DELETE", GENERATORS.path(harness.namespace), timeout_seconds=120)
         return time.time()
 
     ready = create_all("old")
-    writes = stage.total("audit_event_operator_api_writes_total")
+    writes = harness.total("audit_event_operator_api_writes_total")
     old = {each["metadata"]["uid"] for each in items()}
 
     began = time.monotonic()
     for number in range(int(span(1000, 200))):
-        path = GENERATORS.path(stage.namespace, f"r{number % MANY}")
+        path = GENERATORS.path(harness.namespace, f"r{number % MANY}")
         body = {"spec": {"interval": f"{1500 + number}ms"}}
-        assert stage.plane.request("PATCH", path, body, content_type=MERGE).status == 200
+        assert harness.plane.request("PATCH", path, body, content_type=MERGE).status == 200
         time.sleep(max(0.0, began + number / 50 - time.monotonic()))  # 50 patches/s
     operator.wait_until(
         lambda: all(each["status"]["observedGeneration"] == each["metadata"]["generation"] for each in items()),
         what="every patch to be in effect",
     )
     patching = time.monotonic() - began
-    per_second = (stage.total("audit_event_operator_api_writes_total") - writes) / patching
-    memory = stage.memory_bytes()
+    per_second = (harness.total("audit_event_operator_api_writes_total") - writes) / patching
+    memory = harness.memory_bytes()
     began = time.monotonic()
     text = operator.metrics_text()
     scrape_seconds = time.monotonic() - began
@@ -267,7 +272,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: M
     old_gone = delete_all()
     create_all("new")  # at once, under the same names
     assert not old & {each["metadata"]["uid"] for each in items()}
-    events = stage.plane.request("GET", f"/api/v1/namespaces/{stage.namespace}/events").body["items"]
+    events = harness.plane.request("GET", f"/api/v1/namespaces/{harness.namespace}/events").body["items"]
     of_old = [
         datetime.fromisoformat(each["metadata"]["creationTimestamp"]).timestamp()
         for each in events
@@ -278,63 +283,64 @@ def test_a_thousand_resources_come_change_go_and_come_again(stage: Stage, saw: M
 
     new_gone = delete_all()
     operator.wait_until(
-        lambda: f'namespace="{stage.namespace}"' not in operator.metrics_text(),
+        lambda: f'namespace="{harness.namespace}"' not in operator.metrics_text(),
         timeout_seconds=120,
         what="the series to go",
     )
-    operator.wait_until(lambda: stage.connections() == base_connections, what="the connections to go")
+    operator.wait_until(lambda: harness.connections() == base_connections, what="the connections to go")
     time.sleep(max(0.0, new_gone + 1 - time.time()))
-    statuses = stage.total("audit_event_operator_api_writes_total", kind="status")
+    statuses = harness.total("audit_event_operator_api_writes_total", kind="status")
     wait_until(
         lambda: sockets(operator.pid) <= base_sockets + API_CONNECTIONS,
         timeout_seconds=60,
         what=f"all sockets but {base_sockets} and the idle ones to the API server to go",
         explain=lambda: sockets(operator.pid),
     )
-    assert stage.total("audit_event_operator_api_writes_total", kind="status") == statuses
+    assert harness.total("audit_event_operator_api_writes_total", kind="status") == statuses
     assert len(json.loads(operator.get("/generators").body)["generators"]) <= 1
 
     assert per_second <= 220, "transitions ≤200/s, counters ≤20/s"
     assert memory <= 400 * MIB
     assert text.count("_created") == 0
-    messages = stage.drain()
+    messages = harness.drain()
     hosts = {message.properties.message_id: message.json()["server_hostname"] for message in messages}
     assert set(hosts.values()) == {"old", "new"}
     last = {"old": 0.0, "new": 0.0}
-    for entry in stage.entries():
+    for entry in harness.entries():
         if host := hosts.get(entry["message_id"]):
             last[host] = max(last[host], entry["time_unix_ns"] / 1e9)
     assert last["old"] <= old_gone + 1, "nothing of an old one is written later"
     assert last["new"] <= new_gone + 1
-    verdict = stage.verdict(messages)
-    published = stage.total("audit_event_generator_published_success_total")
-    assert published == verdict.published, "the counter, the journal and the queues agree"
+    delivery = harness.check_delivery(messages)
+    published = harness.total("audit_event_generator_published_success_total")
+    assert published == delivery.published, "the counter, the journal and the queues agree"
     late = max(last["old"], *of_old) - old_gone
     when = f"{abs(late):.1f} s {'before' if late < 0 else 'after'} the answer to their deletion"
-    saw(
+    measured(
         f"{MANY} Ready after {ready:.0f} s, {per_second:.0f} API writes/s at 50 patches/s, {memory / MIB:.0f} MiB, "
         f"scrape {scrape_seconds * 1000:.0f} ms; applied again at once, the last word of an old one came {when}; "
-        f"no generator, series, socket or write left; {verdict}"
+        f"no generator, series, socket or write left; {delivery}"
     )
 
 
 @pytest.mark.row(46)
 @pytest.mark.timeout(600)
 def test_with_the_broker_down_many_resources_stay_below_the_memory_limit(
-    stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured
+    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
 ) -> None:
-    stage.start()
-    stage.stream("first", **STEADY)
+    harness.start()
+    harness.stream("first", **STEADY)
     own_rabbitmq.stop()
-    spec = {"queue": stage.queue(), "interval": "100ms", "eventsPerInterval": 20}
-    at_once(lambda number: stage.resources.create(f"r{number}", **spec), range(MANY))
-    stage.operator.wait_until(
-        lambda: stage.operator.get_json("/healthz?verbose=1")["generators"]["total"] >= MANY, what="all to be taken up"
+    spec = {"queue": harness.queue(), "interval": "100ms", "eventsPerInterval": 20}
+    at_once(lambda number: harness.resources.create(f"r{number}", **spec), range(MANY))
+    harness.operator.wait_until(
+        lambda: harness.operator.get_json("/healthz?verbose=1")["generators"]["total"] >= MANY,
+        what="all to be taken up",
     )
     time.sleep(span(60, 5))  # nothing may pile up
-    memory = stage.memory_bytes()
+    memory = harness.memory_bytes()
     assert memory < 512 * MIB
     own_rabbitmq.start()
-    stage.wait_published("r0", 1)
-    stage.plane.request("DELETE", GENERATORS.path(stage.namespace), timeout_seconds=120)
-    saw(f"{MANY} resources, broker down: {memory / MIB:.0f} MiB of 512")
+    harness.wait_published("r0", 1)
+    harness.plane.request("DELETE", GENERATORS.path(harness.namespace), timeout_seconds=120)
+    measured(f"{MANY} resources, broker down: {memory / MIB:.0f} MiB of 512")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from support.faults.harness import Harness
 from support.faults.measurements import Measured
-from support.faults.stage import Stage
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 QUICK_LEASE = {
@@ -15,18 +15,20 @@ QUICK_LEASE = {
 
 @pytest.mark.row(32)
 @pytest.mark.timeout(300)
-def test_after_a_sigkill_the_next_process_goes_on_and_nothing_published_is_missing(stage: Stage, saw: Measured) -> None:
-    stage.start(**QUICK_LEASE)
-    stage.stream("busy", **BUSY)
+def test_after_a_sigkill_the_next_process_goes_on_and_nothing_published_is_missing(
+    harness: Harness, measured: Measured
+) -> None:
+    harness.start(**QUICK_LEASE)
+    harness.stream("busy", **BUSY)
     kills = 3
     for number in range(kills):
-        stage.wait_published("busy", 1000)
-        stage.operator.kill()
-        stage.start(name=f"successor-{number}", **QUICK_LEASE)
-        stage.wait_published("busy", 500)
-    generation = stage.resources.get("busy")["metadata"]["generation"]
+        harness.wait_published("busy", 1000)
+        harness.operator.kill()
+        harness.start(name=f"successor-{number}", **QUICK_LEASE)
+        harness.wait_published("busy", 500)
+    generation = harness.resources.get("busy")["metadata"]["generation"]
     assert generation == 1, "nothing had to be changed"
-    stage.calm()
+    harness.settle()
     # In flight, and confirmed in the fifth of a second before the end, of which the journal has no line any more.
-    verdict = stage.verdict(open_at_the_end=kills * (1024 + 1000))
-    saw(f"{kills} kills at 1,000/s: {verdict}")
+    delivery = harness.check_delivery(open_at_the_end=kills * (1024 + 1000))
+    measured(f"{kills} kills at 1,000/s: {delivery}")

@@ -5,13 +5,13 @@ import uuid
 
 import pytest
 
+from support.faults.delivery_report import compare
+from support.faults.harness import FULL, SHORTENED, Harness, span
 from support.faults.measurements import Measured
-from support.faults.oracle import compare
 from support.faults.secrets import Secrets, by_secret, connects
-from support.faults.stage import FULL, SHORTENED, Stage, span
 from support.parts.controlplane import GENERATORS
-from support.parts.line import Line
 from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.tcp_proxy import TcpProxy
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
 LONGEST_SECRET_READ_SECONDS = 30  # while its broker fails, the operator looks at a Secret every 20 to 30 s
@@ -19,8 +19,8 @@ SLACK_SECONDS = 5
 
 
 @pytest.fixture
-def secrets(stage: Stage) -> Secrets:
-    return Secrets(stage)
+def secrets(harness: Harness) -> Secrets:
+    return Secrets(harness)
 
 
 @pytest.fixture
@@ -35,114 +35,116 @@ def user() -> str:
 @pytest.mark.row(18)
 @pytest.mark.timeout(600)
 def test_a_wrong_password_is_tried_seldom_and_the_right_one_soon(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
+    harness: Harness, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, measured: Measured
 ) -> None:
     pause_seconds = 30.0 if FULL else float(SHORTENED["AEG_SLOW_RETRY_MIN_SECONDS"])
     own_rabbitmq.add_user(user, "right")
     secrets.lead_to_broker("broker", username=user, password="wrong")
-    stage.start()
-    stage.stream("healthy", stage.queue("healthy"), interval="100ms")
-    with stage.watched():
+    harness.start()
+    harness.stream("healthy", harness.queue("healthy"), interval="100ms")
+    with harness.watched():
         began = time.monotonic()
-        stage.stream("locked-out", until="AuthenticationFailed", rabbitmq=by_secret("broker"), **STEADY)
-        assert stage.resources.ready("locked-out")[0] == "False"
+        harness.stream("locked-out", until="AuthenticationFailed", rabbitmq=by_secret("broker"), **STEADY)
+        assert harness.resources.ready("locked-out")[0] == "False"
         time.sleep(span(180, 9))  # the fault itself
-        failed, seconds = connects(stage, "authentication_failed"), time.monotonic() - began
+        failed, seconds = connects(harness, "authentication_failed"), time.monotonic() - began
         refused = _refused_logins(own_rabbitmq, user)
         secrets.lead_to_broker("broker", username=user, password="right")
         corrected = time.monotonic()
-        stage.wait_for("locked-out", "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
+        harness.wait_for("locked-out", "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
         back = time.monotonic() - corrected
-        stage.wait_published("locked-out", 100)
-        stage.calm()
+        harness.wait_published("locked-out", 100)
+        harness.settle()
     assert 1 <= failed <= 1 + seconds / pause_seconds
     assert refused == failed, "the operator counts what the broker counts"
-    saw(f"{failed} logins in {seconds:.0f} s, Publishing {back:.1f} s after the correction; {stage.verdict()}")
+    measured(
+        f"{failed} logins in {seconds:.0f} s, Publishing {back:.1f} s after the correction; {harness.check_delivery()}"
+    )
 
 
 @pytest.mark.row(19)
 @pytest.mark.timeout(600)
 def test_a_rotation_that_breaks_the_connection_costs_no_failed_login(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
+    harness: Harness, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, measured: Measured
 ) -> None:
     own_rabbitmq.add_user(user, "one")
     secrets.lead_to_broker("broker", username=user, password="one")
-    stage.start()
-    stage.stream("main", rabbitmq=by_secret("broker"), **STEADY)
-    with stage.watched():
-        stage.wait_published("main", 100)
+    harness.start()
+    harness.stream("main", rabbitmq=by_secret("broker"), **STEADY)
+    with harness.watched():
+        harness.wait_published("main", 100)
         own_rabbitmq.change_password(user, "two")
         secrets.lead_to_broker("broker", username=user, password="two")
         own_rabbitmq.close_all_connections()
-        stage.wait_published("main", 300)
+        harness.wait_published("main", 300)
 
         own_rabbitmq.add_user(f"{user}-2", "three")
         secrets.lead_to_broker("broker", username=f"{user}-2", password="three")
         own_rabbitmq.rabbitmqctl("delete_user", user)
         deleted = time.monotonic()
-        _wait_for_user(stage, own_rabbitmq, f"{user}-2", timeout_seconds=span(330, 30))
+        _wait_for_user(harness, own_rabbitmq, f"{user}-2", timeout_seconds=span(330, 30))
         changed = time.monotonic() - deleted
-        stage.wait_published("main", 300)
-        stage.wait_for("main", "Publishing")
-        failed = connects(stage, "authentication_failed")
-        stage.calm()
+        harness.wait_published("main", 300)
+        harness.wait_for("main", "Publishing")
+        failed = connects(harness, "authentication_failed")
+        harness.settle()
     assert failed == 0
-    assert set(stage.account().dropped) == set()
-    saw(f"new user {changed:.1f} s after the old one was deleted, no failed login; {stage.verdict()}")
+    assert set(harness.account().dropped) == set()
+    measured(f"new user {changed:.1f} s after the old one was deleted, no failed login; {harness.check_delivery()}")
 
 
 @pytest.mark.row(19)
 @pytest.mark.timeout(900)
 def test_a_rotation_that_breaks_nothing_is_noticed_by_reading_the_secret(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
+    harness: Harness, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, measured: Measured
 ) -> None:
     for name in ("old", "new"):
         own_rabbitmq.add_user(f"{user}-{name}", name)
     secrets.lead_to_broker("broker", username=f"{user}-old", password="old")
-    stage.start()
-    stage.stream("main", rabbitmq=by_secret("broker"), **STEADY)
-    with stage.watched():
-        stage.wait_published("main", 100)
+    harness.start()
+    harness.stream("main", rabbitmq=by_secret("broker"), **STEADY)
+    with harness.watched():
+        harness.wait_published("main", 100)
         secrets.lead_to_broker("broker", username=f"{user}-new", password="new")
         rotated = time.monotonic()
-        _wait_for_user(stage, own_rabbitmq, f"{user}-new", timeout_seconds=span(330, 30))
+        _wait_for_user(harness, own_rabbitmq, f"{user}-new", timeout_seconds=span(330, 30))
         noticed = time.monotonic() - rotated
-        _wait_for_user(stage, own_rabbitmq, f"{user}-old", gone=True)
+        _wait_for_user(harness, own_rabbitmq, f"{user}-old", gone=True)
         own_rabbitmq.rabbitmqctl("delete_user", f"{user}-old")
-        stage.wait_published("main", 300)
-        connected = connects(stage, "connected")
-        stage.calm()
-    saw(f"noticed after {noticed:.1f} s, {connected} connections made; {stage.verdict()}")
+        harness.wait_published("main", 300)
+        connected = connects(harness, "connected")
+        harness.settle()
+    measured(f"noticed after {noticed:.1f} s, {connected} connections made; {harness.check_delivery()}")
 
 
 @pytest.mark.row(19)
 @pytest.mark.timeout(600)
 def test_events_outlive_a_password_that_is_wrong_for_a_while(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, saw: Measured
+    harness: Harness, secrets: Secrets, own_rabbitmq: RabbitMQ, user: str, measured: Measured
 ) -> None:
     own_rabbitmq.add_user(user, "one")
     secrets.lead_to_broker("broker", username=user, password="one")
-    stage.start()
-    stage.stream("main", rabbitmq=by_secret("broker"), **STEADY)
-    with stage.watched():
-        stage.wait_published("main", 100)
+    harness.start()
+    harness.stream("main", rabbitmq=by_secret("broker"), **STEADY)
+    with harness.watched():
+        harness.wait_published("main", 100)
         own_rabbitmq.change_password(user, "two")
         own_rabbitmq.close_all_connections()
-        stage.wait_for("main", "AuthenticationFailed")
+        harness.wait_for("main", "AuthenticationFailed")
         secrets.lead_to_broker("broker", username=user, password="two")
         corrected = time.monotonic()
-        stage.wait_for("main", "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
+        harness.wait_for("main", "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
         back = time.monotonic() - corrected
-        stage.wait_published("main", 300)
-        stage.calm()
-    assert set(stage.account().dropped) == set()
-    saw(f"locked out, Publishing {back:.1f} s after the correction; {stage.verdict()}")
+        harness.wait_published("main", 300)
+        harness.settle()
+    assert set(harness.account().dropped) == set()
+    measured(f"locked out, Publishing {back:.1f} s after the correction; {harness.check_delivery()}")
 
 
 @pytest.mark.row(20)
 @pytest.mark.timeout(1500)
 def test_a_virtual_host_may_come_late_and_go_under_load(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Measured
+    harness: Harness, secrets: Secrets, own_rabbitmq: RabbitMQ, measured: Measured
 ) -> None:
     vhost = f"vhost/{uuid.uuid4().hex[:8]}"
     inside = Broker(own_rabbitmq.host, own_rabbitmq.port, own_rabbitmq.user, own_rabbitmq.password, vhost)
@@ -150,35 +152,39 @@ def test_a_virtual_host_may_come_late_and_go_under_load(
         330, 30
     )  # the operator tries every 5 min in the end, for it cannot see that a virtual host was made
     secrets.lead_to_broker("broker")
-    stage.start()
-    stage.stream("healthy", stage.queue("healthy"), interval="100ms")
-    queue = stage.queue()
+    harness.start()
+    harness.stream("healthy", harness.queue("healthy"), interval="100ms")
+    queue = harness.queue()
     try:
-        with stage.watched():
-            stage.stream(
+        with harness.watched():
+            harness.stream(
                 "main", queue, until="VirtualHostNotFound", rabbitmq=by_secret("broker", vhost=vhost), **STEADY
             )
             own_rabbitmq.add_vhost(vhost)
             made = time.monotonic()
-            stage.wait_for("main", "Publishing", timeout_seconds=patience)
+            harness.wait_for("main", "Publishing", timeout_seconds=patience)
             first = time.monotonic() - made
-            stage.wait_published("main", 300)
+            harness.wait_published("main", 300)
             own_rabbitmq.delete_vhost(vhost)
-            assert vhost not in stage.wait_for("main", "VirtualHostNotFound"), "a reason's sentence is not the broker's"
-            lost = stage.account("main").published
+            assert vhost not in harness.wait_for("main", "VirtualHostNotFound"), (
+                "a reason's sentence is not the broker's"
+            )
+            lost = harness.account("main").published
             own_rabbitmq.add_vhost(vhost)
             made = time.monotonic()
-            stage.wait_for("main", "Publishing", timeout_seconds=patience)
+            harness.wait_for("main", "Publishing", timeout_seconds=patience)
             second = time.monotonic() - made
-            stage.wait_published("main", 300)
-            stage.calm()
-        account = stage.account("main")
-        verdict = compare(account, inside.drain(queue)).must_hold(broker_discards=True)
+            harness.wait_published("main", 300)
+            harness.settle()
+        account = harness.account("main")
+        delivery = compare(account, inside.drain(queue)).must_hold(broker_discards=True)
     finally:
         own_rabbitmq.delete_vhost(vhost)
     assert not account.dropped
-    assert verdict.missing <= lost, "what was confirmed by the second virtual host is there"
-    saw(f"True {first:.1f} s and {second:.1f} s after the host was made, {len(lost)} went with the first; {verdict}")
+    assert delivery.missing <= lost, "what was confirmed by the second virtual host is there"
+    measured(
+        f"True {first:.1f} s and {second:.1f} s after the host was made, {len(lost)} went with the first; {delivery}"
+    )
 
 
 # --- malformed --------------------------------------------------------------------------------------------------------
@@ -190,7 +196,7 @@ CANARY = "canary"
 @pytest.mark.row(21)
 @pytest.mark.timeout(600)
 def test_every_malformed_secret_has_its_sentence_and_can_be_mended(
-    stage: Stage, secrets: Secrets, saw: Measured
+    harness: Harness, secrets: Secrets, measured: Measured
 ) -> None:
     good = secrets.of_broker()
     broken: dict[str, tuple[dict[str, bytes], str]] = {
@@ -213,30 +219,32 @@ def test_every_malformed_secret_has_its_sentence_and_can_be_mended(
     for name, (data, _) in broken.items():
         secrets.put(name, data)
     secrets.put("huge-beside", good | {"notes": HUGE})
-    stage.start()
-    with stage.watched() as witness:
-        stage.stream("huge-beside", stage.queue(), rabbitmq=by_secret("huge-beside"), **STEADY)
+    harness.start()
+    with harness.watched() as scraper:
+        harness.stream("huge-beside", harness.queue(), rabbitmq=by_secret("huge-beside"), **STEADY)
         for name in [*broken, "missing"]:
-            stage.stream(name, stage.queue(), until=None, rabbitmq=by_secret(name), interval="1s")
+            harness.stream(name, harness.queue(), until=None, rabbitmq=by_secret(name), interval="1s")
         for name, (_, sentence) in broken.items():
-            message = stage.wait_for(name, "SecretInvalid")
+            message = harness.wait_for(name, "SecretInvalid")
             assert sentence in message, message
             assert CANARY not in message
-            assert stage.resources.ready(name)[0] == "False"
-        assert '"missing"' in stage.wait_for("missing", "SecretNotFound")
-        assert CANARY not in stage.operator.log
+            assert harness.resources.ready(name)[0] == "False"
+        assert '"missing"' in harness.wait_for("missing", "SecretNotFound")
+        assert CANARY not in harness.operator.log
 
         for name in [*broken, "missing"]:
             secrets.put(name, good)
         mended = time.monotonic()
         for name in [*broken, "missing"]:
-            stage.wait_for(name, "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
+            harness.wait_for(name, "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
         back = time.monotonic() - mended
-        lines = len(stage.operator.log.splitlines())
-        stage.calm()
+        lines = len(harness.operator.log.splitlines())
+        harness.settle()
     assert lines < 20 * len(broken), "nobody fills the log with one broken Secret"
-    assert witness.health_seen() == [200]
-    saw(f"{len(broken) + 1} broken Secrets, {len(broken) + 1} sentences, mended in {back:.1f} s; {stage.verdict()}")
+    assert scraper.health_seen() == [200]
+    measured(
+        f"{len(broken) + 1} broken Secrets, {len(broken) + 1} sentences, mended in {back:.1f} s; {harness.check_delivery()}"
+    )
 
 
 # --- somebody else's host ---------------------------------------------------------------------------------------------
@@ -244,61 +252,65 @@ def test_every_malformed_secret_has_its_sentence_and_can_be_mended(
 
 @pytest.mark.row(22)
 @pytest.mark.timeout(300)
-def test_a_secret_that_is_not_given_for_this_leads_nowhere(stage: Stage, secrets: Secrets, saw: Measured) -> None:
-    elsewhere = stage.plane.create_namespace(f"test-{uuid.uuid4().hex[:10]}")
-    stage.start()
-    with Line(stage.broker.host, stage.broker.port) as attacker, stage.watched():
+def test_a_secret_that_is_not_given_for_this_leads_nowhere(
+    harness: Harness, secrets: Secrets, measured: Measured
+) -> None:
+    elsewhere = harness.plane.create_namespace(f"test-{uuid.uuid4().hex[:10]}")
+    harness.start()
+    with TcpProxy(harness.broker.host, harness.broker.port) as attacker, harness.watched():
         there = {"port": str(attacker.port)}
         secrets.lead_to_broker("unlabelled", labelled=False, **there)
         secrets.lead_to_broker("elsewhere", namespace=elsewhere, **there)
-        stage.stream("unlabelled", until="SecretNotAllowed", rabbitmq=by_secret("unlabelled"), **STEADY)
-        stage.stream("elsewhere", until="SecretNotFound", rabbitmq=by_secret("elsewhere"), **STEADY)
-        stage.stream("healthy", stage.queue("healthy"), interval="100ms")
+        harness.stream("unlabelled", until="SecretNotAllowed", rabbitmq=by_secret("unlabelled"), **STEADY)
+        harness.stream("elsewhere", until="SecretNotFound", rabbitmq=by_secret("elsewhere"), **STEADY)
+        harness.stream("healthy", harness.queue("healthy"), interval="100ms")
         time.sleep(span(90, 6))  # several attempts of each
         assert attacker.accepted == 0, "nobody has knocked at the host that these Secrets name"
 
         secrets.lead_to_broker(
             "unlabelled", **there
         )  # its owner allows it: the listener does hear what there is to hear
-        stage.wait_for("unlabelled", "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
+        harness.wait_for("unlabelled", "Publishing", timeout_seconds=LONGEST_SECRET_READ_SECONDS + SLACK_SECONDS)
         assert attacker.accepted == 1
-        stage.calm()
-    saw(f"without label or from another namespace: 0 connections, with label: 1; {stage.verdict()}")
+        harness.settle()
+    measured(f"without label or from another namespace: 0 connections, with label: 1; {harness.check_delivery()}")
 
 
 @pytest.mark.row(22)
 @pytest.mark.timeout(300)
 def test_a_host_that_the_operators_owner_does_not_allow_is_never_dialled(
-    stage: Stage, secrets: Secrets, saw: Measured
+    harness: Harness, secrets: Secrets, measured: Measured
 ) -> None:
-    listed = stage.start(name="listed", AEG_ALLOWED_BROKER_HOSTS="example.org,10.0.0.0/8")
-    with Line(stage.broker.host, stage.broker.port) as attacker:
+    listed = harness.start(name="listed", AEG_ALLOWED_BROKER_HOSTS="example.org,10.0.0.0/8")
+    with TcpProxy(harness.broker.host, harness.broker.port) as attacker:
         for name, host in (("by-address", "127.0.0.1"), ("by-name", "localhost"), ("mapped", "::ffff:127.0.0.1")):
             secrets.lead_to_broker(name, host=host, port=str(attacker.port))
-            stage.stream(name, stage.queue(name), until="HostNotAllowed", rabbitmq=by_secret(name), **STEADY)
-        stage.stream("healthy", stage.queue("healthy"), interval="100ms")
+            harness.stream(name, harness.queue(name), until="HostNotAllowed", rabbitmq=by_secret(name), **STEADY)
+        harness.stream("healthy", harness.queue("healthy"), interval="100ms")
         time.sleep(span(90, 4))
-        refused = connects(stage, "host_not_allowed")
+        refused = connects(harness, "host_not_allowed")
         assert listed.stop().exit_code == 0
         assert attacker.accepted == 0
 
         # In a pod, loopback is the pod's own and its neighbours': also a name that is allowed may not lead there.
-        podded = stage.start(name="podded", AEG_ALLOWED_BROKER_HOSTS="localhost", KUBERNETES_SERVICE_HOST="192.0.2.1")
-        podded.wait_until(lambda: connects(stage, "host_not_allowed") >= 3, what="all three to be refused")
-        stage.wait_for("by-name", "HostNotAllowed")
+        podded = harness.start(name="podded", AEG_ALLOWED_BROKER_HOSTS="localhost", KUBERNETES_SERVICE_HOST="192.0.2.1")
+        podded.wait_until(lambda: connects(harness, "host_not_allowed") >= 3, what="all three to be refused")
+        harness.wait_for("by-name", "HostNotAllowed")
         assert podded.stop().exit_code == 0
         assert attacker.accepted == 0
 
-        stage.start(name="open")
+        harness.start(name="open")
         for name in ("by-address", "by-name"):
-            stage.wait_for(name, "Publishing")
+            harness.wait_for(name, "Publishing")
         assert attacker.accepted >= 2, "the listener hears what there is to hear"
-        stage.calm()
-    saw(f"{refused} refusals, 0 connections; without the list the same Secrets connect; {stage.verdict()}")
+        harness.settle()
+    measured(
+        f"{refused} refusals, 0 connections; without the list the same Secrets connect; {harness.check_delivery()}"
+    )
 
 
 @pytest.mark.row(22)
-def test_a_host_cannot_be_named_beside_a_secret(stage: Stage, saw: Measured) -> None:
+def test_a_host_cannot_be_named_beside_a_secret(harness: Harness, measured: Measured) -> None:
     for field in ("host", "port", "username", "password", "uri"):
         body = {
             "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
@@ -306,10 +318,10 @@ def test_a_host_cannot_be_named_beside_a_secret(stage: Stage, saw: Measured) -> 
             "metadata": {"name": "named"},
             "spec": {"rabbitmq": by_secret("broker", **{field: "attacker.example"})},
         }
-        answer = stage.plane.request("POST", f"{GENERATORS.path(stage.namespace)}?fieldValidation=Strict", body)
+        answer = harness.plane.request("POST", f"{GENERATORS.path(harness.namespace)}?fieldValidation=Strict", body)
         assert answer.status == 400, answer.body
         assert f'unknown field "spec.rabbitmq.{field}"' in answer.body["message"]
-    saw("spec.rabbitmq takes no host, port, user, password or URI")
+    measured("spec.rabbitmq takes no host, port, user, password or URI")
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
@@ -326,10 +338,10 @@ def _refused_logins(broker: RabbitMQ, user: str) -> int:
 
 
 def _wait_for_user(
-    stage: Stage, broker: RabbitMQ, user: str, *, gone: bool = False, timeout_seconds: float = 30
+    harness: Harness, broker: RabbitMQ, user: str, *, gone: bool = False, timeout_seconds: float = 30
 ) -> None:
     """Wait until a connection of this user is there, or none is any more."""
-    stage.operator.wait_until(
+    harness.operator.wait_until(
         lambda: (user in {row["user"] for row in broker.list_connections()}) is not gone,
         timeout_seconds=timeout_seconds,
         what=f"{user} to be {'gone' if gone else 'connected'}",

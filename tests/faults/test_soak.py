@@ -14,10 +14,10 @@ from typing import NamedTuple
 import pytest
 
 from faults.test_many import lag_p99_seconds
+from support.faults.harness import FULL, Harness
 from support.faults.measurements import Measured
-from support.faults.stage import FULL, Stage
-from support.parts.line import Line
 from support.parts.rabbitmq import RabbitMQ
+from support.parts.tcp_proxy import TcpProxy
 
 SECONDS = float(os.environ.get("AEG_SOAK_SECONDS", "600" if FULL else "45"))
 SEED = int(os.environ.get("AEG_SOAK_SEED", str(random.randrange(10**6))))
@@ -39,12 +39,14 @@ def slope_per_hour(samples: list[Sample]) -> float:
 @pytest.mark.row(47)
 @pytest.mark.row(3)
 @pytest.mark.timeout(SECONDS * 2 + 240)
-def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rabbitmq: RabbitMQ, saw: Measured) -> None:
+def test_whatever_happens_in_whatever_order_the_rules_hold(
+    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
+) -> None:
     rng = random.Random(SEED)
-    with Line(own_rabbitmq.host, own_rabbitmq.port) as line:
-        stage.start(RABBITMQ_PORT=str(line.port))
-        stage.stream("one", **STEADY)
-        stage.stream("two", stage.queue("second"), **STEADY)
+    with TcpProxy(own_rabbitmq.host, own_rabbitmq.port) as proxy:
+        harness.start(RABBITMQ_PORT=str(proxy.port))
+        harness.stream("one", **STEADY)
+        harness.stream("two", harness.queue("second"), **STEADY)
 
         def close() -> None:
             own_rabbitmq.close_all_connections()
@@ -65,36 +67,36 @@ def test_whatever_happens_in_whatever_order_the_rules_hold(stage: Stage, own_rab
             own_rabbitmq.resume()
 
         def deafen() -> None:
-            line.to_near = False
+            proxy.pass_downstream = False
             time.sleep(rng.uniform(0.5, 2))
-            line.cut()
-            line.to_near = True
+            proxy.cut()
+            proxy.pass_downstream = True
 
         def crawl() -> None:
-            line.bytes_per_second = 4096
+            proxy.bytes_per_second = 4096
             time.sleep(rng.uniform(1, 3))
-            line.bytes_per_second = None
+            proxy.bytes_per_second = None
 
-        faults: list[Callable[[], None]] = [close, line.cut, deafen, crawl, alarm, pause, kill]
+        faults: list[Callable[[], None]] = [close, proxy.cut, deafen, crawl, alarm, pause, kill]
         done: Counter[str] = Counter()
         samples: list[Sample] = []
-        with stage.watched() as witness:
-            first, began = stage.operator.metrics_text(), time.monotonic()
+        with harness.watched() as scraper:
+            first, began = harness.operator.metrics_text(), time.monotonic()
             while time.monotonic() - began < SECONDS:
                 fault = rng.choice(faults)
                 fault()
                 done[fault.__name__] += 1
                 for name in ("one", "two"):
-                    stage.wait_published(name, 100)
-                samples.append(Sample(time.monotonic(), stage.memory_bytes() / 2**20))
-            lag = lag_p99_seconds(first, stage.operator.metrics_text())
-            stage.calm()
-        assert witness.scrapes
-    verdict = stage.verdict()
+                    harness.wait_published(name, 100)
+                samples.append(Sample(time.monotonic(), harness.memory_bytes() / 2**20))
+            lag = lag_p99_seconds(first, harness.operator.metrics_text())
+            harness.settle()
+        assert scraper.scrapes
+    delivery = harness.check_delivery()
     grown = samples[-1].memory_mib - samples[0].memory_mib
     assert grown < 25, samples
     trend = f", {slope_per_hour(samples):+.1f} MiB/h in the second half" if SECONDS >= 600 else ""
     told = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
-    saw(
-        f"{SECONDS:.0f} s (seed {SEED}): {told}; memory {grown:+.1f} MiB{trend}, loop lag p99 ≤ {lag * 1000:g} ms; {verdict}"
+    measured(
+        f"{SECONDS:.0f} s (seed {SEED}): {told}; memory {grown:+.1f} MiB{trend}, loop lag p99 ≤ {lag * 1000:g} ms; {delivery}"
     )

@@ -12,10 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pro
 
 from support.faults.http import EXAMPLE, ROUTE, Start, by_hand, must_refuse
 from support.faults.measurements import Measured
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.rabbitmq import RabbitMQ
-
-EACH = "audit_event_operator_generator_"
 
 NASTY = {
     "emoji": "🦊👩‍👩‍👧‍👦\U0001f9ff",
@@ -33,7 +31,7 @@ CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f"
 @pytest.mark.row(39)
 @pytest.mark.timeout(120)
 def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, saw: Measured
+    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, measured: Measured
 ) -> None:
     details = {f"k{number}": text + CONTROLS for number, text in enumerate(NASTY.values())}
     queues: list[str] = []
@@ -67,22 +65,22 @@ def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
                 expected = details | {"who": text, "resource": text}
                 assert expected.items() <= event["details"].items()
                 assert "\n" not in message.body.decode(), "one event is one line"
-        published = operator.metric(f"{EACH}events_published_total", generator_namespace="shop")
+        published = operator.metric(f"{SERIES}events_published_total", generator_namespace="shop")
         assert published == 10 * len(queues)
-        queue_labels = {labels["queue"] for labels in _labels_of(operator, f"{EACH}info") if "queue" in labels}
+        queue_labels = {labels["queue"] for labels in _labels_of(operator, f"{SERIES}info") if "queue" in labels}
         assert set(map(_as_label, queues)) <= queue_labels
         assert operator.stop().exit_code == 0
     finally:
         for queue in queues:
             own_rabbitmq.delete(queue)
     lines = _must_be_one_json_object_each(operator.log)
-    saw(f"{len(queues)} nasty queues, 10 events each, texts equal; {lines} log lines, each one JSON object")
+    measured(f"{len(queues)} nasty queues, 10 events each, texts equal; {lines} log lines, each one JSON object")
 
 
 @pytest.mark.row(39)
 @pytest.mark.timeout(120)
 def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, saw: Measured
+    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
 ) -> None:
     operator = start(AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
     posted: dict[str, dict[str, object]] = {}
@@ -127,7 +125,9 @@ def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(
     assert {_as_label(str(body["server_hostname"])) for body in posted.values()} <= hosts
     assert operator.stop().exit_code == 0
     lines = _must_be_one_json_object_each(operator.log)
-    saw(f"{len(posted)} nasty posts equal in the queue, {refused} refused; {lines} log lines, each one JSON object")
+    measured(
+        f"{len(posted)} nasty posts equal in the queue, {refused} refused; {lines} log lines, each one JSON object"
+    )
 
 
 def _labels_of(operator: OperatorProcess, name: str) -> list[dict[str, str]]:

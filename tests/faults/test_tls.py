@@ -1,4 +1,4 @@
-"""TLS through a Secret: who cannot be verified hears nothing of us, and once he can be verified the stream goes on.
+"""TLS through a Secret: nothing is sent to a server that cannot be verified, and the stream goes on once it can.
 
 The broker behind a man in the middle is a real one that would take the events: only verification stands in between.
 """
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from support.faults.harness import FULL, Harness, span
 from support.faults.measurements import Measured
 from support.faults.secrets import Secrets, by_secret, connects
-from support.faults.stage import FULL, Stage, span
 from support.parts.certificates import Pair, issue, make_authority
-from support.parts.line import Line
 from support.parts.rabbitmq import RabbitMQ
+from support.parts.tcp_proxy import TcpProxy
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 4}  # 200/s
 HOSTS = ("127.0.0.1", "localhost")
@@ -26,8 +26,8 @@ SERVER_CHANGED_SECONDS = span(330, 30)  # what the operator cannot see is tried 
 
 
 @pytest.fixture
-def secrets(stage: Stage) -> Secrets:
-    return Secrets(stage)
+def secrets(harness: Harness) -> Secrets:
+    return Secrets(harness)
 
 
 class Authority:
@@ -56,27 +56,27 @@ def strangers(tmp_path: Path) -> Authority:
     return Authority(tmp_path / "strangers")
 
 
-class Fronts:
+class TlsProxies:
     """Men in the middle: each terminates TLS with a certificate and passes everything on to the broker."""
 
     def __init__(self, broker: RabbitMQ, stack: ExitStack) -> None:
         self._broker = broker
         self._stack = stack
 
-    def open(self, pair: Pair) -> Line:
+    def open(self, pair: Pair) -> TcpProxy:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        line = Line(self._broker.host, self._broker.port, tls=context)
-        renew(line, pair)
-        return self._stack.enter_context(line)
+        proxy = TcpProxy(self._broker.host, self._broker.port, tls=context)
+        renew(proxy, pair)
+        return self._stack.enter_context(proxy)
 
 
 @pytest.fixture
-def fronts(own_rabbitmq: RabbitMQ) -> Iterator[Fronts]:
+def tls_proxies(own_rabbitmq: RabbitMQ) -> Iterator[TlsProxies]:
     with ExitStack() as stack:
-        yield Fronts(own_rabbitmq, stack)
+        yield TlsProxies(own_rabbitmq, stack)
 
 
-def renew(front: Line, pair: Pair) -> None:
+def renew(front: TcpProxy, pair: Pair) -> None:
     """Show another certificate from the next connection on."""
     assert front.tls is not None
     front.tls.load_cert_chain(pair.certificate, pair.key)
@@ -85,49 +85,54 @@ def renew(front: Line, pair: Pair) -> None:
 @pytest.mark.row(23)
 @pytest.mark.timeout(900)
 def test_who_cannot_be_verified_hears_nothing_until_his_certificate_is_good(
-    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Measured
+    harness: Harness,
+    secrets: Secrets,
+    ours: Authority,
+    strangers: Authority,
+    tls_proxies: TlsProxies,
+    measured: Measured,
 ) -> None:
     bad = {
         "unknown-authority": (strangers.issue(), "cannot be verified"),
         "expired": (ours.issue(days=-1), "cannot be verified"),
         "wrong-name": (ours.issue(("rabbit.example.org", "127.0.0.2")), "is not for this host"),
     }
-    middlemen = {name: fronts.open(pair) for name, (pair, _) in bad.items()}
-    stage.start()
-    stage.stream("healthy", stage.queue("healthy"), interval="100ms")
-    with stage.watched():
+    middlemen = {name: tls_proxies.open(pair) for name, (pair, _) in bad.items()}
+    harness.start()
+    harness.stream("healthy", harness.queue("healthy"), interval="100ms")
+    with harness.watched():
         for name, (_, sentence) in bad.items():
             secrets.lead_to_broker(name, port=str(middlemen[name].port), **{"ca.crt": ours.pem})
-            stage.stream(
-                name, stage.queue(name), until="TLSVerificationFailed", rabbitmq=by_secret(name), interval="20ms"
+            harness.stream(
+                name, harness.queue(name), until="TLSVerificationFailed", rabbitmq=by_secret(name), interval="20ms"
             )
-            message = stage.resources.condition(name)["message"]
+            message = harness.resources.condition(name)["message"]
             assert sentence in message, message
-            assert stage.resources.ready(name)[0] == "False"
+            assert harness.resources.ready(name)[0] == "False"
         time.sleep(span(90, 5))  # several attempts of each
-        failed = connects(stage, "tls_failed")
+        failed = connects(harness, "tls_failed")
         assert failed >= 2 * len(bad), "it goes on trying"
-        heard = {name: (line.accepted, line.passed_bytes) for name, line in middlemen.items()}
+        heard = {name: (proxy.accepted, proxy.passed_bytes) for name, proxy in middlemen.items()}
         assert set(heard.values()) == {(0, 0)}, f"no handshake came to its end, no byte of AMQP was said: {heard}"
 
-        for line in middlemen.values():
-            renew(line, ours.issue())
+        for proxy in middlemen.values():
+            renew(proxy, ours.issue())
         renewed = time.monotonic()
         for name in bad:
-            stage.wait_for(name, "Publishing", timeout_seconds=SERVER_CHANGED_SECONDS)
+            harness.wait_for(name, "Publishing", timeout_seconds=SERVER_CHANGED_SECONDS)
             assert middlemen[name].passed_bytes > 0, "the middleman does hear what there is to hear"
         back = time.monotonic() - renewed
-        stage.calm()
-    saw(
+        harness.settle()
+    measured(
         f"unknown CA, expired, wrong name: {failed} handshakes refused, 0 bytes of AMQP, True {back:.1f} s after a good "
-        f"certificate; {stage.verdict()}"
+        f"certificate; {harness.check_delivery()}"
     )
 
 
 @pytest.mark.row(23)
 @pytest.mark.timeout(900)
 def test_tls_and_plaintext_on_each_others_port_never_fall_back(
-    stage: Stage, secrets: Secrets, own_rabbitmq: RabbitMQ, saw: Measured
+    harness: Harness, secrets: Secrets, own_rabbitmq: RabbitMQ, measured: Measured
 ) -> None:
     user = f"user-{uuid.uuid4().hex[:10]}"
     own_rabbitmq.add_user(user, "a-password")
@@ -136,22 +141,22 @@ def test_tls_and_plaintext_on_each_others_port_never_fall_back(
     known = log.stat().st_size
     authority = {"ca.crt": own_rabbitmq.ca_file.read_text()}
     # A TLS port waits for the rest of what it takes for a handshake: such an attempt lasts to its deadline.
-    stage.start(**({} if FULL else {"AEG_CONNECT_SECONDS": "4"}))
-    with stage.watched(), Line(own_rabbitmq.host, own_rabbitmq.port) as plain, \
-            Line(own_rabbitmq.host, own_rabbitmq.tls_port) as encrypted:  # fmt: skip
+    harness.start(**({} if FULL else {"AEG_CONNECT_SECONDS": "4"}))
+    with harness.watched(), TcpProxy(own_rabbitmq.host, own_rabbitmq.port) as plain, \
+            TcpProxy(own_rabbitmq.host, own_rabbitmq.tls_port) as encrypted:  # fmt: skip
         secrets.lead_to_broker("to-plain", **login, **authority, port=str(plain.port))
         secrets.lead_to_broker("to-tls", **login, port=str(encrypted.port))
         secrets.lead_to_broker("system", **login, port=str(own_rabbitmq.tls_port))
-        stage.stream("to-plain", stage.queue("a"), until=None, rabbitmq=by_secret("to-plain"), **STEADY)
-        stage.stream("to-tls", stage.queue("b"), until=None, rabbitmq=by_secret("to-tls"), **STEADY)
+        harness.stream("to-plain", harness.queue("a"), until=None, rabbitmq=by_secret("to-plain"), **STEADY)
+        harness.stream("to-tls", harness.queue("b"), until=None, rabbitmq=by_secret("to-tls"), **STEADY)
         verified = by_secret("system", tls={"mode": "Verify"})
-        stage.stream("system", stage.queue("c"), until=None, rabbitmq=verified, **STEADY)
-        message = stage.wait_for("to-plain", "TLSVerificationFailed")
+        harness.stream("system", harness.queue("c"), until=None, rabbitmq=verified, **STEADY)
+        message = harness.wait_for("to-plain", "TLSVerificationFailed")
         assert "port speaks TLS" in message
-        stage.wait_for("to-tls", "BrokerUnreachable")
-        message = stage.wait_for("system", "TLSVerificationFailed")
+        harness.wait_for("to-tls", "BrokerUnreachable")
+        message = harness.wait_for("system", "TLSVerificationFailed")
         assert "ca.crt" in message, "the system's authorities do not know this broker"
-        stage.resources.wait_ready("to-tls", "False", "BrokerUnreachable", timeout_seconds=45)
+        harness.resources.wait_ready("to-tls", "False", "BrokerUnreachable", timeout_seconds=45)
         time.sleep(span(60, 3))
         attempts = plain.accepted, encrypted.accepted
         assert min(attempts) >= 2, "it goes on trying"
@@ -162,50 +167,57 @@ def test_tls_and_plaintext_on_each_others_port_never_fall_back(
         secrets.lead_to_broker("system", **login, **authority, port=str(own_rabbitmq.tls_port))
         corrected = time.monotonic()
         for name in ("to-plain", "to-tls", "system"):
-            stage.wait_for(name, "Publishing", timeout_seconds=SECRET_CHANGED_SECONDS + 20)
+            harness.wait_for(name, "Publishing", timeout_seconds=SECRET_CHANGED_SECONDS + 20)
         back = time.monotonic() - corrected
         assert user.encode() in log.read_bytes()[known:], "the broker's log does say who logs in"
-        stage.calm()
-    saw(
+        harness.settle()
+    measured(
         f"TLS to the plaintext port ({attempts[0]} attempts) and plaintext to the TLS port ({attempts[1]}): no login, "
-        f"Publishing {back:.1f} s after the correction; {stage.verdict()}"
+        f"Publishing {back:.1f} s after the correction; {harness.check_delivery()}"
     )
 
 
 @pytest.mark.row(23)
 @pytest.mark.timeout(900)
 def test_an_authority_rotated_in_the_secret_brings_the_stream_back(
-    stage: Stage, secrets: Secrets, ours: Authority, strangers: Authority, fronts: Fronts, saw: Measured
+    harness: Harness,
+    secrets: Secrets,
+    ours: Authority,
+    strangers: Authority,
+    tls_proxies: TlsProxies,
+    measured: Measured,
 ) -> None:
-    front = fronts.open(ours.issue())
-    stage.start()
-    with stage.watched():
+    front = tls_proxies.open(ours.issue())
+    harness.start()
+    with harness.watched():
         secrets.lead_to_broker("broker", port=str(front.port), **{"ca.crt": ours.pem})
-        stage.stream("main", rabbitmq=by_secret("broker"), **STEADY)
-        stage.wait_published("main", 200)
+        harness.stream("main", rabbitmq=by_secret("broker"), **STEADY)
+        harness.wait_published("main", 200)
         passed = front.accepted
 
         renew(front, strangers.issue())  # the server first: nobody can verify it any more
         front.cut()
-        stage.wait_for("main", "TLSVerificationFailed")
+        harness.wait_for("main", "TLSVerificationFailed")
         assert front.accepted == passed
         secrets.lead_to_broker("broker", port=str(front.port), **{"ca.crt": strangers.pem})
         rotated = time.monotonic()
-        stage.wait_for("main", "Publishing", timeout_seconds=SECRET_CHANGED_SECONDS)
+        harness.wait_for("main", "Publishing", timeout_seconds=SECRET_CHANGED_SECONDS)
         back = time.monotonic() - rotated
-        stage.wait_published("main", 200)
+        harness.wait_published("main", 200)
 
-        failed = connects(stage, "tls_failed")  # the Secret first, with both authorities: no verification fails
+        failed = connects(harness, "tls_failed")  # the Secret first, with both authorities: no verification fails
         secrets.lead_to_broker("broker", port=str(front.port), **{"ca.crt": strangers.pem + ours.pem})
         before = front.accepted
-        stage.operator.wait_until(
+        harness.operator.wait_until(
             lambda: front.accepted > before, timeout_seconds=span(330, 30), what="the Secret to be read again"
         )
         renew(front, ours.issue())
         front.cut()
-        stage.operator.wait_until(lambda: front.accepted > before + 1, what="the connection after the rotation")
-        stage.wait_published("main", 200)
-        assert connects(stage, "tls_failed") == failed
-        stage.calm()
-    assert not stage.account().dropped
-    saw(f"CA rotated: True {back:.1f} s after the Secret changed; with both in it none fails; {stage.verdict()}")
+        harness.operator.wait_until(lambda: front.accepted > before + 1, what="the connection after the rotation")
+        harness.wait_published("main", 200)
+        assert connects(harness, "tls_failed") == failed
+        harness.settle()
+    assert not harness.account().dropped
+    measured(
+        f"CA rotated: True {back:.1f} s after the Secret changed; with both in it none fails; {harness.check_delivery()}"
+    )

@@ -10,9 +10,9 @@ import yaml
 
 from support.parts.controlplane import REPOSITORY
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
 from support.parts.prometheus import Prometheus, program
 from support.parts.rabbitmq import RabbitMQ
+from support.waiting import wait_until
 
 SPEC: dict[str, Any] = yaml.safe_load((REPOSITORY / "manifests/components/monitoring/prometheusrule.yaml").read_text())[
     "spec"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.faults.measurements import Measured
-from support.faults.witness import EACH, Witness, scrape
+from support.faults.scraper import Scraper, scrape
 from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.rabbitmq import Broker
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
@@ -39,7 +39,7 @@ def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
     queues: dict[str, str],
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
-    saw: Measured,
+    measured: Measured,
 ) -> None:
     resources = Generators(own_control_plane, namespace)
     operator = start_operator(AEG_STATUS_COUNTER_SECONDS="1")
@@ -48,7 +48,7 @@ def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
     for name in NAMES:
         resources.wait_ready(name, "True", "Publishing")
 
-    with Witness(operator).watching() as witness:
+    with Scraper(operator).running() as scraper:
         own_control_plane.kill_apiserver()
         try:
             went = time.monotonic()
@@ -67,7 +67,7 @@ def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
             assert came >= 0.8 * 10 * away, f"{name} went on"
             rates[name] = came / away
         operator.wait_until(
-            lambda: operator.metric(f"{EACH}interval_seconds", generator="patched") == 0.04, what="the patch"
+            lambda: operator.metric(f"{SERIES}interval_seconds", generator="patched") == 0.04, what="the patch"
         )
         operator.wait_until(
             lambda: {row["name"] for row in operator.get_json("/healthz?verbose=1")["rows"]} == {"stays", "patched"},
@@ -90,11 +90,11 @@ def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
         resources.wait_ready("stays", "True", "Publishing")
         right = time.monotonic() - back
 
-    assert set(witness.health_seen()) == {200}
+    assert set(scraper.health_seen()) == {200}
     assert operator.get_json("/healthz")["leader"] is True
     assert "Lost the Lease" not in operator.log
     assert operator.stop().exit_code == 0
-    saw(
+    measured(
         f"away for {away:.0f} s: {min(rates.values()):.2f}/s of 10/s meanwhile, a patch and a deletion noticed {noticed:.1f} s "
         f"after the return, every status right after {right:.0f} s, the same process"
     )

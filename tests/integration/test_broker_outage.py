@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from support.faults.witness import Witness, scrape
+from support.faults.scraper import Scraper, scrape
 from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
@@ -58,7 +58,7 @@ def test_no_published_event_is_missing_after_rabbitmq_was(
         resources.wait_ready(name, "True", "Publishing")
     operator.wait_until(lambda: operator.status_of("/healthz") == 200, what="/healthz before the outage")
 
-    with Witness(operator).watching() as witness:
+    with Scraper(operator).running() as scraper:
         operator.wait_until(lambda: scrape(operator).each("events_published_total", "fast") > 500, what="load")
         went = time.monotonic()
         own_rabbitmq.stop() if how == "stopped" else own_rabbitmq.kill()
@@ -91,7 +91,7 @@ def test_no_published_event_is_missing_after_rabbitmq_was(
             what="all events to be settled",
         )
 
-    assert witness.health_seen() == [200, 503, 200]
+    assert scraper.health_seen() == [200, 503, 200]
     end = scrape(operator)
     for name in LOAD:
         assert end.each("events_dropped_total", name) == 0, "no event is dropped for a broker reason"

@@ -8,8 +8,8 @@ import pytest
 
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
 from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
 
 @pytest.fixture

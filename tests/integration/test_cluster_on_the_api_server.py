@@ -1,4 +1,4 @@
-"""The cluster package on a real API server, with the operator's own rights; only the fleet is a stand-in."""
+"""The cluster package on a real API server, with the operator's own rights; only the fleet is a fake."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from audit_event_operator.resource.conditions import DestinationUnavailable, Rea
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
 from support.doubles.fleet import FakeFleet
-from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.controlplane import GENERATORS, LEASE, OPERATOR, ControlPlane
 
 CRD_NAME = GENERATORS.crd_name
 API_VERSION = f"{GENERATORS.group}/{GENERATORS.version}"
@@ -44,7 +44,7 @@ async def until(condition: Callable[[], Any], seconds: float = 15.0, what: str =
 
 
 class Follower:
-    """A source with a stand-in fleet, as one process would have it."""
+    """A source with a fake fleet, as one process has it."""
 
     def __init__(self, kubeconfig: Path, connection: Connection, lease: str, **options: Any) -> None:
         self.fleet, self.api_counts, self.gate = FakeFleet(), ApiCounts(), LeaseGate(FAST_LEASE)
@@ -103,7 +103,7 @@ async def follow(cluster: ControlPlane, operator_kubeconfig: Path) -> AsyncItera
         with contextlib.suppress(Exception):
             await follower.source.close()
         await follower.connection.close()
-    cluster.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}")
+    cluster.delete_lease()
 
 
 def put(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
@@ -323,10 +323,9 @@ async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_w
 ):
     put(cluster, namespace, "demo")
     first = await follow()
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
     theirs = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 3}}
     time.sleep(FAST_LEASE.duration + 3)  # the loop stands still, as by SIGSTOP; meanwhile another takes the Lease
-    assert cluster.request("PATCH", path, theirs, content_type="application/merge-patch+json").status == 200
+    assert cluster.request("PATCH", LEASE, theirs, content_type="application/merge-patch+json").status == 200
     assert not first.gate.is_open()
     await until(lambda: not first.source.leader, 3)
     assert first.fleet.told[-1] == ("stand_down",)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.faults.measurements import Measured
-from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.controlplane import GENERATORS, LEASE, OPERATOR, ControlPlane
 from support.parts.operator_process import OperatorProcess
 from support.parts.rabbitmq import Broker
 
@@ -15,7 +15,6 @@ ROLES = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/audit-event-operator",
     "Role": f"/apis/rbac.authorization.k8s.io/v1/namespaces/{OPERATOR}/roles/audit-event-operator-lease",
 }
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def readiness(operator: OperatorProcess) -> str:
 )
 def test_without_this_right_it_is_not_ready_and_names_it(
     cluster: ControlPlane, start_operator: Callable[..., OperatorProcess], without: Callable[..., None],
-    kind: str, resource: str, verb: str, named: str, saw: Measured,
+    kind: str, resource: str, verb: str, named: str, measured: Measured,
 ) -> None:  # fmt: skip
     without(kind, resource, verb)
     operator = start_operator(ready=False)
@@ -81,7 +80,7 @@ def test_without_this_right_it_is_not_ready_and_names_it(
     assert operator.status_of("/livez") == 200
     operator.wait_for_log(f"may not {named}")
     assert operator.running
-    saw(f"{verb} {resource}: /readyz and log")
+    measured(f"{verb} {resource}: /readyz and log")
 
 
 @pytest.mark.row(45)
@@ -94,20 +93,20 @@ def test_without_this_right_it_is_not_ready_and_names_it(
 )
 def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
     cluster: ControlPlane, namespace: str, queue: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str, saw: Measured,
+    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str, measured: Measured,
 ) -> None:  # fmt: skip
     without("ClusterRole", resource, verb)
     operator = start_operator()
     put(cluster, namespace, "demo", queue=queue, interval="100ms")
     operator.wait_for_log(f"may not {named}")
     assert rabbitmq.take(queue, 3)
-    saw(f"{verb} {resource}: log, and events go on")
+    measured(f"{verb} {resource}: log, and events go on")
 
 
 @pytest.mark.row(45)
 def test_without_the_right_to_read_secrets_the_resource_says_so(
     cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], saw: Measured,
+    without: Callable[..., None], measured: Measured,
 ) -> None:  # fmt: skip
     without("ClusterRole", "secrets", "get")
     operator = start_operator()
@@ -120,4 +119,4 @@ def test_without_the_right_to_read_secrets_the_resource_says_so(
 
     operator.wait_until(lambda: condition().get("reason") == "SecretNotAllowed", what="the reason")
     assert "get secrets" in condition()["message"]
-    saw("get secrets: condition")
+    measured("get secrets: condition")

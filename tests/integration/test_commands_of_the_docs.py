@@ -17,10 +17,9 @@ import pytest
 from support.parts.build import find_binaries
 from support.parts.controlplane import REPOSITORY, ControlPlane
 from support.parts.monitoring_crds import install_monitoring_crds
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
+from support.parts.operator_process import OperatorProcess, running_operator
 from support.parts.rabbitmq import Broker, RabbitMQ
-from support.parts.streams import running_operator
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
-from support.parts.streams import must_be_free_of_bugs
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 
 
 def test_a_warning_is_beside_ready_and_goes_with_its_cause(

@@ -19,7 +19,7 @@ from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
 from support.faults.measurements import Measured
 from support.parts.controlplane import GENERATORS, ControlPlane
-from support.parts.processes import wait_until
+from support.waiting import wait_until
 
 HEAD = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: demo}}\n"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -84,7 +84,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
     ],
 )
 def test_kubectl_refuses_with_a_sentence_that_names_the_field(
-    plane: ControlPlane, spec: str, field: str, says: str, saw: Measured
+    plane: ControlPlane, spec: str, field: str, says: str, measured: Measured
 ) -> None:
     text = f"{HEAD}spec:\n  {spec}\n"
     done = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text, check=False)
@@ -96,7 +96,7 @@ def test_kubectl_refuses_with_a_sentence_that_names_the_field(
     (document,) = load_manifest(text)
     dotted = re.sub(r"\[(\D+)]", r".\1", field)
     assert {problem.field for problem in validate_object(document.content)} == {f"spec.{dotted}"}
-    saw("refused by the API server and by the parser, both in a sentence that names the field")
+    measured("refused by the API server and by the parser, both in a sentence that names the field")
 
 
 # --- documentation ------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import yaml
 from support.parts.controlplane import REPOSITORY, ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
 from support.parts.prometheus import Prometheus
+from support.waiting import wait_until
 
 COMPONENTS = REPOSITORY / "manifests" / "components"
 DASHBOARD = json.loads((COMPONENTS / "grafana-dashboard" / "audit-event-operator.json").read_text())

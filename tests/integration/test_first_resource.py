@@ -12,9 +12,8 @@ import pytest
 
 from support.parts.controlplane import REPOSITORY, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs, running_operator
 from support.parts.rabbitmq import Broker, Message
-from support.parts.streams import must_be_free_of_bugs, running_operator
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "01-minimal.yaml"
 QUEUE = "audit_events"

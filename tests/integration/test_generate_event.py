@@ -7,10 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from support.parts.operator_process import OperatorProcess, Response
+from support.parts.operator_process import SERIES, OperatorProcess, Response
 from support.parts.rabbitmq import Broker, RabbitMQ
 
-EACH = "audit_event_operator_generator_"
 EXAMPLE = {
     "event_type": "user_login",
     "server_hostname": "prod-web-01",
@@ -57,7 +56,7 @@ def test_an_accepted_event_is_in_the_queue(operator: OperatorProcess, rabbitmq: 
     assert body["event_id"] == answer.json()["event_id"] == message.properties.message_id
     assert body["source_service"] == "audit-event-generator-api"
     assert EXAMPLE.items() <= body.items()
-    assert operator.metric(f"{EACH}events_published_total", generator_namespace="", generator="api") == 1
+    assert operator.metric(f"{SERIES}events_published_total", generator_namespace="", generator="api") == 1
 
 
 def test_a_named_generator_takes_events_also_while_suspended(
@@ -68,7 +67,7 @@ def test_a_named_generator_takes_events_also_while_suspended(
     assert answer.headers["X-Audit-Queue"] == f"{queue}-asleep"
     assert rabbitmq.take(f"{queue}-asleep", 1)[0].json()["event_id"] == answer.json()["event_id"]
     rabbitmq.delete(f"{queue}-asleep")
-    assert operator.metric(f"{EACH}events_published_total", generator="asleep") == 1
+    assert operator.metric(f"{SERIES}events_published_total", generator="asleep") == 1
     assert is_refused(operator.post("/generate_event?generator=shop/nobody", EXAMPLE), 404)
 
 
@@ -115,5 +114,5 @@ def test_without_a_broker_nothing_is_accepted_and_nothing_is_left_behind(
         assert last.json()["event_id"] in seen
         row = {"generator_namespace": "", "generator": "api"}
         parts = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
-        generated = operator.metric(f"{EACH}events_generated_total", **row)
-        assert generated == sum(operator.metric(EACH + part, **row) or 0 for part in parts)
+        generated = operator.metric(f"{SERIES}events_generated_total", **row)
+        assert generated == sum(operator.metric(SERIES + part, **row) or 0 for part in parts)

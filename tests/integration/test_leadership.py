@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from support.faults.measurements import Measured
-from support.faults.witness import falls, scrape
+from support.faults.scraper import falls, scrape
 from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
@@ -33,7 +33,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     queue: str,
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
-    saw: Measured,
+    measured: Measured,
 ) -> None:
     resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
@@ -71,7 +71,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     assert sins == [], f"stopped at {stopped_at}, went on at {resumed_at}"
     assert [first.stop().exit_code, second.stop().exit_code] == [0, 0]
     away = (resumed_at - stopped_at).total_seconds()
-    saw(f"holder stopped for {away:.0f} s, replaced and continued: 0 events of its own after it was stopped")
+    measured(f"holder stopped for {away:.0f} s, replaced and continued: 0 events of its own after it was stopped")
 
 
 @pytest.mark.row(33)
@@ -81,7 +81,7 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     queue: str,
     rabbitmq: Broker,
     start_operator: Callable[..., OperatorProcess],
-    saw: Measured,
+    measured: Measured,
 ) -> None:
     resources = Generators(cluster, namespace)
     resources.create("stream", queue=queue, interval="50ms")
@@ -102,4 +102,4 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
     assert max(gaps) <= 5
     assert told >= 20
-    saw(f"handover at SIGTERM: no event of both at once or twice, longest pause {max(gaps):.1f} s")
+    measured(f"handover at SIGTERM: no event of both at once or twice, longest pause {max(gaps):.1f} s")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
-from support.parts.processes import wait_until
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from support.parts.consumer import Consumer
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
+from support.parts.operator_process import SERIES, OperatorProcess, must_be_free_of_bugs, running_operator
 from support.parts.rabbitmq import Broker
-from support.parts.streams import SERIES, Tap, must_be_free_of_bugs, running_operator
+from support.waiting import wait_until
 
 NAMESPACES = 5
 QUEUES = ("many-a", "many-b", "many-c")
@@ -91,8 +91,8 @@ def put_secret(team: Generators, secret: dict[str, Any]) -> None:
 def test_twenty_streams_keep_their_own_rates_whatever_happens_to_others(
     teams: list[Generators], operator: OperatorProcess, rabbitmq: Broker
 ) -> None:
-    # Without arguments on both sides; the tap would otherwise be the one who declares them.
-    with Tap(rabbitmq, QUEUES) as tap:
+    # Without arguments on both sides; the consumer would otherwise be the one who declares them.
+    with Consumer(rabbitmq, QUEUES) as consumer:
         create_twenty(teams)
         reasons = create_trouble(teams[0], rabbitmq)
         for index in range(len(INTERVALS_MS)):
@@ -101,12 +101,12 @@ def test_twenty_streams_keep_their_own_rates_whatever_happens_to_others(
             teams[0].wait_for(name, reason)
         start = time.monotonic()
         wait_until(
-            lambda: tap.arrivals[-1].at >= start + WINDOW_SECONDS,
+            lambda: consumer.arrivals[-1].at >= start + WINDOW_SECONDS,
             timeout_seconds=WINDOW_SECONDS + 10,
             every_seconds=0.2,
             what="a minute of events",
         )
-    window = [arrival for arrival in tap.arrivals if start <= arrival.at < start + WINDOW_SECONDS]
+    window = [arrival for arrival in consumer.arrivals if start <= arrival.at < start + WINDOW_SECONDS]
     counts = Counter((arrival.queue, arrival.json()["server_hostname"]) for arrival in window)
     expected = {
         (QUEUES[index % len(QUEUES)], host(index)): WINDOW_SECONDS * 1000 / milliseconds

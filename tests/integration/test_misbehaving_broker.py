@@ -21,7 +21,7 @@ from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.targets.target import Target
 from support.doubles.bad_broker import PUBLISH, BadPeer, Deed, scripts
 from support.doubles.confirm_machine import PRODUCT, Errors, quiet
-from support.parts.outlets import QUICK, Exchange, Station, events
+from support.parts.outlets import QUICK, Producer, Producers, events
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "25"))
 IMPATIENT = replace(
@@ -105,29 +105,29 @@ async def meet(plays: list[list[Deed]], counts: list[int], *, cut: bool) -> None
         if what is Outcome.ACK:
             published.append(parcel.event.event_id)
 
-    def look(station: Station) -> None:
-        station.assert_conserved()
-        assert len(published) == len(set(published)) == station.ledger.published
+    def look(producer: Producer) -> None:
+        producer.assert_conserved()
+        assert len(published) == len(set(published)) == producer.ledger.published
         assert set(published) <= server.accepted, "only what was acknowledged counts"
         assert not escaped
 
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        async with Exchange(Target("127.0.0.1", port, "/", "user", "password"), timing=IMPATIENT) as exchange:
-            station = exchange.station("q", window=8)
-            station.outbox._note = note
+        async with Producers(Target("127.0.0.1", port, "/", "user", "password"), timing=IMPATIENT) as producers:
+            producer = producers.open("q", window=8)
+            producer.outbox._note = note
             for count in counts:
-                station.put(events(min(count, station.outbox.room)))
+                producer.put(events(min(count, producer.outbox.room)))
                 await asyncio.sleep(0.05)
-                look(station)
+                look(producer)
             server.plays.clear()
             if cut:
                 server.cut()
-            station.put(events(1))
-            await station.until(lambda: station.outbox.idle and station.health.trouble is None, seconds=30)
-            look(station)
-            rejected = station.ledger.dropped[DropReason.REJECTED_BY_BROKER]
-            assert station.ledger.generated == station.ledger.published + rejected
+            producer.put(events(1))
+            await producer.until(lambda: producer.outbox.idle and producer.health.trouble is None, seconds=30)
+            look(producer)
+            rejected = producer.ledger.dropped[DropReason.REJECTED_BY_BROKER]
+            assert producer.ledger.generated == producer.ledger.published + rejected
         server.cut()
         await server.ended()
     assert asyncio.all_tasks() == before, "no task is left"
@@ -174,12 +174,12 @@ async def test_frames_too_small_for_amqp_are_refused_and_drop_nothing(frame_max:
     server = Server([], frame_max=frame_max)
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        async with Exchange(Target("127.0.0.1", port, "/", "user", "password"), timing=IMPATIENT) as exchange:
-            station = exchange.station("q")
-            station.put(events(3))
-            await station.trouble(Reason.BROKER_UNREACHABLE)
+        async with Producers(Target("127.0.0.1", port, "/", "user", "password"), timing=IMPATIENT) as producers:
+            producer = producers.open("q")
+            producer.put(events(3))
+            await producer.trouble(Reason.BROKER_UNREACHABLE)
             server.frame_max = None
-            await station.published(3)
-            assert station.ledger.dropped_total == 0
+            await producer.published(3)
+            assert producer.ledger.dropped_total == 0
         server.cut()
         await server.ended()

@@ -13,9 +13,8 @@ import pytest
 
 from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 from support.parts.rabbitmq import Broker, RabbitMQ
-from support.parts.streams import must_be_free_of_bugs
 
 QUICK = {
     "AEG_LOG_LEVEL": "DEBUG",

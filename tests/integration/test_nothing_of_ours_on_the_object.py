@@ -10,9 +10,8 @@ import pytest
 from support.faults.measurements import Measured
 from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs, running_operator
 from support.parts.rabbitmq import Broker
-from support.parts.streams import every_version, must_be_free_of_bugs, running_operator
 
 OURS_TO_CHANGE = {"resourceVersion", "managedFields"}
 
@@ -57,7 +56,7 @@ def what_belongs_to_others(thing: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.row(41)
 def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
     apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str,
-    saw: Measured,
+    measured: Measured,
 ) -> None:  # fmt: skip
     generators = Generators(cluster, namespace)
     run = {"queue": queue, "interval": "20ms", "maxEvents": 20}
@@ -96,7 +95,16 @@ def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
     assert last["metadata"]["annotations"] == {"note": "by a person"}
     assert [entry["manager"] for entry in last["metadata"]["managedFields"] if "subresource" not in entry] == ["git"]
     assert {entry["manager"] for entry in last["metadata"]["managedFields"]} == {"git", "audit-event-operator"}
-    saw(f"{len(versions)} versions of a resource through {len(steps)} changes and a restart: ours is the status alone")
+    measured(
+        f"{len(versions)} versions of a resource through {len(steps)} changes and a restart: ours is the status alone"
+    )
+
+
+def every_version(cluster: ControlPlane, collection: str, resource_version: str) -> list[dict[str, Any]]:
+    """All versions of a collection's objects since that one, as a watch tells them."""
+    query = f"watch=1&timeoutSeconds=1&resourceVersion={resource_version}"
+    lines = cluster.kubectl("get", "--raw", f"{collection}?{query}").stdout.splitlines()
+    return [json.loads(line)["object"] for line in lines if line]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Every overlay, and every set of components that a page names, as `kubectl apply -k` gives it to a real API server.
 
-The kinds of the Prometheus Operator are stand-ins without a schema here; the real ones judge our objects in tests/rigs.
+The kinds of the Prometheus Operator have no schema here; the real ones check our objects in tests/rigs.
 """
 
 import os

@@ -7,12 +7,11 @@ from textwrap import dedent
 
 import pytest
 
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.prometheus import Prometheus, program
 from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
-EACH = "audit_event_operator_generator_"
 GENERATORS = ("fast", "slow", "broken")
 
 
@@ -50,7 +49,7 @@ def operator(tmp_path: Path, resources: Path, rabbitmq: Broker, queue: str) -> I
 def test_promtool_has_nothing_to_say_about_the_metrics(operator: OperatorProcess) -> None:
     for odd in ('quote " and \\', "tab\tand\nnewline", "snow ☃"):
         operator.wait_until(lambda odd=odd: operator.post("/generate_event", {"event_type": odd}).status in {202, 400})
-    operator.wait_until(lambda: (operator.metric(f"{EACH}events_published_total", generator="fast") or 0) > 10)
+    operator.wait_until(lambda: (operator.metric(f"{SERIES}events_published_total", generator="fast") or 0) > 10)
     for port in (operator.app_port, operator.metrics_port):
         body = operator.request("GET", "/metrics", port=port).body
         checked = subprocess.run(
@@ -71,7 +70,7 @@ def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(
 
         (resources / "fast.yaml").unlink()
         wait_until(
-            lambda: not prometheus.query(f'{EACH}events_published_total{{generator="fast"}}'),
+            lambda: not prometheus.query(f'{SERIES}events_published_total{{generator="fast"}}'),
             what="the end of the series of a deleted resource",
         )
 
@@ -79,7 +78,7 @@ def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(
         assert [(each["health"], each["lastError"]) for each in targets] == [("up", ""), ("up", "")]
         assert prometheus.value("min(min_over_time(up[1m]))") == 1
         parts = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
-        difference = f"{EACH}events_generated_total - " + " - ".join(EACH + part for part in parts)
+        difference = f"{SERIES}events_generated_total - " + " - ".join(SERIES + part for part in parts)
         assert len(prometheus.query(f"max_over_time(({difference})[1m:500ms])")) >= 2 * len(GENERATORS)
         assert prometheus.query(f"max_over_time((abs({difference}))[1m:500ms]) != 0") == []
         for total in (everything, "audit_event_generator_published_success_total"):
@@ -88,6 +87,6 @@ def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(
         after = prometheus.value(f"max(sum by (instance) ({everything}))")
         assert after is not None
         assert after >= before > 0
-        assert prometheus.value(f'{EACH}ready{{generator="broken"}}') == 0
-        assert prometheus.value(f'{EACH}ready{{generator="slow"}}') == 1
+        assert prometheus.value(f'{SERIES}ready{{generator="broken"}}') == 0
+        assert prometheus.value(f'{SERIES}ready{{generator="slow"}}') == 1
         assert prometheus.value('audit_event_operator_generators{state="failing"}') == 1

@@ -11,33 +11,33 @@ from audit_event_operator.resource.conditions import DestinationUnavailable, Rea
 from audit_event_operator.resource.spec import DeclarationMode
 from audit_event_operator.targets.hosts import HostPolicy
 from support.parts.certificates import make_authority
-from support.parts.outlets import DEFAULT, QUICK, Exchange, events, target_of, tls_target
+from support.parts.outlets import DEFAULT, QUICK, Producers, events, target_of, tls_target
 from support.parts.processes import free_port
 from support.parts.rabbitmq import Broker, RabbitMQ
 
 
 async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(target_of(rabbitmq, username="somebody", password="hush-hush")) as exchange:
-        station = exchange.station(queue)
-        message = await station.trouble(Reason.AUTHENTICATION_FAILED)
+    async with Producers(target_of(rabbitmq, username="somebody", password="hush-hush")) as producers:
+        producer = producers.open(queue)
+        message = await producer.trouble(Reason.AUTHENTICATION_FAILED)
         assert "somebody" not in message
         assert "hush" not in message
-        assert exchange.brokers.connect_results()["authentication_failed"] >= 1
-        exchange.targets.answer = target_of(rabbitmq)
-        station.put(events(1))
-        await station.published(1)
-        assert station.health.trouble is None
+        assert producers.brokers.connect_results()["authentication_failed"] >= 1
+        producers.targets.answer = target_of(rabbitmq)
+        producer.put(events(1))
+        await producer.published(1)
+        assert producer.health.trouble is None
 
 
 async def test_a_missing_virtual_host_is_named(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    async with Exchange(target_of(own_rabbitmq, virtual_host=f"vhost/{queue}")) as exchange:
-        station = exchange.station(queue)
-        await station.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
-        assert station.health.broker.endswith(f"/vhost%2F{queue}")
+    async with Producers(target_of(own_rabbitmq, virtual_host=f"vhost/{queue}")) as producers:
+        producer = producers.open(queue)
+        await producer.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
+        assert producer.health.broker.endswith(f"/vhost%2F{queue}")
         await asyncio.to_thread(own_rabbitmq.add_vhost, f"vhost/{queue}")
-        await station.ready()
+        await producer.ready()
         await asyncio.to_thread(own_rabbitmq.delete_vhost, f"vhost/{queue}")
-        await station.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
+        await producer.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -54,40 +54,40 @@ async def test_missing_permissions_are_named(
     own_rabbitmq.add_user("limited", "pass", **(rights or {}))
     if rights is None:
         own_rabbitmq.rabbitmqctl("clear_permissions", "limited")
-    async with Exchange(target_of(own_rabbitmq, username="limited", password="pass")) as exchange:
-        station = exchange.station(queue)
-        station.put(events(1))
-        assert says in await station.trouble(Reason.ACCESS_REFUSED)
+    async with Producers(target_of(own_rabbitmq, username="limited", password="pass")) as producers:
+        producer = producers.open(queue)
+        producer.put(events(1))
+        assert says in await producer.trouble(Reason.ACCESS_REFUSED)
         await asyncio.to_thread(own_rabbitmq.add_user, "limited", "pass")
-        await station.published(1)
-        assert station.health.trouble is None
+        await producer.published(1)
+        assert producer.health.trouble is None
 
 
 async def test_a_queue_that_exists_needs_the_right_to_write_alone(own_rabbitmq: RabbitMQ, queue: str) -> None:
     own_rabbitmq.declare(queue)
     own_rabbitmq.add_user("limited", "pass")
     own_rabbitmq.rabbitmqctl("set_permissions", "limited", "^$", r"^amq\.default$", "^$")
-    async with Exchange(target_of(own_rabbitmq, username="limited", password="pass")) as exchange:
-        station = exchange.station(queue, mode=DeclarationMode.MUST_EXIST)
-        station.put(events(1))
+    async with Producers(target_of(own_rabbitmq, username="limited", password="pass")) as producers:
+        producer = producers.open(queue, mode=DeclarationMode.MUST_EXIST)
+        producer.put(events(1))
         if own_rabbitmq.release() >= (4, 3):
-            assert "look up" in await station.trouble(Reason.ACCESS_REFUSED)
+            assert "look up" in await producer.trouble(Reason.ACCESS_REFUSED)
             permissions = "set_permissions", "limited", "^$", rf"^(amq\.default|{queue})$", "^$"
             await asyncio.to_thread(own_rabbitmq.rabbitmqctl, *permissions)
-        await station.published(1)
-        assert station.health.trouble is None
+        await producer.published(1)
+        assert producer.health.trouble is None
 
 
 async def test_a_port_without_a_listener_is_unreachable(queue: str, rabbitmq: Broker) -> None:
-    async with Exchange(target_of(rabbitmq, port=free_port())) as exchange:
-        station = exchange.station(queue)
-        await station.trouble(Reason.BROKER_UNREACHABLE)
-        assert exchange.brokers.connections()["failing"] == 1
+    async with Producers(target_of(rabbitmq, port=free_port())) as producers:
+        producer = producers.open(queue)
+        await producer.trouble(Reason.BROKER_UNREACHABLE)
+        assert producers.brokers.connections()["failing"] == 1
 
 
 async def test_a_name_that_does_not_resolve_is_unreachable(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(target_of(rabbitmq, host="no-such-host.invalid")) as exchange:
-        assert "resolved" in await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
+    async with Producers(target_of(rabbitmq, host="no-such-host.invalid")) as producers:
+        assert "resolved" in await producers.open(queue).trouble(Reason.BROKER_UNREACHABLE)
 
 
 @pytest.mark.row(24)
@@ -99,8 +99,8 @@ async def test_another_protocol_on_the_port_is_unreachable(rabbitmq: Broker, que
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with Exchange(target_of(rabbitmq, host="127.0.0.1", port=port)) as exchange:
-            await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
+        async with Producers(target_of(rabbitmq, host="127.0.0.1", port=port)) as producers:
+            await producers.open(queue).trouble(Reason.BROKER_UNREACHABLE)
 
 
 async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, queue: str) -> None:
@@ -113,52 +113,52 @@ async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, que
     policy = HostPolicy.of(None, in_pod=True)
     async with await asyncio.start_server(note, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with Exchange(target_of(rabbitmq, host="localhost", port=port), allowed=policy) as exchange:
-            station = exchange.station(queue)
-            assert "localhost" in await station.trouble(Reason.HOST_NOT_ALLOWED)
-            await station.until(lambda: exchange.brokers.connect_results()["host_not_allowed"] >= 2)
+        async with Producers(target_of(rabbitmq, host="localhost", port=port), allowed=policy) as producers:
+            producer = producers.open(queue)
+            assert "localhost" in await producer.trouble(Reason.HOST_NOT_ALLOWED)
+            await producer.until(lambda: producers.brokers.connect_results()["host_not_allowed"] >= 2)
     assert dialled == []
 
 
 async def test_the_operators_own_broker_may_be_anywhere(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(target_of(rabbitmq), allowed=HostPolicy.of((), in_pod=True)) as exchange:
-        await exchange.station(queue, reference=DEFAULT).ready()
+    async with Producers(target_of(rabbitmq), allowed=HostPolicy.of((), in_pod=True)) as producers:
+        await producers.open(queue, reference=DEFAULT).ready()
 
 
 async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "There is no Secret.")) as exchange:
-        station = exchange.station(queue)
-        assert await station.trouble(Reason.SECRET_NOT_FOUND) == "There is no Secret."
-        exchange.targets.answer = target_of(rabbitmq)
-        await station.ready()
-        assert station.health.trouble is None
+    async with Producers(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "There is no Secret.")) as producers:
+        producer = producers.open(queue)
+        assert await producer.trouble(Reason.SECRET_NOT_FOUND) == "There is no Secret."
+        producers.targets.answer = target_of(rabbitmq)
+        await producer.ready()
+        assert producer.health.trouble is None
 
 
 async def test_a_changed_spec_is_tried_at_once(rabbitmq: Broker, queue: str) -> None:
     patient = replace(QUICK, slow_retry_min_seconds=60, slow_retry_max_seconds=60, secret_failing_seconds=60)
-    async with Exchange(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None."), timing=patient) as exchange:
-        station = exchange.station(queue)
-        await station.trouble(Reason.SECRET_NOT_FOUND)
-        exchange.targets.answer = target_of(rabbitmq)
-        assert station.outlet is not None
+    async with Producers(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None."), timing=patient) as producers:
+        producer = producers.open(queue)
+        await producer.trouble(Reason.SECRET_NOT_FOUND)
+        producers.targets.answer = target_of(rabbitmq)
+        assert producer.outlet is not None
         await asyncio.sleep(0)
-        station.outlet.retry_now()
-        await station.ready(10)
+        producer.outlet.retry_now()
+        await producer.ready(10)
 
 
 async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ, queue: str) -> None:
     own_rabbitmq.add_user("second", "other")
-    async with Exchange(target_of(own_rabbitmq)) as exchange:
-        station = exchange.station(queue)
-        station.put(events(1))
-        await station.published(1)
-        exchange.targets.answer = target_of(own_rabbitmq, username="second", password="other")
-        await station.until(lambda: exchange.brokers.connect_results()["connected"] >= 2)
-        station.put(events(1))
-        await station.published(2)
+    async with Producers(target_of(own_rabbitmq)) as producers:
+        producer = producers.open(queue)
+        producer.put(events(1))
+        await producer.published(1)
+        producers.targets.answer = target_of(own_rabbitmq, username="second", password="other")
+        await producer.until(lambda: producers.brokers.connect_results()["connected"] >= 2)
+        producer.put(events(1))
+        await producer.published(2)
         users = {row["user"] for row in await asyncio.to_thread(own_rabbitmq.list_connections)}
         assert "second" in users
-        assert station.health.trouble is None
+        assert producer.health.trouble is None
 
 
 async def test_closing_while_connecting_ends_the_attempt(
@@ -176,16 +176,16 @@ async def test_closing_while_connecting_ends_the_attempt(
 
     async with await asyncio.start_server(stay_mute, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        exchange = Exchange(target_of(rabbitmq, host="127.0.0.1", port=port))
-        station = exchange.station(queue)
+        producers = Producers(target_of(rabbitmq, host="127.0.0.1", port=port))
+        producer = producers.open(queue)
         async with asyncio.timeout(5):
             await came.wait()
-            assert exchange.brokers.connections()["connecting"] == 1
-            assert station.outlet is not None
-            station.outlet.close(0)
-            await exchange.brokers.aclose()
+            assert producers.brokers.connections()["connecting"] == 1
+            assert producer.outlet is not None
+            producer.outlet.close(0)
+            await producers.brokers.aclose()
             await gone.wait()
-    assert not sum(exchange.brokers.connections().values())
+    assert not sum(producers.brokers.connections().values())
     assert not [record for record in caplog.records if record.exc_info], "pika stumbles over nothing"
 
 
@@ -193,14 +193,14 @@ async def test_above_the_limit_queues_share_connections(
     rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.brokers.LINKS_PER_REFERENCE", 2)
-    async with Exchange(target_of(rabbitmq)) as exchange:
-        stations = [exchange.station(f"{queue}{number}") for number in range(5)]
-        for number, station in enumerate(stations):
-            station.put(events(3))
-            await station.published(3)
+    async with Producers(target_of(rabbitmq)) as producers:
+        opened = [producers.open(f"{queue}{number}") for number in range(5)]
+        for number, producer in enumerate(opened):
+            producer.put(events(3))
+            await producer.published(3)
             assert rabbitmq.queue_depth(f"{queue}{number}") == 3
             rabbitmq.delete(f"{queue}{number}")
-        assert exchange.brokers.connections()["connected"] == 2
+        assert producers.brokers.connections()["connected"] == 2
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------
@@ -214,19 +214,19 @@ async def test_a_verified_connection_delivers(own_rabbitmq: RabbitMQ, queue: str
         certificate_pem=own_rabbitmq.client_certificate.read_text(),
         key_pem=own_rabbitmq.client_key.read_text(),
     )
-    async with Exchange(target) as exchange:
-        station = exchange.station(queue, window=200)
-        station.put(events(200))
-        await station.published(200)
+    async with Producers(target) as producers:
+        producer = producers.open(queue, window=200)
+        producer.put(events(200))
+        await producer.published(200)
 
 
 async def test_an_unknown_authority_is_never_trusted(own_rabbitmq: RabbitMQ, queue: str, tmp_path: Path) -> None:
     stranger = make_authority(tmp_path).certificate.read_text()
-    async with Exchange(tls_target(own_rabbitmq, own_rabbitmq.tls_port, stranger)) as exchange:
-        station = exchange.station(queue)
-        assert "ca.crt" in await station.trouble(Reason.TLS_VERIFICATION_FAILED)
-        exchange.targets.answer = tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text())
-        await station.ready()
+    async with Producers(tls_target(own_rabbitmq, own_rabbitmq.tls_port, stranger)) as producers:
+        producer = producers.open(queue)
+        assert "ca.crt" in await producer.trouble(Reason.TLS_VERIFICATION_FAILED)
+        producers.targets.answer = tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text())
+        await producer.ready()
 
 
 async def test_a_certificate_for_another_host_is_refused(own_rabbitmq: RabbitMQ, queue: str) -> None:
@@ -239,25 +239,25 @@ async def test_a_certificate_for_another_host_is_refused(own_rabbitmq: RabbitMQ,
     # Neither of the names in the certificate, which are 127.0.0.1 and localhost.
     async with await asyncio.start_server(forward, "127.0.0.2", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with Exchange(replace(target, host="127.0.0.2", port=port)) as exchange:
-            message = await exchange.station(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
+        async with Producers(replace(target, host="127.0.0.2", port=port)) as producers:
+            message = await producers.open(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
             assert "not for this host" in message
 
 
 async def test_tls_to_a_plain_port_fails_the_verification(own_rabbitmq: RabbitMQ, queue: str) -> None:
     target = tls_target(own_rabbitmq, own_rabbitmq.port, own_rabbitmq.ca_file.read_text())
-    async with Exchange(target) as exchange:
-        await exchange.station(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
+    async with Producers(target) as producers:
+        await producers.open(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
 
 
 async def test_plain_amqp_to_a_tls_port_is_unreachable(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    async with Exchange(target_of(own_rabbitmq, port=own_rabbitmq.tls_port)) as exchange:
-        await exchange.station(queue).trouble(Reason.BROKER_UNREACHABLE)
+    async with Producers(target_of(own_rabbitmq, port=own_rabbitmq.tls_port)) as producers:
+        await producers.open(queue).trouble(Reason.BROKER_UNREACHABLE)
 
 
 async def test_material_that_is_no_certificate_is_named(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    async with Exchange(tls_target(own_rabbitmq, own_rabbitmq.tls_port, "no certificate")) as exchange:
-        assert "ca.crt" in await exchange.station(queue).trouble(Reason.SECRET_INVALID)
+    async with Producers(tls_target(own_rabbitmq, own_rabbitmq.tls_port, "no certificate")) as producers:
+        assert "ca.crt" in await producers.open(queue).trouble(Reason.SECRET_INVALID)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -269,22 +269,22 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: Broker, queue: str) -> None:
     calm = replace(QUICK, backoff_min_seconds=1, slow_retry_min_seconds=60, slow_retry_max_seconds=60)
-    async with Exchange(target_of(rabbitmq, password="wrong"), timing=calm) as exchange:
-        station = exchange.station(queue)
-        await station.trouble(Reason.AUTHENTICATION_FAILED)
-        assert station.outlet is not None
+    async with Producers(target_of(rabbitmq, password="wrong"), timing=calm) as producers:
+        producer = producers.open(queue)
+        await producer.trouble(Reason.AUTHENTICATION_FAILED)
+        assert producer.outlet is not None
         for _ in range(110):
-            station.outlet.retry_now()
+            producer.outlet.retry_now()
             await asyncio.sleep(0.02)
-        assert 2 <= exchange.brokers.connect_results()["authentication_failed"] <= 4
+        assert 2 <= producers.brokers.connect_results()["authentication_failed"] <= 4
 
 
 async def test_a_look_up_that_fails_unexpectedly_does_not_end_the_link(rabbitmq: Broker, queue: str) -> None:
-    async with Exchange(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None.")) as exchange:
-        station = exchange.station(queue)
-        await station.trouble(Reason.SECRET_NOT_FOUND)
-        exchange.targets.answer = RuntimeError("a bug, or an API server in trouble")
-        asked = exchange.targets.asked
-        await station.until(lambda: exchange.targets.asked >= asked + 2)
-        exchange.targets.answer = target_of(rabbitmq)
-        await station.ready()
+    async with Producers(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None.")) as producers:
+        producer = producers.open(queue)
+        await producer.trouble(Reason.SECRET_NOT_FOUND)
+        producers.targets.answer = RuntimeError("a bug, or an API server in trouble")
+        asked = producers.targets.asked
+        await producer.until(lambda: producers.targets.asked >= asked + 2)
+        producers.targets.answer = target_of(rabbitmq)
+        await producer.ready()

@@ -15,9 +15,9 @@ from pika.exceptions import (
     ShortStringTooLong,
 )
 
-from support.parts.line import Line
 from support.parts.rabbitmq import Broker, RabbitMQ
 from support.parts.raw_publisher import RawPublisher, tell
+from support.parts.tcp_proxy import TcpProxy
 
 LIMIT = 3
 
@@ -155,20 +155,20 @@ async def test_a_blocked_connection_is_told_so_at_its_first_publish_and_gets_no_
 
 async def test_what_was_written_before_the_way_back_broke_is_in_the_queue(rabbitmq: Broker, queue: str) -> None:
     rabbitmq.declare(queue)
-    with Line(rabbitmq.host, rabbitmq.port) as line:
-        async with RawPublisher(rabbitmq, port=line.port) as publisher:
-            line.to_near = False
+    with TcpProxy(rabbitmq.host, rabbitmq.port) as proxy:
+        async with RawPublisher(rabbitmq, port=proxy.port) as publisher:
+            proxy.pass_downstream = False
             publisher.publish(queue, 5)
             await asyncio.to_thread(rabbitmq.take, queue, 5)
             assert publisher.settled() == (set(), set())
 
 
-async def test_a_silent_line_is_noticed_within_twice_the_heartbeat_and_ten_seconds(
+async def test_a_silent_network_is_noticed_within_twice_the_heartbeat_and_ten_seconds(
     rabbitmq: Broker, queue: str
 ) -> None:
-    with Line(rabbitmq.host, rabbitmq.port) as line:
-        async with RawPublisher(rabbitmq, port=line.port, heartbeat=1) as publisher:
-            line.silence()
+    with TcpProxy(rabbitmq.host, rabbitmq.port) as proxy:
+        async with RawPublisher(rabbitmq, port=proxy.port, heartbeat=1) as publisher:
+            proxy.silence()
             await publisher.wait_for("connection closed", timeout_seconds=2 * (1 + 5) + 8)
 
 

@@ -11,11 +11,12 @@ import pytest
 from support.parts.build import kubernetes_version
 from support.parts.controlplane import ControlPlane
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import PartError, Process, free_port, wait_until
+from support.parts.processes import PartError, Process, free_port
 from support.parts.rabbitmq import Broker, RabbitMQ
 from support.parts.rabbitmq_cluster import NAMES, RabbitMQCluster
 from support.parts.rabbitmq_node import Installation
 from support.parts.raw_publisher import RawPublisher
+from support.waiting import wait_until
 
 
 def test_the_api_server_is_the_version_of_go_mod_and_its_certificate_is_verified(control_plane: ControlPlane) -> None:

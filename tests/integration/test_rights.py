@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from support.faults.witness import EACH, scrape
+from support.faults.scraper import scrape
 from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, OPERATOR, REPOSITORY, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 OURS = {
@@ -164,7 +164,9 @@ def test_all_rights_may_go_while_it_works_and_with_them_back_all_is_well(
     assert operator.status_of("/livez") == 200
     rights.give_back()
     resources.patch("demo", interval="70ms")
-    operator.wait_until(lambda: operator.metric(f"{EACH}interval_seconds", generator="demo") == 0.07, what="the patch")
+    operator.wait_until(
+        lambda: operator.metric(f"{SERIES}interval_seconds", generator="demo") == 0.07, what="the patch"
+    )
     operator.wait_until(
         lambda: resources.status("demo")["observedGeneration"] == 2, what="the status", timeout_seconds=60
     )

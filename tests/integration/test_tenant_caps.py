@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from support.parts.consumer import Consumer
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 from support.parts.rabbitmq import Broker
-from support.parts.streams import Tap, must_be_free_of_bugs
+from support.waiting import wait_until
 
 WINDOW_SECONDS = 6
 GREEDY: dict[str, Any] = {"interval": "100ms", "eventsPerInterval": 10_000}  # 100,000/s
@@ -34,11 +34,13 @@ def modest(cluster: ControlPlane) -> Iterator[Generators]:
     cluster.request("DELETE", GENERATORS.path(team.namespace))
 
 
-def rates(tap: Tap) -> dict[str, float]:
+def rates(consumer: Consumer) -> dict[str, float]:
     """Events per second of each host from now on."""
     began = time.monotonic()
     time.sleep(WINDOW_SECONDS)  # the window of the measurement
-    seen = Counter(each.json()["server_hostname"] for each in tap.arrivals if began <= each.at < began + WINDOW_SECONDS)
+    seen = Counter(
+        each.json()["server_hostname"] for each in consumer.arrivals if began <= each.at < began + WINDOW_SECONDS
+    )
     return {host: count / WINDOW_SECONDS for host, count in seen.items()}
 
 
@@ -47,7 +49,7 @@ def test_who_asks_for_too_much_is_cut_and_told_so_and_the_neighbours_keep_their_
     operator: OperatorProcess, cluster: ControlPlane, namespace: str, modest: Generators, rabbitmq: Broker, queue: str
 ) -> None:
     greedy = Generators(cluster, namespace)
-    with Tap(rabbitmq, [queue]) as tap:
+    with Consumer(rabbitmq, [queue]) as consumer:
 
         def stream(team: Generators, name: str, **spec: Any) -> None:
             team.create(name, queue=queue, entities={"hosts": {"names": [name]}}, **spec)
@@ -57,11 +59,11 @@ def test_who_asks_for_too_much_is_cut_and_told_so_and_the_neighbours_keep_their_
         stream(greedy, "large-1", **GREEDY)
         stream(greedy, "large-2", **GREEDY)
         stream(modest, "steady", interval="10ms")
-        together = rates(tap)
+        together = rates(consumer)
         cut = {name: greedy.condition(name, "RateLimited") for name in ("small", "large-1", "large-2")}
         greedy.delete("large-2")
         wait_until(lambda: "400" in greedy.condition("large-1", "RateLimited")["message"], what="the larger share")
-        alone = rates(tap)
+        alone = rates(consumer)
     assert together == pytest.approx({"small": 10, "large-1": 245, "large-2": 245, "steady": 100}, rel=0.1)
     assert alone == pytest.approx({"small": 10, "large-1": 400, "steady": 100}, rel=0.1)
     assert cut["small"] == {}

@@ -1,4 +1,4 @@
-"""The offline verdict is the API server's: both judge the same generated resources, and accept or refuse the same ones."""
+"""Offline validation agrees with the API server: of the same generated resources both accept and refuse the same ones."""
 
 import http.client
 import json
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.integration
 EXAMPLES = 700
 
 
-class Judge:
-    """Asks the API server for its verdict, by dry run, on one connection that stays open."""
+class DryRun:
+    """Asks the API server whether it would accept a resource, on one connection that stays open."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
         context = ssl.create_default_context(cafile=str(control_plane.ca_file))
@@ -50,11 +50,11 @@ class Judge:
 
 
 @pytest.fixture(scope="module")
-def judge(control_plane: ControlPlane) -> Iterator[Judge]:
+def dry_run(control_plane: ControlPlane) -> Iterator[DryRun]:
     control_plane.install_crd()
-    judge = Judge(control_plane)
-    yield judge
-    judge.close()
+    running = DryRun(control_plane)
+    yield running
+    running.close()
 
 
 # --- values, near the bounds and hostile ----------------------------------------------------------------------------
@@ -228,9 +228,9 @@ def resource(**parts: Any) -> dict[str, Any]:
     return load_manifest(json.dumps(whole))[0].content
 
 
-def assert_same_verdict(judge: Judge, whole: dict[str, Any]) -> None:
+def assert_same_answer(dry_run: DryRun, whole: dict[str, Any]) -> None:
     ours = validate_object(whole)
-    accepted, answer = judge.ask(whole)
+    accepted, answer = dry_run.ask(whole)
     assert accepted == (not ours), f"the API server says {answer}; we say {[str(problem) for problem in ours]}"
     if accepted:
         assert parse_spec(answer["spec"]) == parse_spec(whole.get("spec") or {}), "the defaults differ"
@@ -241,25 +241,25 @@ same = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list
 
 @same
 @given(spec=specs())
-def test_every_generated_spec_has_the_same_verdict_offline(judge: Judge, spec: dict[str, Any]) -> None:
-    assert_same_verdict(judge, resource(spec=spec))
+def test_every_generated_spec_has_the_same_verdict_offline(dry_run: DryRun, spec: dict[str, Any]) -> None:
+    assert_same_answer(dry_run, resource(spec=spec))
 
 
 @settings(same, max_examples=200)
 @given(metadata=metadata)
-def test_every_generated_metadata_has_the_same_verdict_offline(judge: Judge, metadata: dict[str, Any]) -> None:
-    assert_same_verdict(judge, resource(metadata=metadata))
+def test_every_generated_metadata_has_the_same_verdict_offline(dry_run: DryRun, metadata: dict[str, Any]) -> None:
+    assert_same_answer(dry_run, resource(metadata=metadata))
 
 
 @settings(same, max_examples=60)
 @given(spec=other_types, status=st.one_of(other_types, st.just({"eventsPublished": "x"}), st.just({"unknown": 1})))
-def test_a_spec_or_status_of_another_type_has_the_same_verdict_offline(judge: Judge, spec: Any, status: Any) -> None:
-    assert_same_verdict(judge, resource(spec=spec, status=status))
+def test_a_spec_or_status_of_another_type_has_the_same_verdict_offline(dry_run: DryRun, spec: Any, status: Any) -> None:
+    assert_same_answer(dry_run, resource(spec=spec, status=status))
 
 
-def test_the_generated_specs_were_worth_the_trouble(judge: Judge) -> None:
+def test_the_generated_specs_were_worth_the_trouble(dry_run: DryRun) -> None:
     # Runs after the others on the same connection: a generator that is always refused compares nothing.
-    if judge.accepted + judge.refused < EXAMPLES:
+    if dry_run.accepted + dry_run.refused < EXAMPLES:
         pytest.skip("the comparisons were not selected")
-    assert judge.accepted > 100
-    assert judge.refused > 100
+    assert dry_run.accepted > 100
+    assert dry_run.refused > 100

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from support.faults.measurements import Measured
-from support.faults.witness import EACH, Witness, scrape
+from support.faults.scraper import Scraper, scrape
 from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
 QUICK = {"AEG_CRD_POLL_SECONDS": "1", "AEG_RESYNC_SECONDS": "3"}
 SELDOM = {"AEG_RESYNC_SECONDS": "3600"}  # so that nobody but the watch can have told
@@ -51,7 +51,7 @@ def publishes(operator: OperatorProcess, name: str) -> bool:
 
 
 def interval(operator: OperatorProcess, name: str) -> float | None:
-    return operator.metric(f"{EACH}interval_seconds", generator=name)
+    return operator.metric(f"{SERIES}interval_seconds", generator=name)
 
 
 # --- the CustomResourceDefinition -------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     rabbitmq: Broker,
     without_crd: Callable[[], None],
     start_operator: Callable[..., OperatorProcess],
-    saw: Measured,
+    measured: Measured,
 ) -> None:
     without_crd()
     operator = start_operator(ready=False, **QUICK)
@@ -83,7 +83,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
     assert rabbitmq.take(queue, 3)
     resources.wait_ready("late", "True", "Publishing")
     assert (operator.running, operator.pid) == (True, pid)
-    saw(f"started before it: named in /readyz, ready {ready:.1f} s after it came, the same process")
+    measured(f"started before it: named in /readyz, ready {ready:.1f} s after it came, the same process")
 
 
 @pytest.mark.row(31)
@@ -94,12 +94,12 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
     rabbitmq: Broker,
     without_crd: Callable[[], None],
     start_operator: Callable[..., OperatorProcess],
-    saw: Measured,
+    measured: Measured,
 ) -> None:
     operator = start_operator(**QUICK, AEG_DEPARTED_SERIES_SECONDS="2")
     resources.create("demo", queue=queue, interval="50ms")
     rabbitmq.take(queue, 3)
-    with Witness(operator).watching() as witness:
+    with Scraper(operator).running() as scraper:
         without_crd()
         deleted = time.monotonic()
         operator.wait_until(lambda: operator.get_json("/healthz")["generators"]["total"] == 0, what="all to stop")
@@ -121,9 +121,9 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
         resources.wait_ready("demo", "True", "Publishing")
         resources.patch("demo", interval="70ms")
         operator.wait_until(lambda: interval(operator, "demo") == 0.07, what="a patch to be heard of")
-    # The witness has seen that no total fell when the series went, and that the process was the same.
-    assert witness.scrapes[-1].totals()
-    saw(f"deleted: all stopped after {stopped:.1f} s, ready {ready:.1f} s after it was back, the same process")
+    # The scraper has seen that no total fell when the series went, and that the process was the same.
+    assert scraper.scrapes[-1].totals()
+    measured(f"deleted: all stopped after {stopped:.1f} s, ready {ready:.1f} s after it was back, the same process")
 
 
 # --- the watch --------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
     for name in ("stays", "patched", "deleted"):
         operator.wait_until(lambda name=name: publishes(operator, name), what=f"events of {name}")
     assert (proxy.watches, proxy.watches_opened) == (1, 1)
-    with Witness(operator).watching() as witness:
+    with Scraper(operator).running() as scraper:
         assert getattr(proxy, mischief)() == 1
         resources.delete("deleted")
         resources.patch("patched", interval="70ms")
@@ -153,15 +153,15 @@ def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
         resources.create("new", queue=queue, interval="50ms")
         operator.wait_until(lambda: publishes(operator, "new"), what="events of a new resource")
         operator.wait_until(lambda: operator.status_of("/readyz") == 200, what="readiness")
-        operator.wait_until(lambda: len(witness.scrapes) >= 4, what="two seconds of scrapes")
+        operator.wait_until(lambda: len(scraper.scrapes) >= 4, what="two seconds of scrapes")
     assert proxy.watches_opened >= 2, "it was really broken"
     assert operator.get_json("/healthz")["leader"] is True
     if mischief == "say":
         operator.wait_for_log("The watch ended and starts again")
-    counts = [each.each("events_published_total", "stays") for each in witness.scrapes]
+    counts = [each.each("events_published_total", "stays") for each in scraper.scrapes]
     pairs = zip(counts, counts[2:], strict=False)
     assert all(later > earlier for earlier, later in pairs), "it published in every second"
-    assert set(witness.health_seen()) == {200}
+    assert set(scraper.health_seen()) == {200}
 
 
 def test_what_a_silent_watch_does_not_tell_is_found_by_the_resync(

@@ -9,8 +9,9 @@ import uuid
 from pathlib import Path
 
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import free_port, wait_until
+from support.parts.processes import free_port
 from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "audit_event_operator"]
 SEED_KEYS = {

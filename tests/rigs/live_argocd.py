@@ -20,7 +20,8 @@ import yaml
 
 from support.parts.build import find_binaries
 from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane, Resource
-from support.parts.processes import free_port, wait_until
+from support.parts.processes import free_port
+from support.waiting import wait_until
 
 MANIFESTS = REPOSITORY / "manifests" / "argocd"
 APPLICATIONS = Resource("argoproj.io", "v1alpha1", "applications")

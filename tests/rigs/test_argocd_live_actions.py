@@ -14,8 +14,8 @@ import pytest
 from rigs.live_argocd import APPLICATIONS, RESYNC_SECONDS, Application, Server, Team, operator_repository
 from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
 from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1800)  # with a build from nothing
 

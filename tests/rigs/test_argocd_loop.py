@@ -12,8 +12,8 @@ import pytest
 
 from rigs.live_argocd import RESYNC_SECONDS, Team
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
 from support.parts.rabbitmq import RabbitMQ
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1800)  # with a build from nothing
 

@@ -15,7 +15,8 @@ import yaml
 from support.parts.build import find_binaries
 from support.parts.controlplane import OPERATOR, REPOSITORY, ControlPlane
 from support.parts.operator_process import OperatorProcess
-from support.parts.processes import free_port, wait_until
+from support.parts.processes import free_port
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1600)  # with a build from nothing
 

@@ -1,1 +1,1 @@
-"""Stand-ins that several tests share; each does by hand what the real one does, as far as its users can tell."""
+"""Fakes that several tests share. Each behaves like the real thing as far as its users can tell."""

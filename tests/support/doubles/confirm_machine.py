@@ -29,7 +29,7 @@ from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import CHANNEL_MAX, Line, Peer, Published
 from support.doubles.manual_loop import ManualLoop
-from support.parts.outlets import Switch, Targets, destination
+from support.parts.outlets import FakeGate, Targets, destination
 
 TIMING = Timing(
     rpc_seconds=5, confirm_seconds=20, slow_retry_max_seconds=60, secret_failing_seconds=10, secret_connected_seconds=10
@@ -181,7 +181,7 @@ class ConfirmMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = ManualLoop()
         self.totals = Totals()
-        self.switch = Switch()
+        self.switch = FakeGate()
         self.budget = Budget(limit_bytes=30 * 750)
         self.targets = Targets(TARGET)
         self.queues = {"q"}

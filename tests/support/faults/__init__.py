@@ -1,1 +1,1 @@
-"""What the fault matrix needs: the operator under watch, faults, the oracle, the table."""
+"""What the fault matrix needs: an operator that is scraped all the time, the check of its deliveries, the table."""

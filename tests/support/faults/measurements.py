@@ -1,9 +1,9 @@
-"""What tests tell the table of the fault matrix: `saw("published 5,000, missing 0")`, with the fixture `saw`."""
+"""Figures of a test for the table of the fault matrix: the fixture `measured("published 5,000, missing 0")`."""
 
 from collections.abc import Callable
 
-PROPERTY = "saw"
-"""As which property of a test's report it is kept."""
+PROPERTY = "measured"
+"""The property of a test's report that holds it."""
 
 Measured = Callable[[object], None]
 """The fixture."""

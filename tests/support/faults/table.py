@@ -1,7 +1,8 @@
-"""A plugin of pytest that makes a table of the fault matrix from the tests that ran: `-p fault_table`, as `make faults` does.
+"""A plugin of pytest (`-p support.faults.table`) that makes the table of the fault matrix from the tests that ran.
 
-A test says which row it is for (`pytest.mark.row(7)`) and, with the fixture `saw`, what it saw in numbers. The table goes to
-the terminal and, as Markdown, to the file that AEG_FAULT_TABLE names. It works with and without pytest-xdist.
+A test names its row (`pytest.mark.row(7)`), and its figures by the fixture `measured`. The table goes to the terminal and, as
+Markdown, to the file that AEG_FAULT_TABLE names; `PYTHONPATH=tests python -m support.faults.table FILE` copies it into
+docs/reliability.md. It works with and without pytest-xdist.
 """
 
 import os
@@ -28,7 +29,7 @@ class Table:
 
     def __init__(self) -> None:
         self.results: dict[int, list[tuple[str, bool]]] = defaultdict(list)
-        self.sights: dict[int, list[str]] = defaultdict(list)
+        self.measurements: dict[int, list[str]] = defaultdict(list)
 
     def take(self, report: pytest.TestReport) -> None:
         if report.when != "call" and not report.failed:
@@ -36,9 +37,9 @@ class Table:
         said: list[tuple[str, Any]] = report.user_properties
         for row in (value for key, value in said if key == ROW):
             self.results[row].append((report.nodeid, report.passed))
-            self.sights[row] += [value for key, value in said if key == PROPERTY and report.when == "call"]
+            self.measurements[row] += [value for key, value in said if key == PROPERTY and report.when == "call"]
 
-    def verdict(self, row: int) -> str:
+    def result(self, row: int) -> str:
         results = self.results.get(row)
         if not results:
             return "not run"
@@ -46,17 +47,17 @@ class Table:
         return f"FAILED ({failed} of {len(results)})" if failed else "holds"
 
     def observed(self, row: int) -> str:
-        sights = dict.fromkeys(self.sights.get(row, ()))
+        measurements = dict.fromkeys(self.measurements.get(row, ()))
         count = len({nodeid for nodeid, _ in self.results.get(row, ())})
         tests = f"{count} test{'s' if count > 1 else ''}"
-        if not sights:
+        if not measurements:
             return tests if count else ""
-        return "; ".join(sights) + (f" ({tests})" if count > len(sights) else "")
+        return "; ".join(measurements) + (f" ({tests})" if count > len(measurements) else "")
 
     def markdown(self) -> str:
         lines = ["| # | injected | expected | observed | |", "|---|---|---|---|---|"]
         for number, row in ROWS.items():
-            cells = (number, row.fault, row.expected, self.observed(number), self.verdict(number))
+            cells = (number, row.fault, row.expected, self.observed(number), self.result(number))
             lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
         return "\n".join(lines) + "\n"
 
@@ -73,7 +74,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.section("fault matrix")
     for number, row in ROWS.items():
-        terminalreporter.write_line(f"{number:>2}  {_table.verdict(number):<16} {row.fault}")
+        terminalreporter.write_line(f"{number:>2}  {_table.result(number):<16} {row.fault}")
         if observed := _table.observed(number):
             terminalreporter.write_line(f"{'':20} {observed}")
     if path := os.environ.get("AEG_FAULT_TABLE"):

@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import aiohttp
 
-from support.parts.processes import PartError, Process, wait_until
+from support.parts.processes import PartError, Process
+from support.waiting import wait_until
 
 SWITCHES = (
     "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

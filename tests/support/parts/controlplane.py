@@ -16,12 +16,14 @@ import yaml
 
 from support.parts.build import find_binaries
 from support.parts.certificates import issue, make_authority, make_key
-from support.parts.processes import PartError, Process, free_port, wait_until
+from support.parts.processes import PartError, Process, free_port
+from support.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CRD_FILE = REPOSITORY / "crds" / "auditeventgenerators.yaml"
 OVERLAY = REPOSITORY / "manifests" / "overlays" / "default"
 OPERATOR = "audit-event-operator"  # namespace and ServiceAccount of the manifests
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
 RBAC_KINDS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
@@ -262,6 +264,11 @@ class ControlPlane:
         documents = yaml.safe_load_all(self.kubectl("kustomize", overlay).stdout)
         wanted = [document for document in documents if document and document["kind"] in RBAC_KINDS]
         self.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(wanted))
+
+    def delete_lease(self) -> None:
+        """Else the next operator would wait until the Lease of one that was killed has run out."""
+        if self.apiserver.running:
+            self.request("DELETE", LEASE)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from support.parts.controlplane import GENERATORS, Answer, ControlPlane
-from support.parts.processes import wait_until
+from support.waiting import wait_until
 
 API_VERSION = f"{GENERATORS.group}/{GENERATORS.version}"
 MERGE = "application/merge-patch+json"

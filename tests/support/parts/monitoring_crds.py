@@ -1,7 +1,7 @@
 """CustomResourceDefinitions of others, without their schemas: an API server that has them takes any object of these kinds."""
 
 from support.parts.controlplane import ControlPlane
-from support.parts.processes import wait_until
+from support.waiting import wait_until
 
 MONITORING = ("ServiceMonitor", "PrometheusRule")
 

@@ -5,15 +5,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.parts.processes import Process, free_port, wait_until
+from support.parts.controlplane import OPERATOR, ControlPlane
+from support.parts.processes import Process, free_port
+from support.parts.rabbitmq import Broker
+from support.waiting import wait_until
 
 T = TypeVar("T")
+
+SERIES = "audit_event_operator_generator_"
+"""What the names of a generator's own metrics begin with."""
 
 # What the operator may see of the caller's environment; a RABBITMQ_…, AEG_… or KUBECONFIG of theirs would decide the test.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
@@ -145,7 +152,7 @@ class OperatorProcess:
         self.wait_until(lambda: text in self.log, timeout_seconds=timeout_seconds, what=f"{text!r} in the log")
 
     def wait_until(self, condition: Callable[[], T], *, timeout_seconds: float = 30, what: str = "") -> T:
-        """As processes.wait_until, with the end of the log in the message when the time is over."""
+        """As support.waiting.wait_until, with the end of the log in the message when the time is over."""
         return wait_until(condition, timeout_seconds=timeout_seconds, what=what, explain=self.process.log_tail)
 
     # --- HTTP -------------------------------------------------------------------------------------------------------
@@ -203,3 +210,23 @@ class OperatorProcess:
             if sample.name == name and labels.items() <= sample.labels.items()
         ]
         return sum(found) if found else None
+
+
+@contextmanager
+def running_operator(
+    cluster: ControlPlane, kubeconfig: Path, broker: Broker, folder: Path, **env: str
+) -> Iterator[OperatorProcess]:
+    """`run` as its ServiceAccount, with this broker as default target, for a whole module of tests."""
+    environment = broker.environment() | {"AEG_LEASE_NAMESPACE": OPERATOR} | env
+    operator = OperatorProcess(folder, "run", kubeconfig=kubeconfig, env=environment)
+    try:
+        yield operator.start()
+    finally:
+        operator.kill()
+        cluster.delete_lease()
+
+
+def must_be_free_of_bugs(operator: OperatorProcess) -> None:
+    """The log has no traceback and no sentence that admits a bug."""
+    lines = [line for line in operator.log.splitlines() if "Traceback" in line or "this is a bug" in line]
+    assert not lines, operator.log[-5000:]

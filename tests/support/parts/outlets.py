@@ -1,4 +1,4 @@
-"""Outlets to a real RabbitMQ as an engine would have them, with short pauses, so that tests are about one thing each."""
+"""Outlets to a real RabbitMQ as the engine has them, with short pauses: one producer each, and what it sees."""
 
 import asyncio
 import itertools
@@ -69,7 +69,7 @@ def destination(
 
 
 class Targets:
-    """Says what a test wants it to say, and counts how often it was asked."""
+    """Gives the answer that a test sets, and counts the questions."""
 
     def __init__(self, answer: Target | Exception) -> None:
         self.answer = answer
@@ -84,7 +84,7 @@ class Targets:
         return self.answer
 
 
-class Switch:
+class FakeGate:
     """A gate that a test opens and closes."""
 
     def __init__(self) -> None:
@@ -95,8 +95,8 @@ class Switch:
 
 
 @dataclass
-class Station:
-    """An outlet with its outbox and what is seen from the engine's side."""
+class Producer:
+    """An outlet with its outbox, and what the engine sees of it."""
 
     outbox: Outbox
     ledger: Ledger
@@ -162,8 +162,8 @@ class Station:
         assert ledger.generated == known, self.describe()
 
 
-class Exchange:
-    """The brokers under test, and stations on them; closed at the end of the test."""
+class Producers:
+    """The brokers under test, and the producers that use them; closed at the end of the test."""
 
     def __init__(
         self,
@@ -173,10 +173,10 @@ class Exchange:
         allowed: HostPolicy | None = None,
     ) -> None:
         self.targets = Targets(answer)
-        self.gate = Switch()
+        self.gate = FakeGate()
         self.totals = Totals()
         self.budget = Budget()
-        self.stations: list[Station] = []
+        self.opened: list[Producer] = []
         self.brokers = RabbitMQBrokers(
             self.targets,
             gate=self.gate,
@@ -190,30 +190,30 @@ class Exchange:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for station in self.stations:
-            if station.outlet is not None:
-                station.outbox.close(DropReason.SHUTDOWN_DEADLINE)
-                station.outlet.close(0)
-                station.assert_conserved()
+        for producer in self.opened:
+            if producer.outlet is not None:
+                producer.outbox.close(DropReason.SHUTDOWN_DEADLINE)
+                producer.outlet.close(0)
+                producer.assert_conserved()
         await self.brokers.aclose()
 
-    def station(
+    def open(
         self,
         queue: str,
         *,
         delivery: Delivery = Delivery.AT_LEAST_ONCE,
         window: int = 64,
         **terms: Any,
-    ) -> Station:
+    ) -> Producer:
         """An outlet to `destination(queue, delivery=delivery, **terms)`."""
         ledger = Ledger(self.totals)
         resend = delivery is Delivery.AT_LEAST_ONCE
         outbox = Outbox(ledger, self.budget, window=window, resend=resend, wall_ns=time.time_ns)
-        station = Station(outbox, ledger)
-        outbox.on_settled = station.on_settled
-        station.outlet = self.brokers.open(destination(queue, delivery=delivery, **terms), outbox, station)
-        self.stations.append(station)
-        return station
+        producer = Producer(outbox, ledger)
+        outbox.on_settled = producer.on_settled
+        producer.outlet = self.brokers.open(destination(queue, delivery=delivery, **terms), outbox, producer)
+        self.opened.append(producer)
+        return producer
 
     @property
     def attempts(self) -> Counter[Any]:

@@ -10,12 +10,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-T = TypeVar("T")
 
 # Below the ephemeral ports of Linux (32768 and up) and RabbitMQ's command line (35672–35682), so that a port is still
 # free when a part that was killed starts on it again.
@@ -148,25 +144,6 @@ class Process:
             return 0
         _living.pop(self._popen.pid, None)
         return int(self._popen.returncode)
-
-
-def wait_until(
-    condition: Callable[[], T],
-    *,
-    timeout_seconds: float = 30,
-    what: str = "",
-    every_seconds: float = 0.05,
-    explain: Callable[[], object] | None = None,
-) -> T:
-    """Ask until the answer is true and return it; AssertionError (with what `explain` says) when the time is over."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        if answer := condition():
-            return answer
-        if time.monotonic() >= deadline:
-            said = f": {explain()}" if explain else ""
-            raise AssertionError(f"Waited {timeout_seconds} s in vain for {what or 'a condition'}{said}")
-        time.sleep(every_seconds)
 
 
 def free_port() -> int:

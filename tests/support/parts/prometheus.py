@@ -8,7 +8,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, Self
 
-from support.parts.processes import Process, free_port, wait_until
+from support.parts.processes import Process, free_port
+from support.waiting import wait_until
 
 
 class Prometheus:

@@ -19,8 +19,9 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from support.parts.processes import Process, wait_until
+from support.parts.processes import Process
 from support.parts.rabbitmq_node import PROGRAMS, Epmd, Installation, Node
+from support.waiting import wait_until
 
 READY_SECONDS = 30
 

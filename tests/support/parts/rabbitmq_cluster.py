@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from support.parts.line import Line
-from support.parts.processes import PartError, wait_until
+from support.parts.processes import PartError
 from support.parts.rabbitmq import Broker, RabbitMQ
 from support.parts.rabbitmq_node import Epmd, Installation, Node
+from support.parts.tcp_proxy import TcpProxy
+from support.waiting import wait_until
 
 NAMES = ("a", "b", "c")
 FORMED_SECONDS = 60
@@ -36,7 +37,7 @@ class RabbitMQCluster(Broker):
             (own := folder / name).mkdir()
             node = Node(own, installation, self._epmd, self.user, self.password, name, cookie, peers=_full_names(NAMES))
             self.nodes[name] = RabbitMQ(own, node=node)
-        self._address = Line("127.0.0.1", self.nodes[NAMES[0]].port)
+        self._address = TcpProxy("127.0.0.1", self.nodes[NAMES[0]].port)
 
     def __enter__(self) -> Self:
         """Start all and wait until they are one cluster (10–20 s)."""
@@ -80,7 +81,7 @@ class RabbitMQCluster(Broker):
 
     def lead_to(self, name: str) -> None:
         """From now on new connections go to this node; those that stand stay where they are."""
-        self._address.far_port = self.nodes[name].port
+        self._address.upstream_port = self.nodes[name].port
 
     # --- what the cluster says --------------------------------------------------------------------------------------
 
@@ -110,8 +111,8 @@ class RabbitMQCluster(Broker):
 
     def _lead_to_a_living_one(self) -> None:
         ports = [node.port for node in self.nodes.values() if node.server.running]
-        if ports and self._address.far_port not in ports:
-            self._address.far_port = ports[0]
+        if ports and self._address.upstream_port not in ports:
+            self._address.upstream_port = ports[0]
 
 
 def _full_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from support.doubles.amqp_peer import Line
 from support.doubles.bad_broker import BadPeer, Deed, scripts
 from support.doubles.confirm_machine import PRODUCT, TARGET, Errors, quiet
 from support.doubles.manual_loop import ManualLoop
-from support.parts.outlets import Station, Switch, Targets, destination, events
+from support.parts.outlets import FakeGate, Producer, Targets, destination, events
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))
 TIMING = Timing(connect_seconds=5, rpc_seconds=5, confirm_seconds=10, backoff_max_seconds=4, slow_retry_max_seconds=40)
@@ -92,13 +92,13 @@ class Play:
         self.loop = ManualLoop()
         self.published: list[str] = []
         self.errors = Errors()
-        self.station = self.loop.do(self._begin, plays)
+        self.producer = self.loop.do(self._begin, plays)
 
-    def _begin(self, plays: list[list[Deed]]) -> Station:
+    def _begin(self, plays: list[list[Deed]]) -> Producer:
         self.dialer = MemoryDialer(plays)
         self.brokers = RabbitMQBrokers(
             Targets(TARGET),
-            gate=Switch(),
+            gate=FakeGate(),
             totals=Totals(),
             timing=TIMING,
             allowed=HostPolicy.of(None, in_pod=False),
@@ -111,17 +111,17 @@ class Play:
                 self.published.append(parcel.event.event_id)
 
         outbox = Outbox(Ledger(Totals()), Budget(), window=8, wall_ns=lambda: 7, note=note)
-        station = Station(outbox, outbox.ledger)
-        station.outlet = self.brokers.open(destination("q"), outbox, station)
-        return station
+        producer = Producer(outbox, outbox.ledger)
+        producer.outlet = self.brokers.open(destination("q"), outbox, producer)
+        return producer
 
     def put(self, count: int) -> None:
-        self.loop.do(self.station.outbox.put, events(min(count, self.station.outbox.room)))
+        self.loop.do(self.producer.outbox.put, events(min(count, self.producer.outbox.room)))
 
     def look(self) -> None:
         """What holds at any moment."""
-        self.station.assert_conserved()
-        assert len(self.published) == len(set(self.published)) == self.station.ledger.published
+        self.producer.assert_conserved()
+        assert len(self.published) == len(set(self.published)) == self.producer.ledger.published
         assert set(self.published) <= self.dialer.accepted, "only what was acknowledged counts"
         assert not self.loop.errors
         assert not self.errors.records
@@ -133,24 +133,24 @@ class Play:
         self.dialer.plays.clear()
         for line in self.dialer.lines:
             self.loop.do(line.reset)
-        assert self.station.outlet is not None
-        self.loop.do(self.station.outlet.retry_now)
-        self.loop.do(self.station.outbox.put, events(1))  # a confirm ends every trouble
+        assert self.producer.outlet is not None
+        self.loop.do(self.producer.outlet.retry_now)
+        self.loop.do(self.producer.outbox.put, events(1))  # a confirm ends every trouble
         for _ in range(40):
             self.loop.advance(5)
             self.look()
-            if self.station.outbox.idle:
+            if self.producer.outbox.idle:
                 break
-        rejected = self.station.ledger.dropped[DropReason.REJECTED_BY_BROKER]
-        assert self.station.ledger.generated == self.station.ledger.published + rejected
-        assert self.station.health.trouble is None or rejected
-        assert self.station.health.ready_since is not None
+        rejected = self.producer.ledger.dropped[DropReason.REJECTED_BY_BROKER]
+        assert self.producer.ledger.generated == self.producer.ledger.published + rejected
+        assert self.producer.health.trouble is None or rejected
+        assert self.producer.health.ready_since is not None
 
     def end(self) -> None:
         def close() -> asyncio.Task[None]:
-            self.station.outbox.close(DropReason.SHUTDOWN_DEADLINE)
-            if self.station.outlet is not None:
-                self.station.outlet.close(0)
+            self.producer.outbox.close(DropReason.SHUTDOWN_DEADLINE)
+            if self.producer.outlet is not None:
+                self.producer.outlet.close(0)
             return self.loop.create_task(self.brokers.aclose())
 
         closing = self.loop.do(close)

@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-PAGES = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "manifests").rglob("*.md"), *ROOT.glob("*.md")]
+PAGES = [
+    *(page for folder in ("docs", "manifests", "tests") for page in (ROOT / folder).rglob("*.md")),
+    *ROOT.glob("*.md"),
+]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 

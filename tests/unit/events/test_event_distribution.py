@@ -1,9 +1,8 @@
 """Fair shares: what is drawn is even, weights are exact, and one draw says nothing about another."""
 
 import json
-import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -14,31 +13,13 @@ from audit_event_operator.events.factory import EventFactory
 from audit_event_operator.events.mix import weights_of
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
+from support.statistics import fairness, p_value
 
 EVENTS = 5_000
 SEEDS = (1, 2, -3)
 LEAST_P = 0.001
 
 Bodies = list[dict[str, Any]]
-
-
-def p_value(chi_square: float, degrees: int) -> float:
-    """The chance of a chi-square at least this large; exact for whole degrees of freedom."""
-    half = chi_square / 2
-    at = 2 if degrees % 2 == 0 else 1
-    chance = math.exp(-half) if at == 2 else math.erfc(math.sqrt(half))
-    while at < degrees:
-        if half > 0:
-            chance += math.exp(at / 2 * math.log(half) - half - math.lgamma(at / 2 + 1))
-        at += 2
-    return chance
-
-
-def fairness(seen: Counter[Any], weights: Mapping[Any, float]) -> float:
-    assert set(seen) <= set(weights), set(seen) - set(weights)
-    scale = seen.total() / sum(weights.values())
-    chi_square = sum((seen[key] - weight * scale) ** 2 / (weight * scale) for key, weight in weights.items())
-    return p_value(chi_square, len(weights) - 1)
 
 
 @cache

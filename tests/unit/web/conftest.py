@@ -1,4 +1,4 @@
-"""A site with hand-written parts: a fleet of given snapshots, a desk with a given answer, brokers that count."""
+"""A site with hand-written parts: a fleet of given snapshots, submissions with a given answer, brokers that count."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def a_snapshot(
     return make_snapshot(**(told | changes))
 
 
-def a_lane(*, connected: bool = True, **changes) -> Snapshot:
+def a_default_stream(*, connected: bool = True, **changes) -> Snapshot:
     """The row of the default target."""
     return a_snapshot(**{"uid": "", "connected": connected, "target_rate": Fraction(0), "interval_seconds": 0.0, **changes},
                       namespace=DEFAULT_STREAM_REF.namespace, name=DEFAULT_STREAM_REF.name)  # fmt: skip
@@ -61,23 +61,24 @@ class FakeFleet:
 
     live: list[Snapshot] = field(default_factory=list)
     departed: list[Snapshot] = field(default_factory=list)
-    lane_row: Snapshot | None = None
+    default_stream_row: Snapshot | None = None
     running: bool = True
     totals: Totals = field(default_factory=Totals)
 
     @property
     def default_stream(self):
-        if self.lane_row is None:
+        if self.default_stream_row is None:
             return None
         return SimpleNamespace(
-            connected=self.lane_row.facts.connected, destination=SimpleNamespace(label=self.lane_row.facts.destination)
+            connected=self.default_stream_row.facts.connected,
+            destination=SimpleNamespace(label=self.default_stream_row.facts.destination),
         )
 
     def snapshots(self):
         return list(self.live)
 
     def series(self):
-        return [*self.live, *([self.lane_row] if self.lane_row else []), *self.departed]
+        return [*self.live, *([self.default_stream_row] if self.default_stream_row else []), *self.departed]
 
     def uids(self):
         return frozenset(each.uid for each in self.live)
@@ -87,8 +88,8 @@ class FakeFleet:
 
 
 @dataclass
-class FakeDesk:
-    """A desk that always gives the same answer and remembers what was posted."""
+class FakeSubmissions:
+    """Always gives the same answer and remembers what was posted."""
 
     outcome: PostOutcome = PostOutcome.PUBLISHED
     posted: list = field(default_factory=list)
@@ -128,11 +129,11 @@ class FakeAuthorizer:
 
 
 @dataclass
-class World:
+class Backend:
     """Everything behind a site, to be changed by a test at any time."""
 
     fleet: FakeFleet = field(default_factory=FakeFleet)
-    submissions: FakeDesk = field(default_factory=FakeDesk)
+    submissions: FakeSubmissions = field(default_factory=FakeSubmissions)
     brokers: FakeBrokers = field(default_factory=FakeBrokers)
     authorizer: FakeAuthorizer = field(default_factory=FakeAuthorizer)
     not_live: list[str] = field(default_factory=list)
@@ -160,22 +161,22 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def backend() -> Backend:
     """What is behind the site of this test."""
-    return World()
+    return Backend()
 
 
 @pytest.fixture
-async def client(world: World) -> AsyncIterator[TestClient]:
+async def client(backend: Backend) -> AsyncIterator[TestClient]:
     """A client of the application that serves everything."""
-    async with _client(build_applications(world.site()).main) as each:
+    async with _client(build_applications(backend.site()).main) as each:
         yield each
 
 
 @pytest.fixture
-async def metrics_client(world: World) -> AsyncIterator[TestClient]:
+async def metrics_client(backend: Backend) -> AsyncIterator[TestClient]:
     """A client of the application that serves metrics alone."""
-    async with _client(build_applications(world.site()).metrics) as each:
+    async with _client(build_applications(backend.site()).metrics) as each:
         yield each
 
 
@@ -192,6 +193,6 @@ def _a_snapshot():
     return a_snapshot
 
 
-@pytest.fixture(name="a_lane")
-def _a_lane():
-    return a_lane
+@pytest.fixture(name="a_default_stream")
+def _a_default_stream():
+    return a_default_stream

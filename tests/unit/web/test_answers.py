@@ -29,11 +29,11 @@ async def test_a_refused_method_names_the_allowed_ones(client):
     assert answer.headers["Allow"] == "POST"
 
 
-async def test_an_internal_error_tells_the_caller_nothing(client, world, caplog):
+async def test_an_internal_error_tells_the_caller_nothing(client, backend, caplog):
     def broken():
         raise RuntimeError("inner secret")
 
-    world.fleet.snapshots = broken
+    backend.fleet.snapshots = broken
     answer = await client.get("/healthz")
     assert answer.status == 500
     assert await answer.json() == {"error": "An internal error; see the operator's log."}
@@ -66,8 +66,8 @@ async def test_a_head_request_is_answered_like_a_get(client):
     assert await answer.read() == b""
 
 
-async def test_requests_are_counted_by_template_and_never_by_path(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot()]
+async def test_requests_are_counted_by_template_and_never_by_path(client, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot()]
     await client.get("/generators/team-a/logins")
     await client.get("/generators/team-a/nobody")
     await client.get("/wp-admin.php")

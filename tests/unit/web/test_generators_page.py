@@ -2,15 +2,15 @@ from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import Reason
 
 
-async def test_generators_are_listed_in_order(client, world, a_snapshot, a_lane):
-    world.fleet.live = [a_snapshot("b", "z"), a_snapshot("b", "a"), a_snapshot("a", "m")]
-    world.fleet.lane_row = a_lane()
+async def test_generators_are_listed_in_order(client, backend, a_snapshot, a_default_stream):
+    backend.fleet.live = [a_snapshot("b", "z"), a_snapshot("b", "a"), a_snapshot("a", "m")]
+    backend.fleet.default_stream_row = a_default_stream()
     rows = (await (await client.get("/generators")).json())["generators"]
     assert [(row["namespace"], row["name"]) for row in rows] == [("a", "m"), ("b", "a"), ("b", "z")]
 
 
-async def test_one_generator_shows_its_live_state(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot(reason=Reason.SECRET_NOT_FOUND)]
+async def test_one_generator_shows_its_live_state(client, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot(reason=Reason.SECRET_NOT_FOUND)]
     answer = await client.get("/generators/team-a/logins")
     assert answer.status == 200
     row = await answer.json()
@@ -24,9 +24,9 @@ async def test_one_generator_shows_its_live_state(client, world, a_snapshot):
     )
 
 
-async def test_a_warning_about_the_spec_is_told(client, world, a_snapshot):
+async def test_a_warning_about_the_spec_is_told(client, backend, a_snapshot):
     blanks = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
-    world.fleet.live = [a_snapshot(advice=(blanks,))]
+    backend.fleet.live = [a_snapshot(advice=(blanks,))]
     assert (await (await client.get("/generators/team-a/logins")).json())["warnings"] == ["queue ends with a blank."]
 
 

@@ -94,9 +94,9 @@ def scrape(client):
     return now
 
 
-async def test_names_types_and_labels_are_exactly_the_contract(scrape, world, a_snapshot, a_lane):
-    world.fleet.live, world.fleet.lane_row = [a_snapshot()], a_lane()
-    world.fleet.totals.count_generated("user_login", "prod-web-01", "FAILURE")
+async def test_names_types_and_labels_are_exactly_the_contract(scrape, backend, a_snapshot, a_default_stream):
+    backend.fleet.live, backend.fleet.default_stream_row = [a_snapshot()], a_default_stream()
+    backend.fleet.totals.count_generated("user_login", "prod-web-01", "FAILURE")
     seen = await scrape()
     contract = SEED | OPERATOR_WIDE
     contract |= {EACH + name: (kind, RESOURCE) for name, kind in TWELVE.items()}
@@ -116,8 +116,8 @@ async def test_every_metric_is_explained(scrape):
     assert all(len(text) > 10 for text in seen.helps.values())
 
 
-async def test_everything_with_a_fixed_label_set_is_there_from_the_start(scrape, world):
-    world.brokers.states = {}
+async def test_everything_with_a_fixed_label_set_is_there_from_the_start(scrape, backend):
+    backend.brokers.states = {}
     seen = await scrape()
     for reason in DropReason:
         assert seen("audit_event_operator_events_dropped_total", reason=reason) == 0
@@ -135,8 +135,8 @@ async def test_everything_with_a_fixed_label_set_is_there_from_the_start(scrape,
     assert seen("audit_event_operator_label_overflow_total") == 0
 
 
-async def test_a_resource_has_twelve_series_that_add_up(scrape, world, a_snapshot):
-    world.fleet.live = [a_snapshot(), a_snapshot(name="other", reason=Reason.SUSPENDED, last_publish_time=None)]
+async def test_a_resource_has_twelve_series_that_add_up(scrape, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot(), a_snapshot(name="other", reason=Reason.SUSPENDED, last_publish_time=None)]
     seen = await scrape()
     labels = {"generator_namespace": "team-a", "generator": "logins"}
     series = [key for key in seen.values if ("generator", "logins") in key]
@@ -160,28 +160,30 @@ async def test_a_resource_has_twelve_series_that_add_up(scrape, world, a_snapsho
         (Reason.INVALID_SPEC, 0),
     ],
 )
-async def test_ready_is_the_condition(scrape, world, a_snapshot, reason, ready):
-    world.fleet.live = [a_snapshot(reason=reason)]
+async def test_ready_is_the_condition(scrape, backend, a_snapshot, reason, ready):
+    backend.fleet.live = [a_snapshot(reason=reason)]
     assert (await scrape())(f"{EACH}ready", generator_namespace="team-a", generator="logins") == ready
 
 
-async def test_posted_events_have_a_row_of_their_own_that_is_no_generator(scrape, world, a_snapshot, a_lane):
-    world.fleet.live, world.fleet.lane_row = [a_snapshot(reason=Reason.SUSPENDED)], a_lane()
+async def test_posted_events_have_a_row_of_their_own_that_is_no_generator(
+    scrape, backend, a_snapshot, a_default_stream
+):
+    backend.fleet.live, backend.fleet.default_stream_row = [a_snapshot(reason=Reason.SUSPENDED)], a_default_stream()
     seen = await scrape()
     assert seen(f"{EACH}events_published_total", generator_namespace="", generator="api") == 90
     assert seen("audit_event_operator_generators", state="active") == 0
     assert seen("audit_event_operator_generators", state="suspended") == 1
 
 
-async def test_a_departed_resource_is_shown_but_not_counted(scrape, world, a_snapshot):
-    world.fleet.departed = [a_snapshot()]
+async def test_a_departed_resource_is_shown_but_not_counted(scrape, backend, a_snapshot):
+    backend.fleet.departed = [a_snapshot()]
     seen = await scrape()
     assert seen(f"{EACH}events_published_total", generator_namespace="team-a", generator="logins") == 90
     assert seen("audit_event_operator_generators", state="active") == 0
 
 
-async def test_the_seeds_counters_follow_the_totals(scrape, world):
-    totals = world.fleet.totals
+async def test_the_seeds_counters_follow_the_totals(scrape, backend):
+    totals = backend.fleet.totals
     for _ in range(3):
         totals.count_generated("user_login", "prod-web-01", "FAILURE")
     totals.published, totals.refused_posts = 2, 1
@@ -193,17 +195,17 @@ async def test_the_seeds_counters_follow_the_totals(scrape, world):
     assert seen("audit_event_generator_published_failure_total") == 4
 
 
-async def test_the_connection_status_says_what_healthz_says(client, scrape, world, a_snapshot, a_lane):
+async def test_the_connection_status_says_what_healthz_says(client, scrape, backend, a_snapshot, a_default_stream):
     situations = [
         ([], None),
-        ([], a_lane(connected=False)),
-        ([a_snapshot()], a_lane(connected=False)),
+        ([], a_default_stream(connected=False)),
+        ([a_snapshot()], a_default_stream(connected=False)),
         ([a_snapshot(connected=False)], None),
         ([a_snapshot(connected=False), a_snapshot(name="b")], None),
         ([a_snapshot(reason=Reason.SECRET_NOT_FOUND, connected=False)], None),
     ]
     words = []
-    for world.fleet.live, world.fleet.lane_row in situations:
+    for backend.fleet.live, backend.fleet.default_stream_row in situations:
         healthy = (await (await client.get("/healthz")).json())["rabbitmq_connected"]
         assert (await scrape())("audit_event_generator_rabbitmq_connection_status") == int(healthy)
         words.append(healthy)
@@ -211,24 +213,24 @@ async def test_the_connection_status_says_what_healthz_says(client, scrape, worl
 
 
 @pytest.mark.parametrize("leader, value", [(None, 1), (True, 1), (False, 0)])
-async def test_leader_tells_who_does_the_work(scrape, world, leader, value):
-    world.leader = leader
+async def test_leader_tells_who_does_the_work(scrape, backend, leader, value):
+    backend.leader = leader
     assert (await scrape())("audit_event_operator_leader") == value
 
 
-async def test_numbers_of_the_source_are_shown_and_absent_without_one(scrape, world):
+async def test_numbers_of_the_source_are_shown_and_absent_without_one(scrape, backend):
     seen = await scrape()
     assert seen("audit_event_operator_reconcile_total", result="applied") == 3
     assert seen("audit_event_operator_api_writes_total", kind="status", result="ok") == 2
     assert seen("audit_event_operator_apiserver_last_success_timestamp_seconds") == 1000
-    world.last_success, world.api_writes = None, {}
+    backend.last_success, backend.api_writes = None, {}
     seen = await scrape()
     assert ("audit_event_operator_apiserver_last_success_timestamp_seconds",) not in seen.values
 
 
-async def test_histograms_are_cumulative(scrape, world):
+async def test_histograms_are_cumulative(scrape, backend):
     for seconds in (0.0005, 0.003, 0.003, 100.0):
-        world.fleet.totals.confirm_seconds.observe(seconds)
+        backend.fleet.totals.confirm_seconds.observe(seconds)
     seen = await scrape()
     name = "audit_event_operator_publish_confirm_seconds"
     assert [seen(f"{name}_bucket", le=le) for le in ("0.001", "0.0025", "0.005", "60.0", "+Inf")] == [1, 1, 3, 3, 4]
@@ -236,11 +238,11 @@ async def test_histograms_are_cumulative(scrape, world):
     assert seen(f"{name}_sum") == pytest.approx(100.0065)
 
 
-async def test_labels_cannot_break_out_of_their_quotes(scrape, world, a_snapshot):
+async def test_labels_cannot_break_out_of_their_quotes(scrape, backend, a_snapshot):
     evil = 'x"} 1\nevil_metric{a="\\'
     for event_type in (evil, "nul\0", "nul\x01", "lone \ud800", "snow ☃"):
-        world.fleet.totals.count_generated(event_type, "host", "SUCCESS")
-    world.fleet.live = [a_snapshot(destination=evil, broker="b\r\n")]
+        backend.fleet.totals.count_generated(event_type, "host", "SUCCESS")
+    backend.fleet.live = [a_snapshot(destination=evil, broker="b\r\n")]
     seen = await scrape()
     assert "evil_metric" not in seen.types
     rest = {"server_hostname": "host", "action_result": "SUCCESS"}
@@ -274,7 +276,7 @@ LABELS = st.text(st.characters(), max_size=8) | st.sampled_from(
     [("text/plain", parse_text), (f"{OPENMETRICS};q=0.9", parse_openmetrics)],
     ids=["text", "openmetrics"],
 )
-async def test_no_text_in_a_label_breaks_the_page(client, world, a_snapshot, accept, parse):
+async def test_no_text_in_a_label_breaks_the_page(client, backend, a_snapshot, accept, parse):
     drawn = []
 
     @settings(max_examples=100, deadline=None, database=None)
@@ -284,8 +286,8 @@ async def test_no_text_in_a_label_breaks_the_page(client, world, a_snapshot, acc
 
     draw()
     for texts in drawn:
-        world.fleet.totals.count_generated(*texts)
-    world.fleet.live = [
+        backend.fleet.totals.count_generated(*texts)
+    backend.fleet.live = [
         a_snapshot("team-a", f"g{number}", destination=queue, broker=broker)
         for number, (queue, broker, _) in enumerate(drawn)
     ]
@@ -304,8 +306,8 @@ async def test_no_text_in_a_label_breaks_the_page(client, world, a_snapshot, acc
     assert len(infos) == len(drawn)
 
 
-async def test_openmetrics_is_spoken_to_those_who_ask(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot()]
+async def test_openmetrics_is_spoken_to_those_who_ask(client, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot()]
     answer = await client.get("/metrics", headers={"Accept": f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
     assert answer.content_type == "application/openmetrics-text"
     text = await answer.text()
@@ -344,13 +346,13 @@ async def test_a_scrape_is_packed_when_asked_for(client):
             assert "Content-Encoding" not in answer.headers
 
 
-async def test_two_sites_in_one_process_do_not_meet(world):
+async def test_two_sites_in_one_process_do_not_meet(backend):
     for _ in range(2):
-        build_applications(world.site())
+        build_applications(backend.site())
 
 
-async def test_a_thousand_resources_do_not_hold_up_the_loop(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot(f"team-{i % 20}", f"generator-{i}") for i in range(1_000)]
+async def test_a_thousand_resources_do_not_hold_up_the_loop(client, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot(f"team-{i % 20}", f"generator-{i}") for i in range(1_000)]
     loop, gaps, done = asyncio.get_running_loop(), [], asyncio.Event()
 
     async def beat():
@@ -372,17 +374,17 @@ async def test_a_thousand_resources_do_not_hold_up_the_loop(client, world, a_sna
     assert max(gaps) < 0.4
 
 
-def test_a_sample_is_not_touched_by_what_comes_after(world, a_snapshot):
-    world.fleet.live = [a_snapshot()]
-    totals = world.fleet.totals
-    site = world.site()
+def test_a_sample_is_not_touched_by_what_comes_after(backend, a_snapshot):
+    backend.fleet.live = [a_snapshot()]
+    totals = backend.fleet.totals
+    site = backend.site()
     sample = Sampler(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build).take()
     before = repr(sample)
     totals.count_generated("a", "b", "c")
     totals.dropped[DropReason.OVERSIZE] += 1
     totals.confirm_seconds.observe(1.0)
-    world.reconciles["applied"] += 1
-    world.api_writes["status", "ok"] += 1
-    world.fleet.live.clear()
+    backend.reconciles["applied"] += 1
+    backend.api_writes["status", "ok"] += 1
+    backend.fleet.live.clear()
     assert repr(sample) == before
     assert list(families(sample))

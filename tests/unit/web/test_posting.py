@@ -32,11 +32,11 @@ async def refused(answer, status, *words):
         assert word in content["error"]
 
 
-async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, world, a_lane):
-    world.fleet.lane_row = a_lane(destination="audit events/ü")
+async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, backend, a_default_stream):
+    backend.fleet.default_stream_row = a_default_stream(destination="audit events/ü")
     answer = await client.post("/generate_event", json=EXAMPLE)
     assert answer.status == 202
-    ((event, ref),) = world.submissions.posted
+    ((event, ref),) = backend.submissions.posted
     assert await answer.json() == {"status": "success", "event_id": event.event_id}
     assert ref is None
     assert (event.event_type, event.server_hostname, event.action_result) == ("user_login", "prod-web-01", "FAILURE")
@@ -45,11 +45,11 @@ async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, world, a
     assert "X-Audit-Generator" not in answer.headers
 
 
-async def test_a_named_generator_gets_the_event_also_while_suspended(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot("team-a", "logins.v2", destination="q2")]
+async def test_a_named_generator_gets_the_event_also_while_suspended(client, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot("team-a", "logins.v2", destination="q2")]
     answer = await client.post("/generate_event?generator=team-a/logins.v2", json=EXAMPLE)
     assert answer.status == 202
-    assert world.submissions.posted[0][1] == Ref("team-a", "logins.v2")
+    assert backend.submissions.posted[0][1] == Ref("team-a", "logins.v2")
     assert answer.headers["X-Audit-Generator"] == "team-a/logins.v2"
     assert answer.headers["X-Audit-Queue"] == "q2"
 
@@ -63,28 +63,28 @@ async def test_a_named_generator_gets_the_event_also_while_suspended(client, wor
         (PostOutcome.UNKNOWN_GENERATOR, 404, "no such generator"),
     ],
 )
-async def test_what_is_not_published_is_never_accepted(client, world, outcome, status, words):
-    world.submissions.outcome = outcome
+async def test_what_is_not_published_is_never_accepted(client, backend, outcome, status, words):
+    backend.submissions.outcome = outcome
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, status, words)
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
-async def test_a_process_that_drains_or_stands_by_takes_nothing(client, world):
-    world.submissions.outcome = PostOutcome.NOT_ACCEPTING
+async def test_a_process_that_drains_or_stands_by_takes_nothing(client, backend):
+    backend.submissions.outcome = PostOutcome.NOT_ACCEPTING
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, 503, "starting, ending or standing by")
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_an_event_that_grows_beyond_the_limit_is_too_large(client, world):
+async def test_an_event_that_grows_beyond_the_limit_is_too_large(client, backend):
     body = json.dumps({"event_type": "x", "details": {"text": "x" * (64 * 1024 - 50)}}).encode()
     assert len(body) <= 64 * 1024
     await refused(await client.post("/generate_event", data=body, headers=JSON), 413, "64 KiB")
-    assert not world.submissions.posted
+    assert not backend.submissions.posted
 
 
-async def test_only_so_many_posts_may_wait_at_once(client, world):
+async def test_only_so_many_posts_may_wait_at_once(client, backend):
     go, waiting = asyncio.Event(), []
 
     async def post(*_):
@@ -92,7 +92,7 @@ async def test_only_so_many_posts_may_wait_at_once(client, world):
         await go.wait()
         return PostOutcome.PUBLISHED
 
-    world.submissions.post = post
+    backend.submissions.post = post
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         posts = [
             asyncio.create_task(session.post(client.make_url("/generate_event"), json=EXAMPLE)) for _ in range(256)
@@ -101,7 +101,7 @@ async def test_only_so_many_posts_may_wait_at_once(client, world):
             while len(waiting) < 256:
                 await asyncio.sleep(0.01)
         await refused(await client.post("/generate_event", json=EXAMPLE), 503, "Too many")
-        assert world.fleet.totals.refused_posts == 1
+        assert backend.fleet.totals.refused_posts == 1
         go.set()
         assert {(await each).status for each in posts} == {202}
     assert (await client.post("/generate_event", json=EXAMPLE)).status == 202
@@ -114,10 +114,10 @@ MALFORMED = (
 )  # fmt: skip
 
 
-async def test_a_malformed_query_is_refused(client, world):
+async def test_a_malformed_query_is_refused(client, backend):
     for query in MALFORMED:
         await refused(await client.post(f"/generate_event?{query}", json=EXAMPLE), 400, "generator")
-    assert not world.submissions.posted
+    assert not backend.submissions.posted
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ async def test_a_malformed_query_is_refused(client, world):
         (b'{"event_type": 7}', JSON, "event_type"),
     ],
 )
-async def test_a_body_that_is_no_event_is_refused_with_a_sentence(client, world, body, headers, words):
+async def test_a_body_that_is_no_event_is_refused_with_a_sentence(client, backend, body, headers, words):
     await refused(await client.post("/generate_event", data=body, headers=headers), 400, words)
-    assert not world.submissions.posted
+    assert not backend.submissions.posted
 
 
 async def test_a_charset_of_utf_8_is_fine(client):
@@ -154,7 +154,7 @@ async def test_a_charset_of_utf_8_is_fine(client):
     assert (await client.post("/generate_event", data=b'{"event_type": "x"}', headers=headers)).status == 202
 
 
-async def test_a_mebibyte_is_too_large(client, world):
+async def test_a_mebibyte_is_too_large(client, backend):
     await refused(await client.post("/generate_event", data=b"x" * 1024 * 1024, headers=JSON), 413, "64 KiB")
 
     async def unannounced():
@@ -162,7 +162,7 @@ async def test_a_mebibyte_is_too_large(client, world):
             yield b"x" * 1024
 
     await refused(await client.post("/generate_event", data=unannounced(), headers=JSON), 413, "64 KiB")
-    assert not world.submissions.posted
+    assert not backend.submissions.posted
 
 
 async def test_a_body_that_dawdles_is_given_up(client):
@@ -176,7 +176,7 @@ async def test_a_body_that_dawdles_is_given_up(client):
     await writer.wait_closed()
 
 
-async def test_a_body_that_breaks_off_harms_nobody(client, world, caplog):
+async def test_a_body_that_breaks_off_harms_nobody(client, backend, caplog):
     _, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(
         b"POST /generate_event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
@@ -185,16 +185,16 @@ async def test_a_body_that_breaks_off_harms_nobody(client, world, caplog):
     writer.close()
     await writer.wait_closed()
     assert (await client.get("/livez")).status == 200
-    assert not world.submissions.posted
+    assert not backend.submissions.posted
 
 
 @pytest.mark.parametrize(
     "decision, status", [(Decision.UNAUTHENTICATED, 401), (Decision.FORBIDDEN, 403), (Decision.UNAVAILABLE, 503)]
 )
-async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, world, decision, status):
-    world.authorizer.decision = decision
+async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, backend, decision, status):
+    backend.authorizer.decision = decision
     for path in ("/generate_event", "/generate_event?generator=a/unknown", "/generate_event?generator=bad"):
-        for world.submissions.outcome in (
+        for backend.submissions.outcome in (
             PostOutcome.PUBLISHED,
             PostOutcome.UNKNOWN_GENERATOR,
             PostOutcome.NOT_ACCEPTING,
@@ -205,22 +205,22 @@ async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, world, de
             assert ("Retry-After" in answer.headers) == (status == 503)
 
 
-async def test_an_authorizer_with_words_of_its_own_is_understood_and_nonsense_never_lets_anybody_in(client, world):
+async def test_an_authorizer_with_words_of_its_own_is_understood_and_nonsense_never_lets_anybody_in(client, backend):
     class Theirs(StrEnum):
         FORBIDDEN = "forbidden"
         ALLOWED = "allowed"
         NONSENSE = "nonsense"
 
-    for world.authorizer.decision, status in ((Theirs.FORBIDDEN, 403), (Theirs.NONSENSE, 500), (Theirs.ALLOWED, 202)):
+    for backend.authorizer.decision, status in ((Theirs.FORBIDDEN, 403), (Theirs.NONSENSE, 500), (Theirs.ALLOWED, 202)):
         assert (await client.post("/generate_event", json=EXAMPLE)).status == status
-    assert len(world.submissions.posted) == 1
+    assert len(backend.submissions.posted) == 1
 
 
-async def test_the_authorizer_hears_the_token_and_the_namespace(client, world):
+async def test_the_authorizer_hears_the_token_and_the_namespace(client, backend):
     await client.post("/generate_event", json=EXAMPLE, headers={"Authorization": "Bearer abc"})
     await client.post("/generate_event?generator=team-a/x", json=EXAMPLE)
     await client.post("/generate_event?generator=bad", json=EXAMPLE)
-    assert world.authorizer.asked == [("abc", None), (None, "team-a"), (None, None)]
+    assert backend.authorizer.asked == [("abc", None), (None, "team-a"), (None, None)]
 
 
 values = st.recursive(
@@ -242,7 +242,7 @@ bodies = st.one_of(
 )
 
 
-async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error(client, world):
+async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error(client, backend):
     """Hypothesis draws the bodies up front: it cannot drive a coroutine itself."""
     drawn = []
 
@@ -259,7 +259,7 @@ async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error
         assert answer.status in {202, 400, 413}, body
         assert list(await answer.json()) == (["status", "event_id"] if answer.status == 202 else ["error"])
     assert statuses >= {202, 400}
-    for event, _ in world.submissions.posted:
+    for event, _ in backend.submissions.posted:
         assert isinstance(json.loads(event.body), dict)
         assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", event.event_id)
 
@@ -345,7 +345,7 @@ MORE_HEADERS = st.dictionaries(
 )
 
 
-async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client, world):
+async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client, backend):
     drawn = []
 
     @settings(max_examples=250, suppress_health_check=list(HealthCheck), deadline=None, database=None)
@@ -368,5 +368,5 @@ async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client,
             assert len(content["error"]) < 700
     assert statuses[400] > 5
     assert (await client.post("/generate_event", json=EXAMPLE)).status == 202, "and good ones are taken as before"
-    for event, _ in world.submissions.posted:
+    for event, _ in backend.submissions.posted:
         assert json.dumps(json.loads(event.body), allow_nan=False)

@@ -19,13 +19,14 @@ def a_taken_port():
 
 
 @pytest.fixture
-async def servers(world):
+async def servers(backend):
     made = []
 
     def make(**settings) -> Servers:
         made.append(
             Servers(
-                build_applications(world.site()), **{"host": "127.0.0.1", "app_port": 0, "metrics_port": 0, **settings}
+                build_applications(backend.site()),
+                **{"host": "127.0.0.1", "app_port": 0, "metrics_port": 0, **settings},
             )
         )
         return made[-1]
@@ -148,14 +149,14 @@ async def test_a_compressed_body_is_refused_without_unpacking_it(servers):
         assert "Content-Encoding" in (await answer.json())["error"]
 
 
-async def test_a_request_under_way_does_not_hold_up_the_end_for_long(servers, world):
+async def test_a_request_under_way_does_not_hold_up_the_end_for_long(servers, backend):
     begun = asyncio.Event()
 
     async def never(*_):
         begun.set()
         await asyncio.Event().wait()
 
-    world.submissions.post = never
+    backend.submissions.post = never
     both = servers(shutdown_seconds=0.1)
     await both.start()
     async with aiohttp.ClientSession() as session:

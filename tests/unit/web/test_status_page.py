@@ -82,9 +82,9 @@ async def test_the_page_is_counted_by_its_route_and_is_not_on_the_metrics_port(c
     assert (await client.post("/")).status == 405
 
 
-async def test_fields_make_a_table_of_what_was_asked_for(client, world, a_snapshot):
-    world.leader = True
-    world.fleet.live = [a_snapshot("b", "z"), a_snapshot("a", "m")]
+async def test_fields_make_a_table_of_what_was_asked_for(client, backend, a_snapshot):
+    backend.leader = True
+    backend.fleet.live = [a_snapshot("b", "z"), a_snapshot("a", "m")]
     content = await (await client.get("/generators?fields=name,state,events_published")).json()
     assert content == {
         "leader": True,
@@ -100,8 +100,8 @@ async def test_unknown_fields_are_refused_with_the_known_ones(client, fields):
     assert "namespace, name, state" in (await answer.json())["error"]
 
 
-async def test_a_list_is_gzipped_only_for_whom_accepts_that(client, world, a_snapshot):
-    world.fleet.live = [a_snapshot("team", f"generator-{number}") for number in range(500)]
+async def test_a_list_is_gzipped_only_for_whom_accepts_that(client, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot("team", f"generator-{number}") for number in range(500)]
     path = "/generators?fields=namespace,name,state,ready,reason,message,queue,broker,connected,events_published"
     plain = await client.get(path, headers={"Accept-Encoding": "identity"})
     assert "Content-Encoding" not in plain.headers

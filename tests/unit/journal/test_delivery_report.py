@@ -1,4 +1,4 @@
-"""The oracle of the fault tests finds each kind of lie; else its green rows would say nothing."""
+"""The delivery report of the fault tests finds each kind of loss; otherwise a green row would mean nothing."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pika
 import pytest
 
-from support.faults.oracle import Account, compare, read_journal
+from support.faults.delivery_report import Account, compare, read_journal
 from support.parts.rabbitmq import Message
 
 
@@ -29,15 +29,15 @@ def account_of(tmp_path: Path, *entries: tuple[str, str, int]) -> Account:
 
 def test_a_delivery_that_went_well_holds(tmp_path: Path) -> None:
     account = account_of(tmp_path, ("1", "ack", 1), ("2", "unknown", 1), ("2", "ack", 2))
-    verdict = compare(account, [message("1"), message("2"), message("2")]).must_hold()
-    assert (verdict.published, verdict.copies, verdict.retried) == (2, 1, 1)
+    delivery = compare(account, [message("1"), message("2"), message("2")]).must_hold()
+    assert (delivery.published, delivery.copies, delivery.retried) == (2, 1, 1)
 
 
 def test_a_published_event_that_is_not_in_the_queue_is_found(tmp_path: Path) -> None:
-    verdict = compare(account_of(tmp_path, ("1", "ack", 1)), [])
+    delivery = compare(account_of(tmp_path, ("1", "ack", 1)), [])
     with pytest.raises(AssertionError, match="1 published events are not in the queue"):
-        verdict.must_hold()
-    verdict.must_hold(broker_discards=True)
+        delivery.must_hold()
+    delivery.must_hold(broker_discards=True)
 
 
 def test_a_copy_of_an_event_that_was_sent_once_is_found(tmp_path: Path) -> None:

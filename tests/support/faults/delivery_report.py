@@ -1,4 +1,4 @@
-"""Compares what the operator says became of each event (its delivery journal) with what is in the queues.
+"""Compares the delivery journal (what the operator says became of each event) with what is in the queues.
 
 The four rules of every fault: a published event is in its queue; copies are of events that were sent again; what is in a queue
 and does not count as published had an attempt with an unknown outcome; each event ends once. Knows no fault.
@@ -68,14 +68,14 @@ def _take_in(account: Account, entry: Mapping[str, object]) -> None:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The comparison in numbers; `missing`, `strange` and `unexplained` are what must not be."""
+class DeliveryReport:
+    """The comparison in numbers; `missing`, `surplus` and `unexplained` are what must not be."""
 
     published: int
     in_queue: int
     missing: frozenset[str]
     """Published and not in the queue."""
-    strange: frozenset[str]
+    surplus: frozenset[str]
     """More copies in the queue than attempts that could have left one."""
     unexplained: frozenset[str]
     """In the queue, not published, and no attempt of unknown outcome."""
@@ -88,7 +88,7 @@ class Verdict:
     unknown: int
     ended_twice: int
 
-    def must_hold(self, *, broker_discards: bool = False, open_at_the_end: int = 0) -> "Verdict":
+    def must_hold(self, *, broker_discards: bool = False, open_at_the_end: int = 0) -> "DeliveryReport":
         """Raise AssertionError unless all rules hold.
 
         Args:
@@ -98,7 +98,7 @@ class Verdict:
         assert broker_discards or not self.missing, f"{len(self.missing)} published events are not in the queue: {self}"
         assert not self.ended_twice, f"{self.ended_twice} events ended twice: {self}"
         assert len(self.unexplained) <= open_at_the_end, f"in the queue without a reason: {self}"
-        assert len(self.strange) <= open_at_the_end, f"more copies than attempts: {self}"
+        assert len(self.surplus) <= open_at_the_end, f"more copies than attempts: {self}"
         assert self.copies <= self.retried + open_at_the_end, str(self)
         return self
 
@@ -109,15 +109,15 @@ class Verdict:
         )
 
 
-def compare(account: Account, messages: Iterable[Message]) -> Verdict:
+def compare(account: Account, messages: Iterable[Message]) -> DeliveryReport:
     """What the journal says against what was in the queues."""
     found = Counter(str(message.properties.message_id) for message in messages)
     uncounted = set(found) - account.published
-    return Verdict(
+    return DeliveryReport(
         published=len(account.published),
         in_queue=found.total(),
         missing=frozenset(account.published - set(found)),
-        strange=frozenset(each for each, count in found.items() if count > max(1, account.attempts[each])),
+        surplus=frozenset(each for each, count in found.items() if count > max(1, account.attempts[each])),
         unexplained=frozenset(uncounted - account.unknown),
         copies=found.total() - len(found),
         retried=sum(count - 1 for count in account.attempts.values() if count > 1),

@@ -1,26 +1,14 @@
-"""What tests of the whole operator share: a tap on queues that notes when events come, and the operator itself.
+"""An AMQP consumer that notes when which message came, for tests that judge a stream by its queue."""
 
-Only what anybody outside could do: the API server, AMQP, and the operator's own process.
-"""
-
-import json
-import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Self
 
 import pika
 
-from support.parts.controlplane import OPERATOR, ControlPlane
-from support.parts.operator_process import OperatorProcess
-from support.parts.processes import wait_until
 from support.parts.rabbitmq import Broker, Message
-
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
-SERIES = "audit_event_operator_generator_"
+from support.waiting import wait_until
 
 
 class Arrival(NamedTuple):
@@ -34,8 +22,8 @@ class Arrival(NamedTuple):
         return self.message.json()
 
 
-class Tap:
-    """Takes everything out of some queues and notes when it came; declares the queues as the operator would."""
+class Consumer:
+    """Consumes some queues and notes when each message came; declares the queues as the operator would."""
 
     def __init__(self, broker: Broker, queues: Iterable[str]) -> None:
         self._broker = broker
@@ -44,11 +32,11 @@ class Tap:
         self._stop = threading.Event()
         self._flowing = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="tap", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        wait_until(lambda: self._flowing.is_set() or self._error, what="the tap")
+        wait_until(lambda: self._flowing.is_set() or self._error, what="the consumer to start")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,40 +100,3 @@ class Tap:
             self._arrivals.append(Arrival(time.monotonic(), queue, Message(properties, body)))
 
         return note
-
-
-@contextmanager
-def running_operator(
-    cluster: ControlPlane, kubeconfig: Path, broker: Broker, folder: Path, **env: str
-) -> Iterator[OperatorProcess]:
-    """`run` as its ServiceAccount, with this broker as default target, for a whole module of tests."""
-    environment = broker.environment() | {"AEG_LEASE_NAMESPACE": OPERATOR} | env
-    operator = OperatorProcess(folder, "run", kubeconfig=kubeconfig, env=environment)
-    try:
-        yield operator.start()
-    finally:
-        operator.kill()
-        cluster.request("DELETE", LEASE)  # else the next one would wait until it has run out
-
-
-def must_be_free_of_bugs(operator: OperatorProcess) -> None:
-    """Nothing in the log says that something happened which the operator did not foresee."""
-    lines = [line for line in operator.log.splitlines() if "Traceback" in line or "this is a bug" in line]
-    assert not lines, operator.log[-5000:]
-
-
-def chi_square_p(seen: Mapping[str, int], weights: Mapping[str, int]) -> float:
-    """How likely a sample at least this far from the weights is (Wilson and Hilferty's approximation: two digits are right)."""
-    assert set(seen) <= set(weights), set(seen) - set(weights)
-    scale = sum(seen.values()) / sum(weights.values())
-    distance = sum((seen.get(key, 0) - weight * scale) ** 2 / (weight * scale) for key, weight in weights.items())
-    degrees = len(weights) - 1
-    spread = 2 / (9 * degrees)
-    return 0.5 * math.erfc(((distance / degrees) ** (1 / 3) - (1 - spread)) / math.sqrt(2 * spread))
-
-
-def every_version(cluster: ControlPlane, collection: str, resource_version: str) -> list[dict[str, Any]]:
-    """All versions of a collection's objects since that one, as a watch tells them."""
-    query = f"watch=1&timeoutSeconds=1&resourceVersion={resource_version}"
-    lines = cluster.kubectl("get", "--raw", f"{collection}?{query}").stdout.splitlines()
-    return [json.loads(line)["object"] for line in lines if line]

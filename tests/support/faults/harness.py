@@ -1,6 +1,7 @@
-"""The stage of the fault tests: an operator that keeps a delivery journal, streams into real queues, and the oracle.
+"""The harness of the fault tests: an operator with a delivery journal, streams into real queues, and the check of both.
 
-With AEG_FAULTS=full the faults last as long as in the matrix and the operator keeps its own time constants; else all is short.
+With AEG_FAULTS=full the faults last as long as the matrix says and the operator keeps its own time constants; else
+both are short.
 """
 
 import json
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.faults.oracle import Account, Verdict, compare, read_journal
-from support.faults.witness import Witness, scrape
+from support.faults.delivery_report import Account, DeliveryReport, compare, read_journal
+from support.faults.scraper import Scraper, scrape
 from support.parts.controlplane import OPERATOR, ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
@@ -44,8 +45,8 @@ def span(full_seconds: float, short_seconds: float) -> float:
 
 
 @dataclass
-class Stage:
-    """One operator, its streams, and what the oracle needs. Queues and resources are this test's own."""
+class Harness:
+    """One operator, its streams, and what the check of its deliveries needs. Queues and resources are this test's own."""
 
     plane: ControlPlane
     broker: Broker
@@ -62,7 +63,7 @@ class Stage:
         self.journal = self.folder / "journal.jsonl"
         self._journal_began = 0  # how much of it is of earlier processes, in bytes
 
-    # --- the cast -----------------------------------------------------------------------------------------------------
+    # --- operator and streams -----------------------------------------------------------------------------------------
 
     def start(
         self, *, name: str = "operator", ready: bool = True, own_pace: bool = False, **env: str
@@ -110,10 +111,10 @@ class Stage:
     # --- watching -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def watched(self) -> Iterator[Witness]:
+    def watched(self) -> Iterator[Scraper]:
         """Meanwhile every scrape is balanced, no total falls, /livez says 200, the process stays the same."""
-        with Witness(self.operator).watching() as witness:
-            yield witness
+        with Scraper(self.operator).running() as scraper:
+            yield scraper
 
     def value(self, name: str, stream: str) -> float:
         """A series of a stream, for example "events_published_total"."""
@@ -150,7 +151,7 @@ class Stage:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
-    def calm(self, *, timeout_seconds: float = 60) -> None:
+    def settle(self, *, timeout_seconds: float = 60) -> None:
         """Suspend all streams and wait until every event has ended and the journal says so."""
         for name in self.streams:
             self.resources.patch(name, suspend=True)
@@ -203,9 +204,9 @@ class Stage:
         """All messages of this test's queues."""
         return [message for queue in sorted(self.queues) for message in self.broker.drain(queue)]
 
-    def verdict(
+    def check_delivery(
         self, messages: list[Message] | None = None, *, broker_discards: bool = False, open_at_the_end: int = 0
-    ) -> Verdict:
+    ) -> DeliveryReport:
         """Compare the journal with the queues (or what was drained of them); every body is the event of its message_id."""
         messages = self.drain() if messages is None else messages
         for message in messages:
@@ -218,8 +219,7 @@ class Stage:
         """End everything of this test."""
         for operator in self.operators:
             operator.kill()
-        if self.plane.apiserver.running:
-            self.plane.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}")
+        self.plane.delete_lease()
         if self.broker.answers():
             for queue in self.queues:
                 self.broker.delete(queue)

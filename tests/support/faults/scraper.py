@@ -1,4 +1,4 @@
-"""A witness who scrapes a running operator all the time, and judges what was seen.
+"""Scrapes a running operator all the time and checks what it saw.
 
 Knows the operator from outside only: HTTP answers and metric names.
 """
@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.parts.operator_process import OperatorProcess
+from support.parts.operator_process import SERIES, OperatorProcess
 
-EACH = "audit_event_operator_generator_"
 PARTS = ("events_published_total", "events_dropped_total", "events_buffered", "events_in_flight")
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -22,7 +21,7 @@ Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @dataclass
 class Scrape:
-    """One look at a running operator."""
+    """What a running operator shows at one moment."""
 
     at: float
     livez: int
@@ -37,12 +36,14 @@ class Scrape:
             value
             for series in (self.counters, self.gauges)
             for (found, labels), value in series.items()
-            if found == EACH + name and ("generator", generator) in labels
+            if found == SERIES + name and ("generator", generator) in labels
         )
 
     def generators(self) -> set[str]:
-        """Who has series."""
-        return {dict(labels)["generator"] for name, labels in self.counters if name == f"{EACH}events_generated_total"}
+        """The generators that have series."""
+        return {
+            dict(labels)["generator"] for name, labels in self.counters if name == f"{SERIES}events_generated_total"
+        }
 
     def unbalanced(self) -> list[str]:
         """Generators whose events generated are not all published, dropped, buffered or in flight."""
@@ -54,21 +55,21 @@ class Scrape:
         ]
 
     def totals(self) -> Series:
-        """Counters of the whole process: what may never fall, whoever goes."""
-        return {key: value for key, value in self.counters.items() if not key[0].startswith(EACH)}
+        """Counters of the whole process: these never fall, whatever is deleted."""
+        return {key: value for key, value in self.counters.items() if not key[0].startswith(SERIES)}
 
 
 @dataclass
-class Witness:
-    """Scrapes an operator twice a second; afterwards its scrapes are judged."""
+class Scraper:
+    """Scrapes an operator twice a second and checks the scrapes at the end."""
 
     operator: OperatorProcess
     scrapes: list[Scrape] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @contextmanager
-    def watching(self) -> Iterator["Witness"]:
-        """Scrape meanwhile, and judge in the end: every scrape is balanced, no total fell, /livez said 200 all the time."""
+    def running(self) -> Iterator["Scraper"]:
+        """Scrape meanwhile; in the end every scrape is balanced, no total fell, and /livez always answered 200."""
         over = threading.Event()
 
         def watch() -> None:
@@ -78,16 +79,16 @@ class Witness:
                 except OSError as error:
                     self.failures.append(repr(error))
 
-        thread = threading.Thread(target=watch, name="witness", daemon=True)
+        thread = threading.Thread(target=watch, name="scraper", daemon=True)
         thread.start()
         try:
             yield self
         finally:
             over.set()
             thread.join(30)
-        self.judge()
+        self.check()
 
-    def judge(self) -> None:
+    def check(self) -> None:
         assert len(self.scrapes) > 1
         assert self.failures == []
         assert {each.livez for each in self.scrapes} == {200}
@@ -97,7 +98,7 @@ class Witness:
         assert falls(self.scrapes) == []
 
     def health_seen(self) -> list[int]:
-        """The turns of /healthz, for example [200, 503, 200]."""
+        """How /healthz changed, for example [200, 503, 200]."""
         seen: list[int] = []
         for each in self.scrapes:
             if not seen or seen[-1] != each.healthz:
@@ -106,7 +107,7 @@ class Witness:
 
 
 def scrape(operator: OperatorProcess) -> Scrape:
-    """Look now.
+    """One scrape.
 
     Raises:
         OSError: nobody answers.

@@ -1,6 +1,6 @@
-"""A TCP line to a real part that can be cut, made deaf or mute, or slow, in each direction: the proxy of the fault tests.
+"""A TCP proxy in front of a real part that can cut, silence or slow down each direction: the network of the fault tests.
 
-It runs in a thread with a loop of its own, so that tests of every kind can use it; what it shall do are plain attributes.
+It runs in a thread with a loop of its own, so that sync and async tests can use it. Tests set its attributes at any time.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(eq=False)
-class Line:
+class TcpProxy:
     """Listens on loopback and passes bytes on to `host:port`.
 
-    to_far, to_near: whether bytes towards the far part and back are passed on; else they are swallowed, the end of the
-        connection with them, as on a network that has gone silent.
+    pass_upstream, pass_downstream: whether bytes to the server and back are passed on; else they are swallowed, and the end of
+        the connection with them, as on a network that has gone silent.
     bytes_per_second: how fast each direction goes; None means as fast as it can.
     open: whether new connections are passed on; else they are accepted and nothing ever comes back.
     pause_seconds: how long each piece is held back, on top of that.
-    tls: what the near side is served with, which makes it a man in the middle: the far part gets what was encrypted. A
-        certificate that is loaded into it later is shown to later connections. Handshakes that fail do not count as accepted.
+    tls: serve clients with this, as a man in the middle: the server gets what was encrypted. Load another certificate into it,
+        and later connections get that one. Handshakes that fail do not count as accepted.
     accepted: connections so far.
     """
 
     host: str
-    far_port: int
-    to_far: bool = True
-    to_near: bool = True
+    upstream_port: int
+    pass_upstream: bool = True
+    pass_downstream: bool = True
     open: bool = True
     bytes_per_second: float | None = None
     pause_seconds: float = 0.0
@@ -44,10 +44,10 @@ class Line:
 
     def __enter__(self) -> Self:
         up = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(up,), name="line", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(up,), name="tcp-proxy", daemon=True)
         self._thread.start()
         if not up.wait(10):
-            raise OSError("the line does not listen")
+            raise OSError("the proxy does not listen")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,12 +61,12 @@ class Line:
 
     def silence(self) -> None:
         """Swallow everything in both directions from now on."""
-        self.to_far = self.to_near = False
+        self.pass_upstream = self.pass_downstream = False
 
-    def speak(self) -> None:
+    def restore(self) -> None:
         """Pass everything on again: for new connections, for the old ones have lost bytes."""
         self.cut()
-        self.to_far = self.to_near = True
+        self.pass_upstream = self.pass_downstream = True
 
     # --- inside its thread ------------------------------------------------------------------------------------------
 
@@ -97,11 +97,11 @@ class Line:
                 while await reader.read(CHUNK_BYTES):
                     continue
                 return
-            far_reader, far_writer = await asyncio.open_connection(self.host, self.far_port)
+            far_reader, far_writer = await asyncio.open_connection(self.host, self.upstream_port)
             self._writers.add(far_writer)
             await asyncio.gather(
-                self._pass(reader, far_writer, "to_far"),
-                self._pass(far_reader, writer, "to_near"),
+                self._pass(reader, far_writer, "pass_upstream"),
+                self._pass(far_reader, writer, "pass_downstream"),
                 return_exceptions=True,
             )
         except OSError:
