@@ -9,7 +9,7 @@ from itertools import cycle
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
-from audit_event_operator.events.factory import EventFactory
+from audit_event_operator.events.factory import EventFactory, Slot
 from benchmarks.common import measure, spec, target
 
 WINDOW = 2_048
@@ -19,7 +19,9 @@ BATCH = 100
 async def main(queue: str, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     to = target()
-    events = cycle(EventFactory(spec(queue), seed=1).make(0, 20_000, time.time_ns()))
+    events = cycle(
+        EventFactory(spec(queue), seed=1).make([Slot(sequence, time.time_ns()) for sequence in range(20_000)])
+    )
     ready = loop.create_future()
     state = {"sent": 0, "confirmed": 0, "due": False}
 

@@ -1,10 +1,12 @@
-"""Takes posted events and says what became of them, within two seconds. Knows nothing of HTTP."""
+"""Takes posted events and tells what became of them, within two seconds. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from audit_event_operator.engine.fleet import Fleet
@@ -26,8 +28,21 @@ class PostOutcome(StrEnum):
     NO_TARGET = "no_target"
 
 
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The place of one posted event, as it is right now.
+
+    `entities` complete the event, `destination` tells people where it goes (empty when there is no such place), and
+    `post` publishes it and waits for the broker's confirm.
+    """
+
+    entities: Entities
+    destination: str
+    post: Callable[[AuditEvent], Awaitable[PostOutcome]]
+
+
 class Submissions:
-    """Where an event is posted: to a generator's broker and queue, or to the default target.
+    """Where events are posted: to a generator's destination, or to the default one.
 
     Args:
         fleet: the generators, and the stream of the default target.
@@ -38,48 +53,46 @@ class Submissions:
         self._fleet = fleet
         self._seconds = seconds
 
-    async def post(self, event: AuditEvent, ref: Ref | None) -> PostOutcome:
-        """Publish one event and wait for the broker's word.
+    def open(self, ref: Ref | None) -> Submission:
+        """The place of one event, a generator's or the default one. There always is one; it may refuse the event."""
+        fleet, entities, destination = self._fleet, Entities(), ""
+        outbox: Outbox | PostOutcome | None = None
+        if ref is None:
+            otherwise = PostOutcome.NO_TARGET
+            if fleet.default_stream is not None:
+                outbox, destination = fleet.default_stream.outbox, fleet.default_stream.destination.label
+        elif (generator := fleet.generator(ref)) is None:
+            otherwise = PostOutcome.UNKNOWN_GENERATOR
+        else:
+            outbox, otherwise = generator.outbox, PostOutcome.NOT_CONFIRMED
+            if generator.spec is not None:
+                entities, destination = generator.spec.entities, generator.spec.destination_label
+        if not fleet.running:
+            outbox = PostOutcome.NOT_ACCEPTING
+        return Submission(entities, destination, partial(self._post, otherwise if outbox is None else outbox))
+
+    def refuse(self) -> None:
+        """Count a post that is turned away."""
+        self._fleet.totals.refused_posts += 1
+
+    async def _post(self, outbox: Outbox | PostOutcome, event: AuditEvent) -> PostOutcome:
+        """Publish one event.
 
         An event that was not written in time is withdrawn and was never generated; one that was written settles by
         itself and is counted once, whatever the caller was told.
         """
-        if not self._fleet.running:
-            return self._refuse(PostOutcome.NOT_ACCEPTING)
-        outbox = self._outbox(ref)
         if isinstance(outbox, PostOutcome):
-            return outbox if outbox is PostOutcome.UNKNOWN_GENERATOR else self._refuse(outbox)
+            if outbox is not PostOutcome.UNKNOWN_GENERATOR:
+                self.refuse()
+            return outbox
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         parcel = outbox.post(event, waiter)
         done, _ = await asyncio.wait([waiter], timeout=self._seconds)
+        if done and waiter.result():
+            return PostOutcome.PUBLISHED
         if not done:
             waiter.cancel()
             outbox.withdraw(parcel)
-            return self._refuse(PostOutcome.NOT_CONFIRMED)
-        if waiter.result():
-            return PostOutcome.PUBLISHED
-        # A failed attempt has been counted as such; a post that never became one is counted here.
-        return PostOutcome.NOT_CONFIRMED if parcel.attempt else self._refuse(PostOutcome.NOT_CONFIRMED)
-
-    def names(self, ref: Ref | None) -> tuple[Sequence[str], Sequence[str]]:
-        """Hosts and users from which a posted event is completed: the generator's, else the built-in ones."""
-        generator = None if ref is None else self._fleet.generator(ref)
-        entities = generator.spec.entities if generator is not None and generator.spec is not None else Entities()
-        return entities.hosts.names, entities.users.names
-
-    def _outbox(self, ref: Ref | None) -> Outbox | PostOutcome:
-        if ref is None:
-            default_stream = self._fleet.default_stream
-            return (
-                PostOutcome.NO_TARGET
-                if default_stream is None or default_stream.outbox is None
-                else default_stream.outbox
-            )
-        generator = self._fleet.generator(ref)
-        if generator is None:
-            return PostOutcome.UNKNOWN_GENERATOR
-        return PostOutcome.NOT_CONFIRMED if generator.outbox is None else generator.outbox
-
-    def _refuse(self, outcome: PostOutcome) -> PostOutcome:
-        self._fleet.totals.refused_posts += 1
-        return outcome
+        if not done or not parcel.attempt:
+            self.refuse()  # a failed attempt has been counted as such
+        return PostOutcome.NOT_CONFIRMED

@@ -1,140 +1,77 @@
-"""Templates made ready for speed: one bytes format with everything fixed in it as JSON, and what to draw for the rest.
+"""Canonical events made ready for speed: one bytes format with everything fixed in it, and what to put in for the rest.
 
-An event then costs a few look-ups and one formatting, without a Python call per value.
+An event then costs a few look-ups and one formatting, without a Python call per value. The layout alone decides the
+bytes; here are only placeholders.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from audit_event_operator.events.text import escaped
-from audit_event_operator.events.words import BUILT_IN, CLIENT_ADDRESSES, Hex, Number, Shape
-from audit_event_operator.resource.event_type import EventType
+from audit_event_operator.events.canonical import EVENT_ID, HOST, SEQUENCE, TIMESTAMP, USER, CanonicalEvent
+from audit_event_operator.events.layouts import Layout
+from audit_event_operator.events.shape import Choices, Hex
 
-SOURCE_SERVICE: Final = "audit-event-generator"
+FIRST_DRAW: Final = 3
+"""Before it are the random numbers of template, host and user."""
 
-LOTS: Final = 5
-"""How many random numbers a template may use: no shape draws more often."""
+MAX_DRAWS: Final = 5
+"""What is left of one digest: no shape draws more."""
 
-_OWN: Final = {"event_id": b"%b", "timestamp": b"%b", "host": b"%b", "user": b"%b", "sequence": b"%d"}
-"""What every event has whatever its template, in order, and how it is written."""
-_TOKEN: Final = re.compile(r"\$\{([a-z_]+)\}")
-_REPEATED: Final = {"resource": "resource", "client_ip": "ip_address"}
-"""Top-level keys and the details they repeat, because the platform's consumers read no details."""
+_GIVEN: Final = {EVENT_ID.name: b"%b", TIMESTAMP.name: b"%b", HOST.name: b"%b", USER.name: b"%b", SEQUENCE.name: b"%d"}
+"""What every event has whatever its kind, in order, and how it is put in."""
 
 
 class Draw(NamedTuple):
-    """One of `values`, taken with the template's random number `lot`."""
+    """One of `choices` values, taken by the event's random number at index `number`."""
 
-    lot: int
+    number: int
     choices: int
     values: Sequence[bytes | int]
 
 
 class Template(NamedTuple):
-    """A compiled template: the body of an event is `form % pick(values)`.
+    """A kind of event in one layout: the body of an event is `form % arrange(values)`.
 
-    `values` are the event's id, timestamp, host and user (JSON without quotes) and its number, then one for each of
-    `draws`.
+    `values` are the event's id, timestamp, host and user as the layout writes them and its number, then one of each of
+    `draws`; `arrange` brings them into the order in which the form asks for them.
     """
 
     event_type: str
     action_result: str
     draws: tuple[Draw, ...]
     form: bytes
-    pick: Callable[[list[bytes | int]], tuple[Any, ...]]
+    arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
 
 
-@cache
-def built_in(name: str) -> Template:
-    """One of the seven, compiled once and shared by all generators."""
-    return compile_shape(BUILT_IN[name])
-
-
-def of_event_type(event_type: EventType) -> Template:
-    """An event type of the user's own; its `resource`, if it has one, comes first in the details, as in the seed's."""
-    resource = {} if event_type.resource is None else {"resource": event_type.resource}
-    details = {**resource, **event_type.details, **resource}
-    return compile_shape(
-        Shape(event_type.wire_event_type, event_type.severity.value, event_type.action_result, details)
-    )
-
-
-def compile_shape(shape: Shape) -> Template:
-    """Compile a template's shape."""
-    form = _Form({"client_ip": CLIENT_ADDRESSES, **shape.variables})
-    form.literal(b'{"event_id":"').value("event_id")
-    form.literal(b'","timestamp":"').value("timestamp")
-    form.literal(b'","source_service":"' + escaped(SOURCE_SERVICE))
-    form.literal(b'","server_hostname":"').value("host")
-    form.literal(b'","event_type":"' + escaped(shape.event_type))
-    form.literal(b'","severity":"' + escaped(shape.severity))
-    form.literal(b'","user_id":"').value("user")
-    form.literal(b'","action_result":"' + escaped(shape.action_result))
-    form.literal(b'","details":{')
-    for index, (key, value) in enumerate(shape.details.items()):
-        form.literal(b"," if index else b"").member(key, value)
-    form.literal(b"}")
-    for key, detail in _REPEATED.items():
-        if detail in shape.details:
-            form.literal(b",").member(key, shape.details[detail])
-    form.literal(b"}")
-    return Template(
-        shape.event_type, shape.action_result, tuple(form.draws), b"".join(form.parts), itemgetter(*form.order)
-    )
-
-
-class _Form:
-    """A format under construction: its parts, the slot of every placeholder in order, and the draws behind the slots."""
-
-    def __init__(self, variables: Mapping[str, Sequence[str] | range | Hex]) -> None:
-        self.parts: list[bytes] = []
-        self.order: list[int] = []
-        self.draws: list[Draw] = []
-        self._variables = variables
-        self._slots = {name: slot for slot, name in enumerate(_OWN)}
-        self._placeholders = dict(_OWN)
-
-    def literal(self, json: bytes) -> _Form:
-        self.parts.append(json.replace(b"%", b"%%"))
-        return self
-
-    def value(self, name: str) -> _Form:
-        """Leave room for what stands behind a name; a variable is drawn when it is used for the first time."""
-        if name not in self._slots:
-            self._draw(name, self._variables[name])
-        self.parts.append(self._placeholders[name])
-        self.order.append(self._slots[name])
-        return self
-
-    def member(self, key: str, value: str | Number) -> _Form:
-        self.literal(b'"' + escaped(key) + b'":')
-        return self.value(value.variable) if isinstance(value, Number) else self._text(value)
-
-    def _text(self, text: str) -> _Form:
-        self.literal(b'"')
-        # Fixed pieces and names of tokens alternate: one pass, so that nothing is replaced twice.
-        for index, piece in enumerate(_TOKEN.split(text)):
-            if index % 2 == 0:
-                self.literal(escaped(piece))
-            elif piece in self._variables or piece in _OWN:
-                self.value(piece)
-            else:
-                self.literal(escaped(f"${{{piece}}}"))
-        return self.literal(b'"')
-
-    def _draw(self, name: str, variable: Sequence[str] | range | Hex) -> None:
-        values: Sequence[bytes | int]
-        if isinstance(variable, Hex):
-            values, placeholder = range(16**variable.digits), b"%%0%dx" % variable.digits
-        elif isinstance(variable, range):
-            values, placeholder = variable, b"%d"
+def compile_event(
+    event: CanonicalEvent, layout: Layout, drawn: Mapping[str, Choices] = MappingProxyType({})
+) -> Template:
+    """Lay out an event whose variables are those that every event has, and the `drawn` ones."""
+    placeholders = list(_GIVEN.values())
+    draws: list[Draw] = []
+    for choices in drawn.values():
+        placeholder, values = _drawable(choices, layout)
+        placeholders.append(placeholder)
+        draws.append(Draw(FIRST_DRAW + len(draws), len(values), values))
+    index_of = {name: index for index, name in enumerate((*_GIVEN, *drawn))}
+    form, order = [], []
+    for piece in layout.render(event):
+        if isinstance(piece, bytes):
+            form.append(piece.replace(b"%", b"%%"))
         else:
-            values, placeholder = tuple(escaped(text) for text in variable), b"%b"
-        self._slots[name] = len(_OWN) + len(self.draws)
-        self._placeholders[name] = placeholder
-        self.draws.append(Draw(len(self.draws), len(values), values))
+            index = index_of[piece.name]
+            form.append(placeholders[index])
+            order.append(index)
+    return Template(event.event_type, event.action_result, tuple(draws), b"".join(form), itemgetter(*order))
+
+
+def _drawable(choices: Choices, layout: Layout) -> tuple[bytes, Sequence[bytes | int]]:
+    if isinstance(choices, Hex):
+        return b"%%0%dx" % choices.digits, range(16**choices.digits)
+    if isinstance(choices, range):
+        return b"%d", choices
+    return b"%b", tuple(layout.escape(text) for text in choices)

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 
 class AuditEvent(NamedTuple):
-    """`body` is UTF-8 JSON. `unix_seconds` is the event's time, whole seconds since 1970."""
+    """`unix_seconds` is the event's time, whole seconds since 1970. `content_type` is the media type of `body`."""
 
     event_id: str
     event_type: str
     server_hostname: str
     action_result: str
     unix_seconds: int
+    content_type: str
     body: bytes

@@ -9,23 +9,33 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
-from audit_event_operator.events.compiled import LOTS, Template, built_in, of_event_type
+from audit_event_operator.events.catalogue import BUILT_IN, shape_of
+from audit_event_operator.events.compiled import FIRST_DRAW, MAX_DRAWS, Template, compile_event
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, timestamp_of, uuid4_texts
+from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_texts
+from audit_event_operator.events.layouts import Layout
+from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.events.mix import weights_of
-from audit_event_operator.events.text import escaped
+from audit_event_operator.events.shape import Shape
 from audit_event_operator.resource.spec import GeneratorSpec
-from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
 
 _SEED_BITS: Final = 53
-# One digest holds every random number of an event: for its template, its host and its user, then those of the template.
+# One digest holds every random number of an event: for its template, its host and its user, then those of its draws.
 # Each has 64 bits, so that the remainder of a division by the largest sum of weights (2^28) is even to one in 2^36.
-_RANDOMS: Final = struct.Struct(f">3Q{LOTS}Q")
+_RANDOMS: Final = struct.Struct(f">{FIRST_DRAW + MAX_DRAWS}Q")
+
+
+class Slot(NamedTuple):
+    """What is settled about an event before it is made: its number in the run, 0 and up, and its time."""
+
+    sequence: int
+    unix_ns: int
 
 
 def derive_seed(uid: str) -> int:
@@ -39,38 +49,61 @@ class EventFactory:
     Args:
         spec: mix, event types and entities.
         seed: of the content, an integer of 64 bits.
+        layout: how they are written; their content does not depend on it.
         entropy: gives as many random bytes as asked for; ids are made of them.
     """
 
-    def __init__(self, spec: GeneratorSpec, *, seed: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self,
+        spec: GeneratorSpec,
+        *,
+        seed: int,
+        layout: Layout = SEED_JSON,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         own = {event_type.name: event_type for event_type in spec.event_types}
         weights = weights_of(spec.event_mix)
         self._templates: list[Template] = [
-            built_in(name) if name in BUILT_IN_TEMPLATES else of_event_type(own[name]) for name in weights
+            _built_in(name, layout) if name in BUILT_IN else _compile(shape_of(own[name]), layout) for name in weights
         ]
         self._sums = list(accumulate(weights.values()))
-        self._hosts = [(name, escaped(name)) for name in spec.entities.hosts.names]
-        self._users = [escaped(name) for name in spec.entities.users.names]
+        self._hosts = [(name, layout.escape(name)) for name in spec.entities.hosts.names]
+        self._users = [layout.escape(name) for name in spec.entities.users.names]
         self._hash = blake2b(seed.to_bytes(8, "big", signed=True), digest_size=_RANDOMS.size)
+        self._layout = layout
         self._entropy = entropy
 
-    def make(self, first_sequence: int, count: int, unix_ns: int) -> list[AuditEvent]:
-        """Make `count` events, numbered from `first_sequence` (0 and up), all with the time `unix_ns`."""
+    def make(self, slots: Sequence[Slot]) -> list[AuditEvent]:
+        """Make one event for each slot."""
         # Everything the loop touches is local: it runs for every event of every generator.
         templates, sums, hosts, users = self._templates, self._sums, self._hosts, self._users
         weight_sum, host_count, user_count = sums[-1], len(hosts), len(users)
         fresh_hash, randoms_in, build = self._hash.copy, _RANDOMS.unpack, tuple.__new__
-        stamp, unix_seconds = timestamp_of(unix_ns).encode(), unix_ns // NANOSECONDS_PER_SECOND
+        timestamp, content_type = self._layout.timestamp, self._layout.content_type
+        written_ns, stamp, unix_seconds = None, b"", 0
         events: list[AuditEvent] = []
-        for sequence, event_id in enumerate(uuid4_texts(self._entropy(16 * count)), first_sequence):
+        for (sequence, unix_ns), event_id in zip(slots, uuid4_texts(self._entropy(16 * len(slots))), strict=True):
+            if unix_ns != written_ns:
+                written_ns, stamp, unix_seconds = unix_ns, timestamp(unix_ns), unix_ns // NANOSECONDS_PER_SECOND
             digest = fresh_hash()
             digest.update(sequence.to_bytes(8, "big"))
-            template_random, host_random, user_random, *lots = randoms_in(digest.digest())
-            event_type, action_result, draws, form, pick = templates[bisect_right(sums, template_random % weight_sum)]
-            host, host_json = hosts[host_random % host_count]
-            values = [event_id, stamp, host_json, users[user_random % user_count], sequence]
-            for lot, choices, drawn in draws:
-                values.append(drawn[lots[lot] % choices])
-            fields = (event_id.decode(), event_type, host, action_result, unix_seconds, form % pick(values))
+            randoms = randoms_in(digest.digest())
+            event_type, action_result, draws, form, arrange = templates[bisect_right(sums, randoms[0] % weight_sum)]
+            host, host_text = hosts[randoms[1] % host_count]
+            values = [event_id, stamp, host_text, users[randoms[2] % user_count], sequence]
+            for number, choices, drawn in draws:
+                values.append(drawn[randoms[number] % choices])
+            body = form % arrange(values)
+            fields = (event_id.decode(), event_type, host, action_result, unix_seconds, content_type, body)
             events.append(build(AuditEvent, fields))  # half the time of AuditEvent(*fields)
         return events
+
+
+def _compile(shape: Shape, layout: Layout) -> Template:
+    return compile_event(shape.event(), layout, shape.drawn())
+
+
+@lru_cache(maxsize=256)
+def _built_in(name: str, layout: Layout) -> Template:
+    """Compiled once and shared by all generators that have this layout."""
+    return _compile(BUILT_IN[name], layout)

@@ -25,4 +25,5 @@ def uuid4_texts(entropy: bytes) -> list[bytes]:
 def timestamp_of(unix_ns: int) -> str:
     """The UTC time with six digits and a Z, always of the same length. Digits below a microsecond are cut."""
     seconds, nanoseconds = divmod(unix_ns, NANOSECONDS_PER_SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds // 1000:06d}Z"
+    to_the_second = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]  # half the time of strftime
+    return f"{to_the_second}.{nanoseconds // 1000:06d}Z"

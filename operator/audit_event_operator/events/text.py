@@ -1,14 +1,12 @@
-"""Texts on their way into JSON: what may be written, and how it is escaped.
+"""Texts on their way out: what may be written at all.
 
-The platform's consumers never get over a NUL or half a surrogate pair, so both end here. Knows no event.
+The platform's consumers never get over a NUL or half a surrogate pair, so both end here. Knows no event and no layout.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final
-
-import orjson
 
 UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """NUL, which PostgreSQL does not store, and halves of surrogate pairs, which UTF-8 cannot express."""
@@ -22,8 +20,3 @@ def writable(text: str) -> str:
         return text
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return UNWRITABLE.sub(REPLACEMENT, whole)
-
-
-def escaped(text: str) -> bytes:
-    """The text as JSON, in UTF-8 and without its quotes."""
-    return orjson.dumps(writable(text))[1:-1]

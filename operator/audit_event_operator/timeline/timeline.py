@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.events.factory import EventFactory, derive_seed
+from audit_event_operator.events.factory import EventFactory, Slot, derive_seed
 from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.pacing.pacer import Due, Pacer
 from audit_event_operator.pacing.schedule import Schedule
@@ -192,8 +192,8 @@ class Timeline:
         count = min(self.pending, room)
         if count <= 0:
             return []
-        events = self._factory.make(self.sequence, count, unix_ns)
-        self.sequence += count
+        first, self.sequence = self.sequence, self.sequence + count
+        events = self._factory.make([Slot(sequence, unix_ns) for sequence in range(first, self.sequence)])
         self.pending -= count
         return events
 

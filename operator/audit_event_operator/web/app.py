@@ -78,7 +78,7 @@ def build_applications(site: Site) -> Applications:
     exposition = Exposition(Sampler(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
     probes, generators = Probes(site.fleet, site.health_checks), Generators(site.fleet, site.health_checks)
     making = MakingOfEvents(site.rng, site.wall_ns, site.entropy)
-    posting = Posting(site.fleet, site.submissions, site.authorizer, making, read_seconds=site.read_seconds)
+    posting = Posting(site.submissions, site.authorizer, making, read_seconds=site.read_seconds)
 
     async def metrics(request: web.Request) -> web.Response:
         page = await exposition.page(

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
-from audit_event_operator.events.posted import PostedEventError, posted_event
+from audit_event_operator.events.poison import PostedEventError
+from audit_event_operator.events.posted import posted_event
 from audit_event_operator.web.answers import json_answer
 from audit_event_operator.web.auth import bearer_token
 from audit_event_operator.web.body import READ_SECONDS, read_object, too_large
@@ -45,14 +45,12 @@ class Posting:
 
     def __init__(
         self,
-        fleet: Fleet,
         submissions: Submissions,
         authorizer: Authorizer,
         making: MakingOfEvents,
         *,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self._fleet = fleet
         self._submissions = submissions
         self._authorizer = authorizer
         self._making = making
@@ -66,7 +64,7 @@ class Posting:
         if isinstance(ref, Refusal):
             raise ref
         if self._under_way >= MOST_UNDER_WAY:
-            self._fleet.totals.refused_posts += 1
+            self._submissions.refuse()
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "Too many posts are waiting for the broker; try again.",
@@ -80,20 +78,22 @@ class Posting:
 
     async def _publish(self, request: web.Request, ref: Ref | None) -> web.Response:
         body = await read_object(request, read_seconds=self._read_seconds)
-        hosts, users = self._submissions.names(ref)
-        making = self._making
+        making, submission = self._making, self._submissions.open(ref)
         try:
             event = posted_event(
-                body, hosts=hosts, users=users, rng=making.rng, unix_ns=making.wall_ns(), entropy=making.entropy
+                body, submission.entities, rng=making.rng, unix_ns=making.wall_ns(), entropy=making.entropy
             )
         except PostedEventError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
         if len(event.body) > EVENT_LIMIT_BYTES:
             raise too_large()
-        outcome = await self._submissions.post(event, ref)
+        outcome = await submission.post(event)
         if outcome is not PostOutcome.PUBLISHED:
             raise _refusal(outcome)
-        return json_answer({"status": "success", "event_id": event.event_id}, HTTPStatus.ACCEPTED, self._where(ref))
+        headers = {"X-Audit-Queue": quote(submission.destination, safe=_HEADER_SAFE)}
+        if ref is not None:
+            headers["X-Audit-Generator"] = str(ref)
+        return json_answer({"status": "success", "event_id": event.event_id}, HTTPStatus.ACCEPTED, headers)
 
     async def _authorize(self, request: web.Request, ref: Ref | None) -> None:
         token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
@@ -118,19 +118,6 @@ class Posting:
             "It cannot be checked right now who may post; try again.",
             retry_after_seconds=5,
         )
-
-    def _where(self, ref: Ref | None) -> dict[str, str]:
-        """Headers that tell where the event went."""
-        if ref is None:
-            default_stream = self._fleet.default_stream
-            return (
-                {}
-                if default_stream is None
-                else {"X-Audit-Queue": quote(default_stream.destination.label, safe=_HEADER_SAFE)}
-            )
-        snapshot = self._fleet.find(ref)
-        queue = {} if snapshot is None else {"X-Audit-Queue": quote(snapshot.facts.destination, safe=_HEADER_SAFE)}
-        return {"X-Audit-Generator": str(ref), **queue}
 
 
 def _asked_for(request: web.Request) -> Ref | Refusal | None:

@@ -28,6 +28,7 @@ from audit_event_operator.resource.spec import DeclarationMode, Delivery
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import CHANNEL_MAX, Line, Peer, Published
+from support.doubles.events import make_event
 from support.doubles.manual_loop import ManualLoop
 from support.parts.outlets import FakeGate, Targets, destination
 
@@ -326,13 +327,13 @@ class ConfirmMachine(RuleBasedStateMachine):
     def an_event(self, station: Station, size: int, run: int) -> AuditEvent:
         identity = f"id-{next(self.numbers)}"
         self.fates[identity] = Fate(identity, station, run, size + PARCEL_OVERHEAD_BYTES)
-        return AuditEvent(identity, "user_login", "host", "SUCCESS", 1_700_000_000, b"x" * size)
+        return make_event(identity, b"x" * size)
 
     def put_into(self, station: Station, count: int, size: int, *, unencodable: bool = False) -> None:
         count = min(count, station.outbox.room)
         events = [self.an_event(station, size, station.run) for _ in range(count)]
         if unencodable:
-            events.append(AuditEvent(f"id-{next(self.numbers)}", UNENCODABLE, "host", "SUCCESS", 1_700_000_000, b""))
+            events.append(make_event(f"id-{next(self.numbers)}", b"", event_type=UNENCODABLE))
             station.unencodable_runs.append(station.run)
         self.loop.do(station.outbox.put, events)
 

@@ -20,6 +20,7 @@ from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target, TLSMaterial
+from support.doubles.events import make_event
 from support.parts.rabbitmq import Broker
 
 QUICK = Timing(
@@ -43,9 +44,7 @@ _numbers = itertools.count(1)
 def event(text: str = "", *, event_type: str = "user_login") -> AuditEvent:
     """An event that no other test has."""
     number = next(_numbers)
-    return AuditEvent(
-        f"event-{number}", event_type, "prod-web-01", "SUCCESS", 1_700_000_000, f"{number}{text}".encode()
-    )
+    return make_event(f"event-{number}", f"{number}{text}".encode(), event_type=event_type)
 
 
 def events(count: int) -> list[AuditEvent]:

@@ -14,11 +14,12 @@ from audit_event_operator.engine.outbox import Budget, Outbox
 from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.conditions import Reason
+from support.doubles.events import make_event
 from support.doubles.memory_broker import Place
 
 
 def event(text: str) -> AuditEvent:
-    return AuditEvent(text, "user_login", "prod-web-01", "SUCCESS", 0, text.encode())
+    return make_event(text, text.encode())
 
 
 class Sender:

@@ -7,7 +7,7 @@ from pika import spec
 from pika.frame import Body, Header, Method, decode_frame
 
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
-from audit_event_operator.events.event import AuditEvent
+from support.doubles.events import make_event
 
 shorts = st.text(max_size=60)
 
@@ -27,6 +27,7 @@ def decoded(data: bytes) -> list[Method | Header | Body]:
     queue=shorts,
     event_id=shorts,
     event_type=shorts,
+    content_type=shorts,
     seconds=st.integers(0, 2**33),
     body=st.binary(max_size=300),
     attempt=st.integers(1, 100_000),
@@ -38,6 +39,7 @@ def test_pika_reads_what_we_write(
     queue: str,
     event_id: str,
     event_type: str,
+    content_type: str,
     seconds: int,
     body: bytes,
     attempt: int,
@@ -46,7 +48,7 @@ def test_pika_reads_what_we_write(
     durable: bool,
 ) -> None:
     frames = PublishFrames(channel, queue, persistent=durable, mandatory=durable, body_max=body_max)
-    event = AuditEvent(event_id, event_type, "host", "SUCCESS", seconds, body)
+    event = make_event(event_id, body, event_type=event_type, unix_seconds=seconds, content_type=content_type)
     pieces: list[bytes] = []
     frames.encode(event, 1, pieces)
     first_length = len(b"".join(pieces))
@@ -61,7 +63,7 @@ def test_pika_reads_what_we_write(
     assert b"".join(each.fragment for each in bodies) == body
     of = header.properties
     assert (of.content_type, of.app_id, of.delivery_mode) == (
-        "application/json",
+        content_type,
         "audit-event-operator",
         2 if durable else 1,
     )
@@ -71,7 +73,7 @@ def test_pika_reads_what_we_write(
 
 @pytest.mark.parametrize("field", ["event_id", "event_type"])
 def test_what_does_not_fit_a_short_string_raises_and_writes_nothing(field: str) -> None:
-    event = AuditEvent("id", "type", "host", "SUCCESS", 1, b"{}")._replace(**{field: "é" * 128})
+    event = make_event(**{field: "é" * 128})
     pieces: list[bytes] = []
     with pytest.raises(ValueError, match="255 bytes"):
         PublishFrames(1, "q", persistent=True, mandatory=True, body_max=100).encode(event, 1, pieces)

@@ -10,10 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
 from audit_event_operator.events.event import AuditEvent
+from support.doubles.events import make_event
 
 
 def an_event(number: int = 0, size: int = 100) -> AuditEvent:
-    return AuditEvent(f"id-{number}", "user_login", "prod-web-01", "SUCCESS", 1_700_000_000, b"x" * size)
+    return make_event(f"id-{number}", b"x" * size)
 
 
 def an_outbox(*, window: int = 64, resend: bool = True, budget: Budget | None = None) -> Outbox:

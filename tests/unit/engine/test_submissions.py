@@ -11,13 +11,14 @@ from audit_event_operator.engine.health import assess, health_of
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
-from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
+from support.doubles.events import make_event
 from support.doubles.memory_broker import MemoryBrokers, Place
 
 pytestmark = pytest.mark.looptime
-EVENT = AuditEvent("id-1", "user_login", "prod-web-01", "FAILURE", 1_700_000_000, b"{}")
+EVENT = make_event()
 REF = Ref("team", "stream")
 
 
@@ -41,7 +42,7 @@ def row(fleet):
 
 async def test_a_post_is_published_when_the_broker_has_confirmed_it(fleet, memory):
     fleet.start()
-    assert await Submissions(fleet).post(EVENT, None) is PostOutcome.PUBLISHED
+    assert await Submissions(fleet).open(None).post(EVENT) is PostOutcome.PUBLISHED
     assert memory.queues["audit_events"] == [EVENT]
     assert (row(fleet).counts.generated, row(fleet).counts.published) == (1, 1)
 
@@ -49,7 +50,7 @@ async def test_a_post_is_published_when_the_broker_has_confirmed_it(fleet, memor
 async def test_a_post_that_cannot_be_written_is_withdrawn_and_leaves_no_trace(fleet, memory):
     memory.connecting = False
     fleet.start()
-    assert await Submissions(fleet, seconds=2).post(EVENT, None) is PostOutcome.NOT_CONFIRMED
+    assert await Submissions(fleet, seconds=2).open(None).post(EVENT) is PostOutcome.NOT_CONFIRMED
     assert asyncio.get_running_loop().time() == pytest.approx(2, abs=0.1)
     memory.outlets[0].ready()
     await asyncio.sleep(1)
@@ -59,7 +60,7 @@ async def test_a_post_that_cannot_be_written_is_withdrawn_and_leaves_no_trace(fl
 async def test_a_post_that_was_written_and_not_answered_in_time_settles_by_itself(fleet, memory):
     memory.answering = False
     fleet.start()
-    assert await Submissions(fleet).post(EVENT, None) is PostOutcome.NOT_CONFIRMED
+    assert await Submissions(fleet).open(None).post(EVENT) is PostOutcome.NOT_CONFIRMED
     assert row(fleet).counts.in_flight == 1
     memory.outlets[0].answer(Outcome.ACK)
     assert (row(fleet).counts.generated, row(fleet).counts.published) == (1, 1)
@@ -68,7 +69,7 @@ async def test_a_post_that_was_written_and_not_answered_in_time_settles_by_itsel
 async def test_a_refused_post_is_one_failure_and_not_two(fleet, memory):
     memory.answering = False
     fleet.start()
-    post = asyncio.ensure_future(Submissions(fleet).post(EVENT, None))
+    post = asyncio.ensure_future(Submissions(fleet).open(None).post(EVENT))
     await asyncio.sleep(0.1)
     memory.outlets[0].answer(Outcome.NACK)
     assert await post is PostOutcome.NOT_CONFIRMED
@@ -79,21 +80,39 @@ async def test_a_post_to_a_generator_goes_its_way_also_while_it_is_suspended(fle
     fleet.start()
     fleet.apply(REF, "u1", 1, parse_spec({"suspend": True, "queue": "own", "maxEvents": 5}), Progress())
     submissions = Submissions(fleet)
-    assert await submissions.post(EVENT, REF) is PostOutcome.PUBLISHED
+    assert await submissions.open(REF).post(EVENT) is PostOutcome.PUBLISHED
     assert memory.queues == {"own": [EVENT]}
     snapshot = fleet.find(REF)
     assert (snapshot.counts.generated, snapshot.counts.published, snapshot.facts.events_published) == (1, 1, 0)
-    assert submissions.names(REF)[0][0] == "prod-web-01"
 
 
 async def test_posts_are_answered_when_there_is_nowhere_to_go(destinations, memory):
     fleet = Fleet(EngineContext(brokers=memory, destinations=destinations))
     submissions = Submissions(fleet)
-    assert await submissions.post(EVENT, None) is PostOutcome.NOT_ACCEPTING
+    assert await submissions.open(None).post(EVENT) is PostOutcome.NOT_ACCEPTING
     fleet.start()
-    assert await submissions.post(EVENT, None) is PostOutcome.NO_TARGET
-    assert await submissions.post(EVENT, REF) is PostOutcome.UNKNOWN_GENERATOR
+    assert await submissions.open(None).post(EVENT) is PostOutcome.NO_TARGET
+    assert await submissions.open(REF).post(EVENT) is PostOutcome.UNKNOWN_GENERATOR
     await fleet.shutdown(0)
+
+
+async def test_a_place_tells_the_names_and_the_destination_of_its_generator(fleet):
+    fleet.start()
+    spec = parse_spec({"queue": "own", "entities": {"hosts": {"names": ["web-9"]}}})
+    fleet.apply(REF, "u1", 1, spec, Progress())
+    submissions = Submissions(fleet)
+    assert [(place.entities, place.destination) for place in map(submissions.open, (REF, None, Ref("no", "such")))] == [
+        (spec.entities, "own"), (Entities(), "audit_events"), (Entities(), "")
+    ]  # fmt: skip
+
+
+async def test_posts_that_were_turned_away_are_counted_unless_they_name_nothing(fleet):
+    Submissions(fleet).refuse()
+    await Submissions(fleet).open(None).post(EVENT)
+    assert fleet.totals.refused_posts == 2
+    fleet.start()
+    await Submissions(fleet).open(REF).post(EVENT)
+    assert fleet.totals.refused_posts == 2
 
 
 async def test_health_follows_the_default_target_when_there_is_one(fleet, memory):

@@ -13,6 +13,7 @@ from audit_event_operator.events.factory import EventFactory
 from audit_event_operator.events.mix import weights_of
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
+from support.doubles.events import slots
 from support.statistics import fairness, p_value
 
 EVENTS = 5_000
@@ -25,7 +26,7 @@ Bodies = list[dict[str, Any]]
 @cache
 def bodies_of(seed: int, template: str | None = None) -> Bodies:
     spec = parse_spec({} if template is None else {"eventMix": {template: 1}})
-    return [json.loads(event.body) for event in EventFactory(spec, seed=seed).make(0, EVENTS, 0)]
+    return [json.loads(event.body) for event in EventFactory(spec, seed=seed).make(slots(0, EVENTS))]
 
 
 def detail(name: str) -> Callable[[dict[str, Any]], Hashable]:
@@ -116,7 +117,7 @@ def test_changes_of_size_are_even_over_their_whole_range(seed: int) -> None:
 def test_weights_are_the_shares_of_events(seed: int) -> None:
     mix = {"sudo_command": 1, "mine": 9, "file_modified": 0, "user_login": 30}
     spec = parse_spec({"eventMix": mix, "eventTypes": [{"name": "mine"}]})
-    events = EventFactory(spec, seed=seed).make(0, EVENTS, 0)
+    events = EventFactory(spec, seed=seed).make(slots(0, EVENTS))
     seen = Counter((event.event_type, event.action_result) for event in events)
     shares = {
         ("sudo_command", "SUCCESS"): 1,
@@ -156,5 +157,5 @@ def test_the_order_of_the_mix_changes_nothing() -> None:
     stories = []
     for ordered in (names, sorted(names), sorted(names, reverse=True)):
         spec = parse_spec({"eventMix": dict.fromkeys(ordered, 3), "eventTypes": event_types})
-        stories.append([event.event_type for event in EventFactory(spec, seed=4).make(0, 200, 0)])
+        stories.append([event.event_type for event in EventFactory(spec, seed=4).make(slots(0, 200))])
     assert stories[0] == stories[1] == stories[2]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import EventFactory, derive_seed
 from audit_event_operator.resource.spec import parse_spec
+from support.doubles.events import slots
 
 SPEC = parse_spec({})
 LARGEST_SEED = 2**53 - 1
@@ -22,42 +23,42 @@ def contents(events: list[AuditEvent]) -> list[dict[str, Any]]:
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
-    first, second = (EventFactory(SPEC, seed=11).make(0, 200, time) for time in (0, 10**18))
+    first, second = (EventFactory(SPEC, seed=11).make(slots(0, 200, time)) for time in (0, 10**18))
     assert contents(first) == contents(second)
     assert {event.event_id for event in first}.isdisjoint(event.event_id for event in second)
 
 
 def test_the_same_seed_entropy_and_time_give_the_same_bytes() -> None:
-    first, second = (EventFactory(SPEC, seed=11, entropy=bytes).make(0, 50, 77) for _ in range(2))
+    first, second = (EventFactory(SPEC, seed=11, entropy=bytes).make(slots(0, 50, 77)) for _ in range(2))
     assert first == second
 
 
 def test_other_seeds_tell_other_stories() -> None:
     seeds = (0, 1, -1, 255, 256, LARGEST_SEED, -LARGEST_SEED, 2**63 - 1, -(2**63))
-    stories = [json.dumps(contents(EventFactory(SPEC, seed=seed).make(0, 50, 0))) for seed in seeds]
+    stories = [json.dumps(contents(EventFactory(SPEC, seed=seed).make(slots(0, 50)))) for seed in seeds]
     assert len(set(stories)) == len(seeds)
 
 
 @settings(max_examples=50)
 @given(st.integers(0, 400), st.lists(st.integers(0, 40), max_size=8))
 def test_an_event_is_the_same_whatever_was_made_before(first: int, counts: list[int]) -> None:
-    whole = contents(EventFactory(SPEC, seed=5).make(first, sum(counts), 0))
+    whole = contents(EventFactory(SPEC, seed=5).make(slots(first, sum(counts))))
     factory, parts, at = EventFactory(SPEC, seed=5), [], first
     for count in counts:
-        factory.make(at * 7, 1, 0)
-        parts += contents(factory.make(at, count, 0))
+        factory.make(slots(at * 7, 1))
+        parts += contents(factory.make(slots(at, count)))
         at += count
     assert parts == whole
 
 
 def test_the_largest_numbers_in_a_run_are_as_good_as_the_first() -> None:
     factory = EventFactory(SPEC, seed=1)
-    (last,) = factory.make(2**53 - 1, 1, 0)
-    assert contents([last]) == contents(factory.make(2**53 - 2, 2, 0)[1:])
+    (last,) = factory.make(slots(2**53 - 1, 1))
+    assert contents([last]) == contents(factory.make(slots(2**53 - 2, 2))[1:])
 
 
 def test_no_events_are_no_events() -> None:
-    assert EventFactory(SPEC, seed=1).make(5, 0, 0) == []
+    assert EventFactory(SPEC, seed=1).make(slots(5, 0)) == []
 
 
 def test_ids_are_unique_over_batches_generators_and_restarts() -> None:
@@ -66,7 +67,7 @@ def test_ids_are_unique_over_batches_generators_and_restarts() -> None:
         for seed in (1, 1, 2)
         for factory in (EventFactory(SPEC, seed=seed),)
         for batch in (0, 0, 1000)
-        for event in factory.make(batch, 1000, 0)
+        for event in factory.make(slots(batch, 1000))
     ]
     assert len(set(ids)) == len(ids) == 9000
 
@@ -76,7 +77,7 @@ def test_ids_are_unique_over_batches_generators_and_restarts() -> None:
     [(0x00, "00000000-0000-4000-8000-000000000000"), (0xFF, "ffffffff-ffff-4fff-bfff-ffffffffffff")],
 )
 def test_all_but_six_bits_of_an_id_are_random(byte: int, text: str) -> None:
-    events = EventFactory(SPEC, seed=1, entropy=lambda length: bytes([byte]) * length).make(0, 3, 0)
+    events = EventFactory(SPEC, seed=1, entropy=lambda length: bytes([byte]) * length).make(slots(0, 3))
     assert [event.event_id for event in events] == [text] * 3
 
 
@@ -87,7 +88,7 @@ def test_ids_cost_one_call_for_entropy_per_batch() -> None:
         asked.append(length)
         return bytes(length)
 
-    EventFactory(SPEC, seed=1, entropy=entropy).make(0, 100, 0)
+    EventFactory(SPEC, seed=1, entropy=entropy).make(slots(0, 100))
     assert asked == [1600]
 
 
@@ -104,14 +105,14 @@ def test_ids_cost_one_call_for_entropy_per_batch() -> None:
     ],
 )
 def test_times_have_six_digits_and_are_cut_not_rounded(unix_ns: int, text: str, seconds: int) -> None:
-    (event,) = EventFactory(SPEC, seed=1).make(0, 1, unix_ns)
+    (event,) = EventFactory(SPEC, seed=1).make(slots(0, 1, unix_ns))
     assert json.loads(event.body)["timestamp"] == text
     assert event.unix_seconds == seconds
 
 
 def test_a_name_given_twice_comes_twice_as_often() -> None:
     spec = parse_spec({"entities": {"hosts": {"names": ["a", "b", "a"]}}})
-    hosts = [event.server_hostname for event in EventFactory(spec, seed=1).make(0, 3000, 0)]
+    hosts = [event.server_hostname for event in EventFactory(spec, seed=1).make(slots(0, 3000))]
     assert set(hosts) == {"a", "b"}
     assert hosts.count("a") == pytest.approx(2000, abs=120)
 

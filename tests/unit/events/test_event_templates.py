@@ -10,6 +10,7 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import EventFactory
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
+from support.doubles.events import slots
 
 Reader = Callable[[AuditEvent], dict[str, Any]]
 
@@ -37,7 +38,7 @@ def counted_entropy(length: int) -> bytes:
 
 
 def make(spec: dict[str, Any], count: int = 1) -> list[AuditEvent]:
-    return EventFactory(parse_spec(spec), seed=SEED, entropy=counted_entropy).make(0, count, NOON_NS)
+    return EventFactory(parse_spec(spec), seed=SEED, entropy=counted_entropy).make(slots(0, count, NOON_NS))
 
 
 def bodies_of(template: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import EventFactory
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES, TOKENS
+from support.doubles.events import slots
 
 Reader = Callable[[AuditEvent], dict[str, Any]]
 
@@ -101,7 +102,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
 def test_every_event_of_every_valid_spec_can_be_consumed(
     read: Reader, raw: dict[str, Any], seed: int, first: int, unix_ns: int
 ) -> None:
-    events = EventFactory(parse_spec(raw), seed=seed).make(first, 15, unix_ns)
+    events = EventFactory(parse_spec(raw), seed=seed).make(slots(first, 15, unix_ns))
     assert len({event.event_id for event in events}) == 15
     for event in events:
         body = read(event)
@@ -123,7 +124,7 @@ def test_every_event_of_every_valid_spec_can_be_consumed(
 )
 def test_a_strange_user_name_arrives_as_it_is_but_for_half_surrogates(name: str, written: str, read: Reader) -> None:
     spec = parse_spec({"eventMix": {"sudo_command": 1}, "entities": {"users": {"names": [name]}}})
-    (event,) = EventFactory(spec, seed=1).make(0, 1, 0)
+    (event,) = EventFactory(spec, seed=1).make(slots(0, 1))
     body = read(event)
     assert body["user_id"] == written
     assert body["details"]["cwd"] == f"/home/{written}"
@@ -137,7 +138,7 @@ def said(details: dict[str, str], *, user: str = "eve", sequence: int = 41, **ev
             "entities": {"users": {"names": [user]}, "hosts": {"names": ["web-1"]}},
         }
     )
-    (event,) = EventFactory(spec, seed=3).make(sequence, 1, 0)
+    (event,) = EventFactory(spec, seed=3).make(slots(sequence, 1))
     body: dict[str, Any] = json.loads(event.body)
     return body
 

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.events.posted import PostedEventError, posted_event
+from audit_event_operator.events.poison import PostedEventError
+from audit_event_operator.events.posted import posted_event
+from audit_event_operator.resource.entities import Entities, Hosts, Users
 
 Reader = Callable[[AuditEvent], dict[str, Any]]
 
@@ -22,8 +24,7 @@ SENTENCE = re.compile(r".+ .+\.", re.DOTALL)
 def post(body: dict[str, Any], *, seed: int = 1, users: tuple[str, ...] = USERS) -> AuditEvent:
     return posted_event(
         body,
-        hosts=HOSTS,
-        users=users,
+        Entities(hosts=Hosts(names=HOSTS), users=Users(names=users)),
         rng=random.Random(seed),
         unix_ns=1_767_268_800_000_042_999,
         entropy=lambda length: b"\xab" * length,

@@ -14,10 +14,11 @@ from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.journal import DeliveryJournal
+from support.doubles.events import make_event
 
 
 def events(count: int, body: bytes = b"{}") -> list[AuditEvent]:
-    return [AuditEvent(f"id-{number}", "user_login", "prod-web-01", "SUCCESS", 7, body) for number in range(count)]
+    return [make_event(f"id-{number}", body) for number in range(count)]
 
 
 def outbox_of(kept: DeliveryJournal, *, resend: bool = True) -> Outbox:

@@ -18,8 +18,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
-from audit_event_operator.engine.submissions import PostOutcome
+from audit_event_operator.engine.submissions import PostOutcome, Submission
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.entities import Entities
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import Decision, HealthChecks, SourceCounts
 from audit_event_operator.web.servers import RUNNER_SETTINGS
@@ -69,10 +70,7 @@ class FakeFleet:
     def default_stream(self):
         if self.default_stream_row is None:
             return None
-        return SimpleNamespace(
-            connected=self.default_stream_row.facts.connected,
-            destination=SimpleNamespace(label=self.default_stream_row.facts.destination),
-        )
+        return SimpleNamespace(connected=self.default_stream_row.facts.connected)
 
     def snapshots(self):
         return list(self.live)
@@ -89,17 +87,22 @@ class FakeFleet:
 
 @dataclass
 class FakeSubmissions:
-    """Always gives the same answer and remembers what was posted."""
+    """Always gives the same answer and remembers what was posted where."""
 
     outcome: PostOutcome = PostOutcome.PUBLISHED
+    destination: str = "audit_events"
     posted: list = field(default_factory=list)
+    refused: int = 0
+
+    def open(self, ref):
+        return Submission(Entities(), self.destination, lambda event: self.post(event, ref))
 
     async def post(self, event, ref):
         self.posted.append((event, ref))
         return self.outcome
 
-    def names(self, _ref):
-        return ["prod-web-01"], ["app_user"]
+    def refuse(self):
+        self.refused += 1
 
 
 @dataclass

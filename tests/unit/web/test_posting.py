@@ -32,8 +32,8 @@ async def refused(answer, status, *words):
         assert word in content["error"]
 
 
-async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, backend, a_default_stream):
-    backend.fleet.default_stream_row = a_default_stream(destination="audit events/ü")
+async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, backend):
+    backend.submissions.destination = "audit events/ü"
     answer = await client.post("/generate_event", json=EXAMPLE)
     assert answer.status == 202
     ((event, ref),) = backend.submissions.posted
@@ -45,8 +45,8 @@ async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, backend,
     assert "X-Audit-Generator" not in answer.headers
 
 
-async def test_a_named_generator_gets_the_event_also_while_suspended(client, backend, a_snapshot):
-    backend.fleet.live = [a_snapshot("team-a", "logins.v2", destination="q2")]
+async def test_a_named_generator_gets_the_event_also_while_suspended(client, backend):
+    backend.submissions.destination = "q2"
     answer = await client.post("/generate_event?generator=team-a/logins.v2", json=EXAMPLE)
     assert answer.status == 202
     assert backend.submissions.posted[0][1] == Ref("team-a", "logins.v2")
@@ -101,7 +101,7 @@ async def test_only_so_many_posts_may_wait_at_once(client, backend):
             while len(waiting) < 256:
                 await asyncio.sleep(0.01)
         await refused(await client.post("/generate_event", json=EXAMPLE), 503, "Too many")
-        assert backend.fleet.totals.refused_posts == 1
+        assert backend.submissions.refused == 1
         go.set()
         assert {(await each).status for each in posts} == {202}
     assert (await client.post("/generate_event", json=EXAMPLE)).status == 202

@@ -43,7 +43,7 @@ class PublishFrames:
         self._channel = channel_number
         self._method = _FRAME.pack(spec.FRAME_METHOD, channel_number, len(payload)) + payload + _END
         self._delivery_mode = bytes([2 if persistent else 1])
-        self._first = self._start(None)
+        self._starts: dict[str, bytes] = {}
         self._tails: dict[str, bytes] = {}
         self._body_max = body_max
 
@@ -57,7 +57,9 @@ class PublishFrames:
         if len(identity) > 255:
             raise ValueError("an event's id may have at most 255 bytes")
         tail = self._tails.get(event.event_type) or self._tail(event.event_type)
-        start = self._first if attempt == 1 else self._start(attempt)
+        start = self._starts.get(event.content_type) if attempt == 1 else None
+        if start is None:
+            start = self._start(event.content_type, attempt)
         body = event.body
         size = len(body)
         channel = self._channel
@@ -79,17 +81,20 @@ class PublishFrames:
             part = body[begin : begin + self._body_max]
             into += (_FRAME.pack(spec.FRAME_BODY, channel, len(part)), part, _END)
 
-    def _start(self, attempt: int | None) -> bytes:
+    def _start(self, content_type: str, attempt: int) -> bytes:
         """The properties before the message id, with their flags."""
         of = spec.BasicProperties
         flags = of.FLAG_CONTENT_TYPE | of.FLAG_DELIVERY_MODE | of.FLAG_MESSAGE_ID | of.FLAG_TIMESTAMP | of.FLAG_TYPE
         flags |= of.FLAG_APP_ID
         pieces: list[bytes] = []
-        encode_short_string(pieces, "application/json")
-        if attempt is not None:
+        encode_short_string(pieces, content_type)
+        if attempt > 1:
             flags |= of.FLAG_HEADERS
             encode_table(pieces, {ATTEMPT_HEADER: attempt})
-        return b"".join((struct.pack(">H", flags), *pieces, self._delivery_mode))
+        start = b"".join((struct.pack(">H", flags), *pieces, self._delivery_mode))
+        if attempt == 1:
+            self._starts[content_type] = start  # as many as there are formats
+        return start
 
     def _tail(self, event_type: str) -> bytes:
         """The properties after the timestamp, and the end of the frame."""

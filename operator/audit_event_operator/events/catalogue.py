@@ -1,15 +1,18 @@
-"""The seven templates of the seed service and the values they draw from.
+"""The kinds of events: the seven of the seed service with the values they draw from, and the user's own.
 
-Consumers and dashboards of the platform know these words, so they are data of the contract, not taste. How a shape
-becomes bytes is none of this module's business.
+Consumers and dashboards of the platform know these words, so they are data of the contract, not taste. How a shape is
+written is none of this module's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+from audit_event_operator.events.canonical import Variable
+from audit_event_operator.events.shape import Hex, Shape
+from audit_event_operator.resource.event_type import EventType
 
 CLIENT_ADDRESSES: Final = tuple(f"192.168.1.{last}" for last in range(100, 201))
 COMMANDS: Final = (
@@ -32,41 +35,6 @@ PROTOCOLS: Final = ("ssh", "console")
 SIZE_CHANGES: Final = range(-1000, 1001)
 
 
-@dataclass(frozen=True, slots=True)
-class Hex:
-    """A random number, written with this many hexadecimal digits."""
-
-    digits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A detail that is a JSON number: the variable of this name."""
-
-    variable: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One template: three fixed words, and details that are drawn.
-
-    Attributes:
-        event_type: the same in all its events, like the next two.
-        severity: how bad an event is.
-        action_result: how the action ended.
-        details: in order; in texts, `${name}` stands for one of `variables` or for the event's own `user`, `host`,
-            `client_ip` and `sequence`.
-        variables: what is drawn evenly, once for an event: one of these texts or numbers. A variable that is used twice
-            has the same value in both places.
-    """
-
-    event_type: str
-    severity: str
-    action_result: str
-    details: Mapping[str, str | Number]
-    variables: Mapping[str, Sequence[str] | range | Hex] = field(default_factory=dict)
-
-
 BUILT_IN: Final[Mapping[str, Shape]] = MappingProxyType(
     {
         "user_login_failure": Shape(
@@ -74,14 +42,14 @@ BUILT_IN: Final[Mapping[str, Shape]] = MappingProxyType(
             "WARNING",
             "FAILURE",
             {"reason": "Incorrect password", "ip_address": "${client_ip}", "protocol": "${protocol}"},
-            {"protocol": PROTOCOLS},
+            {"client_ip": CLIENT_ADDRESSES, "protocol": PROTOCOLS},
         ),
         "user_login_success": Shape(
             "user_login",
             "INFO",
             "SUCCESS",
             {"ip_address": "${client_ip}", "protocol": "${protocol}"},
-            {"protocol": PROTOCOLS},
+            {"client_ip": CLIENT_ADDRESSES, "protocol": PROTOCOLS},
         ),
         "sudo_command": Shape(
             "sudo_command",
@@ -98,7 +66,7 @@ BUILT_IN: Final[Mapping[str, Shape]] = MappingProxyType(
                 "resource": "${file}",
                 "old_checksum": "${old}",
                 "new_checksum": "${new}",
-                "size_change_bytes": Number("size_change"),
+                "size_change_bytes": Variable("size_change"),
             },
             {"file": FILES, "old": Hex(8), "new": Hex(8), "size_change": SIZE_CHANGES},
         ),
@@ -129,3 +97,16 @@ BUILT_IN: Final[Mapping[str, Shape]] = MappingProxyType(
         ),
     }
 )
+
+
+def shape_of(event_type: EventType) -> Shape:
+    """A type of the user's own; its `resource`, if it has one, comes first in the details, as in the seed's."""
+    resource = {} if event_type.resource is None else {"resource": event_type.resource}
+    details = {**resource, **event_type.details, **resource}
+    return Shape(
+        event_type.wire_event_type,
+        event_type.severity.value,
+        event_type.action_result,
+        details,
+        {"client_ip": CLIENT_ADDRESSES},
+    )

@@ -1,0 +1,66 @@
+"""The canonical event: what happened, to whom, from where, and the details, before a layout writes it.
+
+Its texts may hold variables, so that a kind of event is laid out once and filled for each event. Knows no layout and no
+bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+
+# Named tuples, because orjson refuses them: it would write a dataclass as an object.
+class Variable(NamedTuple):
+    """A value that is known only when an event is made. On its own, outside of a pattern, it is a number."""
+
+    name: str
+
+
+class Pattern(NamedTuple):
+    """A text that holds variables."""
+
+    pieces: tuple[str | Variable, ...]
+
+
+Value: TypeAlias = "str | int | float | bool | Variable | Pattern | Mapping[str, Value] | Sequence[Value] | None"
+"""What JSON can express, and room for it."""
+
+EVENT_ID: Final = Variable("event_id")
+TIMESTAMP: Final = Variable("timestamp")
+HOST: Final = Variable("host")
+USER: Final = Variable("user")
+SEQUENCE: Final = Variable("sequence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanonicalEvent:
+    """One event, or all events of a kind when its texts hold variables.
+
+    Attributes:
+        event_id: new for each event, like `timestamp`. Only the layout knows how a time is written.
+        details: further facts, in order.
+        more: further fields of an event posted by hand, in order; they may name a `resource` and a `client_ip`.
+    """
+
+    event_id: Variable = EVENT_ID
+    timestamp: Variable = TIMESTAMP
+    source_service: str
+    server_hostname: str | Pattern
+    event_type: str
+    severity: str
+    user_id: str | Pattern
+    action_result: str
+    details: Mapping[str, Value]
+    more: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def resource(self) -> Value:
+        """What was acted upon, None when nothing is named; the platform's consumers read no details."""
+        return self.more.get("resource", self.details.get("resource"))
+
+    @property
+    def client_ip(self) -> Value:
+        """Where it came from, None when no address is named."""
+        return self.more.get("client_ip", self.details.get("ip_address"))
