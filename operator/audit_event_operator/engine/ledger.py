@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import accumulate
 
 from audit_event_operator.resource.status import Progress
 
@@ -58,6 +60,16 @@ class Histogram:
         """Count `times` observations of the same duration."""
         self.counts[bisect_left(self.bounds, seconds)] += times
         self.sum_seconds += seconds * times
+
+    def copy(self) -> Histogram:
+        """The observations so far."""
+        copied = Histogram(self.bounds)
+        copied.counts, copied.sum_seconds = list(self.counts), self.sum_seconds
+        return copied
+
+    def cumulative(self) -> Iterator[tuple[str, int]]:
+        """How many observations were at most each bound, the last one `+Inf`."""
+        return zip((*map(str, self.bounds), "+Inf"), accumulate(self.counts), strict=True)
 
 
 CONFIRM_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

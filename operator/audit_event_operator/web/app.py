@@ -22,7 +22,7 @@ from audit_event_operator.web.body import BODY_LIMIT_BYTES, READ_SECONDS
 from audit_event_operator.web.generators import Generators
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.exposition import Exposition
-from audit_event_operator.web.metrics.sample import Sampler
+from audit_event_operator.web.metrics.families import Sources
 from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
 from audit_event_operator.web.posting import MakingOfEvents, Posting
 from audit_event_operator.web.probes import Probes
@@ -75,7 +75,7 @@ class Applications:
 def build_applications(site: Site) -> Applications:
     """Both applications over one set of counters; nothing listens yet."""
     http = HttpCounts(SERVED)
-    exposition = Exposition(Sampler(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
+    exposition = Exposition(Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
     probes, generators = Probes(site.fleet, site.health_checks), Generators(site.fleet, site.health_checks)
     making = MakingOfEvents(site.rng, site.wall_ns, site.entropy)
     posting = Posting(site.submissions, site.authorizer, making, read_seconds=site.read_seconds)

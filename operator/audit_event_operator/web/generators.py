@@ -63,13 +63,13 @@ class Generators:
 
     def __init__(self, fleet: Fleet, health_checks: HealthChecks) -> None:
         self._fleet = fleet
-        self._vital = health_checks
+        self._health_checks = health_checks
 
     async def list(self, request: web.Request) -> web.Response:
         """All resources, by namespace and name; with `?fields=a,b` as a table of those."""
         fields = _fields(request)
         gzipped = gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-        leader, snapshots = self._vital.leader(), self._fleet.snapshots()
+        leader, snapshots = self._health_checks.leader(), self._fleet.snapshots()
         body = await asyncio.to_thread(_render, snapshots, fields, leader, gzipped)
         headers = {hdrs.VARY: hdrs.ACCEPT_ENCODING} | ({hdrs.CONTENT_ENCODING: "gzip"} if gzipped else {})
         return web.Response(body=body, headers=headers, content_type="application/json")

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
-from audit_event_operator.engine.snapshot import Snapshot
+from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
 from audit_event_operator.web.answers import error_answer, json_answer
 from audit_event_operator.web.ports import HealthChecks
 
@@ -19,36 +19,38 @@ class Probes:
 
     def __init__(self, fleet: Fleet, health_checks: HealthChecks) -> None:
         self._fleet = fleet
-        self._vital = health_checks
+        self._health_checks = health_checks
 
     async def livez(self, _: web.Request) -> web.Response:
         """Whether the process should go on living."""
-        return _checked(self._vital.livez())
+        return _checked(self._health_checks.livez())
 
     async def readyz(self, _: web.Request) -> web.Response:
         """Whether it has begun its work and is not ending."""
-        return _checked(self._vital.readyz())
+        return _checked(self._health_checks.readyz())
 
     async def healthz(self, request: web.Request) -> web.Response:
         """Whether events are getting through; 503 when they are not."""
-        health = health_of(self._fleet)
+        snapshots = self._fleet.snapshots()
+        health = health_of(self._fleet, snapshots)
+        up, states = health.rabbitmq_connected, health.states
         content: dict[str, Any] = {
-            "status": "healthy" if health.healthy else "unhealthy",
-            "rabbitmq_connected": health.rabbitmq_connected,
+            "status": "healthy" if up else "unhealthy",
+            "rabbitmq_connected": up,
             "generators": {
                 "total": health.total,
-                "active": health.active,
+                "active": states.get(GeneratorState.ACTIVE, 0),
                 "connected": health.connected,
-                "suspended": health.suspended,
-                "failing": health.failing,
+                "suspended": states.get(GeneratorState.SUSPENDED, 0),
+                "failing": states.get(GeneratorState.FAILING, 0),
             },
         }
-        leader = self._vital.leader()
+        leader = self._health_checks.leader()
         if leader is not None:
             content["leader"] = leader
         if request.query.get("verbose", "").lower() in {"1", "true"}:
-            content["rows"] = [_row(each) for each in self._fleet.snapshots()]
-        return json_answer(content, HTTPStatus.OK if health.healthy else HTTPStatus.SERVICE_UNAVAILABLE)
+            content["rows"] = [_row(each) for each in snapshots]
+        return json_answer(content, HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _checked(failing: list[str]) -> web.Response:

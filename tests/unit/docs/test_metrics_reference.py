@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.cluster.api.counts import Kind, Result
-from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
-from audit_event_operator.engine.snapshot import GeneratorState
-from audit_event_operator.web.metrics.families import families
-from audit_event_operator.web.metrics.sample import CONNECTION_STATES, HistogramSample, Sample
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.web.app import build_labels
+from audit_event_operator.web.http_counts import HttpCounts
+from audit_event_operator.web.metrics.families import Moment, Sources, families, look
+from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from support.doubles.fleet import make_snapshot
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
@@ -54,36 +56,23 @@ histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_
 ```
 """
 
-HISTOGRAM = HistogramSample((1.0,), (0, 0), 0.0)
 
-
-def a_sample() -> Sample:
+def a_moment() -> Moment:
     """A scrape in which no family is empty, so that each shows its labels."""
+    totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
+    totals.count_generated("user_login", "prod-web-01", "FAILURE")
     snapshot = make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    return Sample(
-        resources=(snapshot,),
-        connected=True,
-        leader=True,
-        generated_by_label={("user_login", "prod-web-01", "FAILURE"): 1},
-        label_overflow=0,
-        published=1,
-        failed=0,
-        generators=dict.fromkeys(map(str, GeneratorState), 0),
-        dropped=dict.fromkeys(map(str, DropReason), 0),
-        skipped=dict.fromkeys(map(str, SkipReason), 0),
-        attempts=dict.fromkeys(map(str, Outcome), 0),
-        confirm_seconds=HISTOGRAM,
-        schedule_lag_seconds=HISTOGRAM,
-        loop_lag_seconds=HISTOGRAM,
-        broker_connections=dict.fromkeys(CONNECTION_STATES, 0),
-        broker_connects=dict.fromkeys(map(str, ConnectResult), 0),
-        reconciles=dict.fromkeys(("applied", "rejected", "discarded", "ignored", "error"), 0),
-        api_writes={(str(kind), str(result)): 0 for kind in Kind for result in Result},
-        apiserver_last_success_unix_seconds=1.0,
-        http_requests={("/healthz", "GET", 200): 1},
-        http_seconds={"/healthz": HISTOGRAM},
-        build={"version": "", "revision": "", "python_version": ""},
+    fleet = SimpleNamespace(
+        totals=totals, running=True, default_stream=None, series=lambda: [snapshot], uids=lambda: {snapshot.uid}
     )
+    results = dict.fromkeys(map(str, ConnectResult), 0)
+    source = SourceCounts(
+        reconciles=lambda: dict.fromkeys(("applied", "rejected", "discarded", "ignored", "error"), 0),
+        api_writes=lambda: {(str(kind), str(result)): 0 for kind in Kind for result in Result},
+        apiserver_last_success_unix_seconds=lambda: 1.0,
+    )
+    brokers = SimpleNamespace(connections=dict, connect_results=lambda: results)
+    return look(Sources(fleet, brokers, HealthChecks(), source, http, build_labels()))  # type: ignore[arg-type]
 
 
 # Labels with a fixed set of words, all of which a sample holds.
@@ -91,7 +80,7 @@ WORDS = {"state", "reason", "outcome", "result", "kind"}
 
 
 def render() -> str:
-    text, left = HEAD, list(families(a_sample()))
+    text, left = HEAD, list(families(a_moment()))
     for title, prefix in PARTS:
         text += f"\n## {title}\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n"
         for family in [each for each in left if each.name.startswith(prefix) and part_of(each) == prefix]:

@@ -14,8 +14,7 @@ from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import build_applications
 from audit_event_operator.web.http_counts import HttpCounts
-from audit_event_operator.web.metrics.families import families
-from audit_event_operator.web.metrics.sample import Sampler
+from audit_event_operator.web.metrics.families import Sources, families, look
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 EACH = "audit_event_operator_generator_"
@@ -378,13 +377,14 @@ def test_a_sample_is_not_touched_by_what_comes_after(backend, a_snapshot):
     backend.fleet.live = [a_snapshot()]
     totals = backend.fleet.totals
     site = backend.site()
-    sample = Sampler(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build).take()
-    before = repr(sample)
+    sources = Sources(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build)
+    moment = look(sources)
+    before = repr(moment)
     totals.count_generated("a", "b", "c")
     totals.dropped[DropReason.OVERSIZE] += 1
     totals.confirm_seconds.observe(1.0)
     backend.reconciles["applied"] += 1
     backend.api_writes["status", "ok"] += 1
     backend.fleet.live.clear()
-    assert repr(sample) == before
-    assert list(families(sample))
+    assert repr(moment) == before
+    assert list(families(moment))

@@ -1,4 +1,4 @@
-"""Answers a scrape: sample on the loop, text in a thread. Ten thousand resources must not hold up a single tick."""
+"""Answers a scrape: numbers on the loop, text in a thread. Ten thousand resources must not hold up a single tick."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from audit_event_operator.web.metrics.families import families
-from audit_event_operator.web.metrics.sample import Sample, Sampler
+from audit_event_operator.web.metrics.families import Moment, Sources, families, look
 
 _GZIP_LEVEL: Final = 1
 
@@ -31,8 +30,8 @@ class Page:
 class Exposition:
     """Renders metrics; one scrape at a time, so that many scrapers cost no more than one after the other."""
 
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
         self._turn = asyncio.Lock()
         self._about_process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._about_process)
@@ -47,25 +46,25 @@ class Exposition:
             accept_encoding: the Accept-Encoding header.
         """
         async with self._turn:
-            sample = self._sampler.take()
-            return await asyncio.to_thread(self._render, sample, accept, gzip_accepted(accept_encoding))
+            moment = look(self._sources)
+            return await asyncio.to_thread(self._render, moment, accept, gzip_accepted(accept_encoding))
 
-    def _render(self, sample: Sample, accept: str, gzipped: bool) -> Page:
+    def _render(self, moment: Moment, accept: str, gzipped: bool) -> Page:
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # prometheus_client raises on versions that are no numbers
             encode, content_type = choose_encoder("")
-        body = encode(_Moment(sample, self._about_process))
+        body = encode(_Scrape(moment, self._about_process))
         return Page(gzip.compress(body, _GZIP_LEVEL) if gzipped else body, content_type, gzipped)
 
 
-class _Moment(Collector):
-    """A registry of one sample and what the client library knows of the process."""
+class _Scrape(Collector):
+    """A registry of one moment and what the client library knows of the process."""
 
-    def __init__(self, sample: Sample, about_process: CollectorRegistry) -> None:
-        self._sample = sample
+    def __init__(self, moment: Moment, about_process: CollectorRegistry) -> None:
+        self._moment = moment
         self._about_process = about_process
 
     def collect(self) -> Iterator[Metric]:
-        yield from families(self._sample)
+        yield from families(self._moment)
         yield from self._about_process.collect()

@@ -1,273 +1,216 @@
-"""Metric families made of a sample: names, labels and help texts are the product's contract. Pure; runs in a thread."""
+"""Every metric family in one table: name, labels, help text and where its numbers are. The product's contract.
+
+Numbers are read in one turn of the loop, so that sums add up within a scrape; families are built from them in a thread.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from audit_event_operator.engine.snapshot import Snapshot
-from audit_event_operator.web.metrics.sample import HistogramSample, Sample
+from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.health import Health, health_of
+from audit_event_operator.engine.ledger import DropReason, Histogram, Outcome, SkipReason, Totals
+from audit_event_operator.engine.ports import Brokers
+from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
+from audit_event_operator.web.http_counts import HttpCounts
+from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
-_SEED: Final = "audit_event_generator_"
-_OURS: Final = "audit_event_operator_"
-_EACH: Final = "audit_event_operator_generator_"
-_RESOURCE_LABELS: Final = ("generator_namespace", "generator")
+SEED: Final = "audit_event_generator_"
+OURS: Final = "audit_event_operator_"
+EACH: Final = "audit_event_operator_generator_"
+COUNTER, GAUGE, HISTOGRAM = CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+CONNECTION_STATES: Final = ("connecting", "connected", "blocked", "failing")
+
+Labels = tuple[str, ...]
+Rows = Mapping[Any, Any]
+"""Values by their labels: a word where a family has one label, a tuple where it has several, `()` where it has none."""
 
 
-def families(sample: Sample) -> Iterator[Metric]:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the numbers are."""
+
+    fleet: Fleet
+    brokers: Brokers
+    health_checks: HealthChecks
+    source: SourceCounts
+    http: HttpCounts
+    build: Mapping[str, str]
+
+
+class Look(NamedTuple):
+    """What families of the whole operator are read from."""
+
+    sources: Sources
+    totals: Totals
+    health: Health
+
+
+class Family(NamedTuple):
+    """One family of the whole operator; `read` copies its numbers and is called on the loop."""
+
+    kind: Callable[..., Any]
+    name: str
+    labels: Labels
+    read: Callable[[Look], Rows]
+    text: str
+
+
+class Moment(NamedTuple):
+    """The numbers of one scrape."""
+
+    families: list[tuple[Family, Rows]]
+    resources: list[Snapshot]
+
+
+def look(sources: Sources) -> Moment:
+    """Read all numbers. Call it on the event loop: nothing changes meanwhile."""
+    fleet, resources = sources.fleet, sources.fleet.series()
+    live_uids = fleet.uids()
+    health = health_of(fleet, [each for each in resources if each.uid in live_uids])
+    seen = Look(sources, fleet.totals, health)
+    return Moment([(family, family.read(seen)) for family in FAMILIES], resources)
+
+
+def families(moment: Moment) -> Iterator[Metric]:
     """All families of one scrape."""
-    yield from _seed_families(sample)
-    yield from _resource_families(sample.resources)
-    yield from _event_families(sample)
-    yield from _outside_families(sample)
-    yield from _process_families(sample)
+    for family, rows in moment.families:
+        yield _filled(family.kind(family.name, family.text, labels=family.labels), rows.items())
+    names = [(each.ref.namespace, each.ref.name) for each in moment.resources]
+    for kind, name, value, text in PER_RESOURCE:
+        series = kind(EACH + name, text, labels=RESOURCE_LABELS)
+        yield _filled(series, zip(names, map(value, moment.resources), strict=True))
+    info = GaugeMetricFamily(EACH + "info", INFO, labels=(*RESOURCE_LABELS, "queue", "broker"))
+    for labels, each in zip(names, moment.resources, strict=True):
+        info.add_metric((*labels, _printable(each.facts.destination), _printable(each.facts.broker)), 1)
+    yield info
 
 
-# -- the four of the service this one replaces -------------------------------------------------------------------------
+def _filled(family: Any, rows: Iterable[tuple[Any, Any]]) -> Metric:
+    for key, value in rows:
+        labels = (key,) if isinstance(key, str) else tuple(map(str, key))
+        if isinstance(value, Histogram):
+            family.add_metric(labels, buckets=list(value.cumulative()), sum_value=value.sum_seconds)
+        else:
+            family.add_metric(labels, value)
+    return family  # type: ignore[no-any-return]
 
 
-def _seed_families(sample: Sample) -> Iterator[Metric]:
-    events = CounterMetricFamily(
-        f"{_SEED}events_total",
-        "Audit events generated or posted. At most 2000 label sets; above that all three labels say 'other'.",
-        labels=("event_type", "server_hostname", "action_result"),
-    )
-    for labels, count in _readable(sample.generated_by_label).items():
-        events.add_metric(labels, count)
-    yield events
-    yield CounterMetricFamily(
-        f"{_SEED}published_success_total",
-        "Audit events that the broker confirmed.",
-        sample.published,
-    )
-    yield CounterMetricFamily(
-        f"{_SEED}published_failure_total",
-        "Attempts to publish that ended with a nack, a return or an unknown outcome, and posts answered with 503. "
-        "A failed attempt is usually repeated: this does not count lost events.",
-        sample.failed,
-    )
-    yield GaugeMetricFamily(
-        f"{_SEED}rabbitmq_connection_status",
-        "1 when events get through, 0 when not; the same word as /healthz: the default broker's connection, or without a "
-        "default broker whether any active generator is connected.",
-        int(sample.connected),
-    )
+def _words(words: Iterable[str], counts: Mapping[Any, int]) -> Rows:
+    """Counts of a fixed set of words, those without any included."""
+    return {str(word): counts.get(word, 0) for word in words}
 
 
-def _readable(counts: Mapping[tuple[str, str, str], int]) -> dict[tuple[str, ...], int]:
+def _alone(value: float | Histogram) -> Rows:
+    return {(): value}
+
+
+def _readable(counts: Mapping[tuple[str, str, str], int]) -> Rows:
     """Replace what a text format cannot carry (control characters, lone surrogates); what falls together adds up."""
-    readable: dict[tuple[str, ...], int] = {}
+    readable: dict[Labels, int] = {}
     for labels, count in counts.items():
-        key = tuple(label if label.isprintable() else _printable(label) for label in labels)
+        key = tuple(map(_printable, labels))
         readable[key] = readable.get(key, 0) + count
     return readable
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-# -- exactly twelve per resource ---------------------------------------------------------------------------------------
-
-
-_COUNTERS: Final[tuple[tuple[str, str, Callable[[Snapshot], float]], ...]] = (
-    (
-        "events_generated_total",
-        "Audit events of this generator, posted ones included; always published + dropped + buffered + in flight.",
-        lambda each: each.counts.generated,
-    ),
-    ("events_published_total", "Audit events that the broker confirmed.", lambda each: each.counts.published),
-    (
-        "events_dropped_total",
-        "Audit events that ended unpublished; audit_event_operator_events_dropped_total has the reasons.",
-        lambda each: each.counts.dropped,
-    ),
-    ("events_retried_total", "Second and later attempts to publish an event.", lambda each: each.counts.retried),
-    (
-        "events_skipped_total",
-        "Events that were due but never generated; audit_event_operator_events_skipped_total has the reasons.",
-        lambda each: each.counts.skipped,
-    ),
+# fmt: off
+FAMILIES: Final = (
+    # The four of the service that this one replaces.
+    Family(COUNTER, f"{SEED}events_total", ("event_type", "server_hostname", "action_result"),
+           lambda of: _readable(of.totals.generated_by_label),
+           "Audit events generated or posted. At most 2000 label sets; above that all three labels are 'other'."),
+    Family(COUNTER, f"{SEED}published_success_total", (), lambda of: _alone(of.totals.published),
+           "Audit events that the broker confirmed."),
+    Family(COUNTER, f"{SEED}published_failure_total", (), lambda of: _alone(of.totals.failed),
+           "Attempts to publish that ended with a nack, a return or an unknown outcome, and posts answered with 503. A "
+           "failed attempt is usually repeated: this does not count lost events."),
+    Family(GAUGE, f"{SEED}rabbitmq_connection_status", (), lambda of: _alone(int(of.health.rabbitmq_connected)),
+           "1 when events get through, 0 when not, as /healthz tells: the default broker's connection, or without a "
+           "default broker whether any active generator is connected."),
+    # Events of the whole operator.
+    Family(GAUGE, f"{OURS}generators", ("state",), lambda of: _words(GeneratorState, of.health.states),
+           "Resources by what they do: active (publishing or trying to), suspended, completed, failing (needs the user)."),
+    Family(COUNTER, f"{OURS}events_dropped_total", ("reason",), lambda of: _words(DropReason, of.totals.dropped),
+           "Audit events that ended unpublished, by reason."),
+    Family(COUNTER, f"{OURS}events_skipped_total", ("reason",), lambda of: _words(SkipReason, of.totals.skipped),
+           "Events that were due but never generated, by reason: buffer_full (the broker is slower than the rate), late "
+           "(the moment had passed), global_budget (all buffers together are full), rate_limited (a cap of the "
+           "operator)."),
+    Family(COUNTER, f"{OURS}publish_attempts_total", ("outcome",), lambda of: _words(Outcome, of.totals.attempts),
+           "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue), unknown (the "
+           "connection ended before the confirm)."),
+    Family(HISTOGRAM, f"{OURS}publish_confirm_seconds", (), lambda of: _alone(of.totals.confirm_seconds.copy()),
+           "Time from writing an event to the broker's confirm."),
+    Family(HISTOGRAM, f"{OURS}schedule_lag_seconds", (), lambda of: _alone(of.totals.schedule_lag_seconds.copy()),
+           "How much later than due a tick generated its events."),
+    Family(HISTOGRAM, f"{OURS}event_loop_lag_seconds", (), lambda of: _alone(of.totals.loop_lag_seconds.copy()),
+           "How much later than asked the event loop woke up, ten times a second."),
+    # Brokers and the API server.
+    Family(GAUGE, f"{OURS}broker_connections", ("state",),
+           lambda of: dict.fromkeys(CONNECTION_STATES, 0) | of.sources.brokers.connections(),
+           "Connections to brokers by state: connecting, connected, blocked (short of memory or disk), failing."),
+    Family(COUNTER, f"{OURS}broker_connects_total", ("result",), lambda of: dict(of.sources.brokers.connect_results()),
+           "Attempts to connect to a broker, by result."),
+    Family(COUNTER, f"{OURS}reconcile_total", ("result",), lambda of: dict(of.sources.source.reconciles()),
+           "Changes of resources that were handled, by result."),
+    Family(COUNTER, f"{OURS}api_writes_total", ("kind", "result"), lambda of: dict(of.sources.source.api_writes()),
+           "Writes to the Kubernetes API server, by kind of object and result."),
+    Family(GAUGE, f"{OURS}apiserver_last_success_timestamp_seconds", (),
+           lambda of: {} if (last := of.sources.source.apiserver_last_success_unix_seconds()) is None else _alone(last),
+           "Unix time of the API server's last answer; absent without a cluster."),
+    # This process.
+    Family(GAUGE, f"{OURS}leader", (), lambda of: _alone(int(of.sources.health_checks.leader() is not False)),
+           "1 when this process does the work, 0 while it stands by; always 1 without a cluster."),
+    Family(COUNTER, f"{OURS}http_requests_total", ("route", "method", "code"), lambda of: dict(of.sources.http.requests),
+           "HTTP requests answered, by route template, method and status code."),
+    Family(HISTOGRAM, f"{OURS}http_request_duration_seconds", ("route",),
+           lambda of: {route: seconds.copy() for route, seconds in of.sources.http.seconds.items()},
+           "Time to answer an HTTP request, by route template."),
+    Family(COUNTER, f"{OURS}label_overflow_total", (), lambda of: _alone(of.totals.label_overflow),
+           "Audit events that audit_event_generator_events_total counts as 'other' because it has reached its label "
+           "sets."),
+    Family(GAUGE, f"{OURS}build_info", ("version", "revision", "python_version"),
+           lambda of: {tuple(of.sources.build.values()): 1},
+           "Always 1; tells what is running."),
 )
 
-_GAUGES: Final[tuple[tuple[str, str, Callable[[Snapshot], float]], ...]] = (
-    (
-        "events_buffered",
-        "Audit events generated and waiting to be written to the broker.",
-        lambda each: each.counts.buffered,
-    ),
-    (
-        "events_in_flight",
-        "Audit events written to the broker and not confirmed yet.",
-        lambda each: each.counts.in_flight,
-    ),
-    (
-        "target_events_per_second",
-        "Events per second asked for, within the operator's caps; 0 while nothing is due (suspended, completed).",
-        lambda each: float(each.facts.target_rate),
-    ),
-    ("interval_seconds", "The interval in effect.", lambda each: each.facts.interval_seconds),
-    (
-        "ready",
-        "1 when the resource's Ready condition is True (publishing, suspended on purpose, completed), else 0.",
-        lambda each: int(each.facts.ready.readiness.status == "True"),
-    ),
-    (
-        "last_publish_timestamp_seconds",
-        "Unix time of the last confirm; 0 when there was none yet.",
-        lambda each: 0.0 if each.facts.last_publish_time is None else each.facts.last_publish_time.timestamp(),
-    ),
+# Exactly twelve per resource: these, and `info`.
+RESOURCE_LABELS: Final = ("generator_namespace", "generator")
+INFO: Final = "Always 1; tells which queue and broker a generator publishes to. Empty labels: not known yet."
+PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], float], str], ...]] = (
+    (COUNTER, "events_generated_total", lambda each: each.counts.generated,
+     "Audit events of this generator, posted ones included; always published + dropped + buffered + in flight."),
+    (COUNTER, "events_published_total", lambda each: each.counts.published,
+     "Audit events that the broker confirmed."),
+    (COUNTER, "events_dropped_total", lambda each: each.counts.dropped,
+     "Audit events that ended unpublished; audit_event_operator_events_dropped_total has the reasons."),
+    (COUNTER, "events_retried_total", lambda each: each.counts.retried,
+     "Second and later attempts to publish an event."),
+    (COUNTER, "events_skipped_total", lambda each: each.counts.skipped,
+     "Events that were due but never generated; audit_event_operator_events_skipped_total has the reasons."),
+    (GAUGE, "events_buffered", lambda each: each.counts.buffered,
+     "Audit events generated and waiting to be written to the broker."),
+    (GAUGE, "events_in_flight", lambda each: each.counts.in_flight,
+     "Audit events written to the broker and not confirmed yet."),
+    (GAUGE, "target_events_per_second", lambda each: float(each.facts.target_rate),
+     "Events per second asked for, within the operator's caps; 0 while nothing is due (suspended, completed)."),
+    (GAUGE, "interval_seconds", lambda each: each.facts.interval_seconds,
+     "The interval in effect."),
+    (GAUGE, "ready", lambda each: int(each.facts.ready.readiness.status == "True"),
+     "1 when the resource's Ready condition is True (publishing, suspended on purpose, completed), else 0."),
+    (GAUGE, "last_publish_timestamp_seconds",
+     lambda each: 0.0 if (last := each.facts.last_publish_time) is None else last.timestamp(),
+     "Unix time of the last confirm; 0 when there was none yet."),
 )
-
-
-def _resource_families(resources: Iterable[Snapshot]) -> Iterator[Metric]:
-    rows = [((each.ref.namespace, each.ref.name), each) for each in resources]
-    for name, text, value in _COUNTERS:
-        counter = CounterMetricFamily(_EACH + name, text, labels=_RESOURCE_LABELS)
-        for labels, each in rows:
-            counter.add_metric(labels, value(each))
-        yield counter
-    for name, text, value in _GAUGES:
-        gauge = GaugeMetricFamily(_EACH + name, text, labels=_RESOURCE_LABELS)
-        for labels, each in rows:
-            gauge.add_metric(labels, value(each))
-        yield gauge
-    info = GaugeMetricFamily(
-        f"{_EACH}info",
-        "Always 1; says which queue and broker a generator publishes to. Empty labels: not known yet.",
-        labels=(*_RESOURCE_LABELS, "queue", "broker"),
-    )
-    for labels, each in rows:
-        info.add_metric((*labels, _printable(each.facts.destination), _printable(each.facts.broker)), 1)
-    yield info
-
-
-# -- the whole operator ------------------------------------------------------------------------------------------------
-
-
-def _event_families(sample: Sample) -> Iterator[Metric]:
-    yield _gauge(
-        "generators",
-        "Resources by what they do: active (publishing or trying to), suspended, completed, failing (somebody must mend it).",
-        "state",
-        sample.generators,
-    )
-    yield _counter("events_dropped_total", "Audit events that ended unpublished, by reason.", "reason", sample.dropped)
-    yield _counter(
-        "events_skipped_total",
-        "Events that were due but never generated, by reason: buffer_full (the broker is slower than the rate), late (the "
-        "moment had passed), global_budget (all buffers together are full), rate_limited (a cap of the operator).",
-        "reason",
-        sample.skipped,
-    )
-    yield _counter(
-        "publish_attempts_total",
-        "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue), unknown (the connection "
-        "ended before the confirm).",
-        "outcome",
-        sample.attempts,
-    )
-    yield _histogram(
-        "publish_confirm_seconds",
-        "Time from writing an event to the broker's confirm.",
-        {(): sample.confirm_seconds},
-    )
-    yield _histogram(
-        "schedule_lag_seconds",
-        "How much later than due a tick generated its events.",
-        {(): sample.schedule_lag_seconds},
-    )
-    yield _histogram(
-        "event_loop_lag_seconds",
-        "How much later than asked the event loop woke up, ten times a second.",
-        {(): sample.loop_lag_seconds},
-    )
-
-
-def _outside_families(sample: Sample) -> Iterator[Metric]:
-    yield _gauge(
-        "broker_connections",
-        "Connections to brokers by state: connecting, connected, blocked (short of memory or disk), failing.",
-        "state",
-        sample.broker_connections,
-    )
-    yield _counter(
-        "broker_connects_total", "Attempts to connect to a broker, by result.", "result", sample.broker_connects
-    )
-    yield _counter("reconcile_total", "Changes of resources that were handled, by result.", "result", sample.reconciles)
-    writes = CounterMetricFamily(
-        f"{_OURS}api_writes_total",
-        "Writes to the Kubernetes API server, by kind of object and result.",
-        labels=("kind", "result"),
-    )
-    for labels, count in sample.api_writes.items():
-        writes.add_metric(labels, count)
-    yield writes
-    last_success = GaugeMetricFamily(
-        f"{_OURS}apiserver_last_success_timestamp_seconds",
-        "Unix time of the API server's last answer; absent without a cluster.",
-        labels=(),
-    )
-    if sample.apiserver_last_success_unix_seconds is not None:
-        last_success.add_metric((), sample.apiserver_last_success_unix_seconds)
-    yield last_success
-
-
-def _process_families(sample: Sample) -> Iterator[Metric]:
-    yield GaugeMetricFamily(
-        f"{_OURS}leader",
-        "1 when this process does the work, 0 while it stands by; always 1 without a cluster.",
-        int(sample.leader),
-    )
-    requests = CounterMetricFamily(
-        f"{_OURS}http_requests_total",
-        "HTTP requests answered, by route template, method and status code.",
-        labels=("route", "method", "code"),
-    )
-    for (route, method, code), count in sample.http_requests.items():
-        requests.add_metric((route, method, str(code)), count)
-    yield requests
-    yield _histogram(
-        "http_request_duration_seconds",
-        "Time to answer an HTTP request, by route template.",
-        {(route,): each for route, each in sample.http_seconds.items()},
-        labels=("route",),
-    )
-    yield CounterMetricFamily(
-        f"{_OURS}label_overflow_total",
-        "Audit events that audit_event_generator_events_total counts as 'other' because it has reached its label sets.",
-        sample.label_overflow,
-    )
-    build = GaugeMetricFamily(f"{_OURS}build_info", "Always 1; says what is running.", labels=tuple(sample.build))
-    build.add_metric(tuple(sample.build.values()), 1)
-    yield build
-
-
-def _counter(name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(_OURS + name, text, labels=(label,))
-    for word, count in counts.items():
-        family.add_metric((word,), count)
-    return family
-
-
-def _gauge(name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:
-    family = GaugeMetricFamily(_OURS + name, text, labels=(label,))
-    for word, count in counts.items():
-        family.add_metric((word,), count)
-    return family
-
-
-def _histogram(
-    name: str, text: str, samples: Mapping[tuple[str, ...], HistogramSample], labels: tuple[str, ...] = ()
-) -> Metric:
-    family = HistogramMetricFamily(_OURS + name, text, labels=labels)
-    for values, each in samples.items():
-        buckets, below = [], 0
-        for bound, count in zip((*map(str, each.bounds), "+Inf"), each.counts, strict=True):
-            below += count
-            buckets.append((bound, below))
-        family.add_metric(values, buckets=buckets, sum_value=each.sum_seconds)
-    return family
