@@ -6,7 +6,8 @@ import random
 import sys
 from fractions import Fraction
 
-from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
+from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
+from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals

@@ -1,27 +1,45 @@
-"""What the environment may say, with units, ranges and defaults: the seed service's variables, and our own `AEG_…` ones.
+"""The settings, and the environment variables that set them: the seed service's, and our own `AEG_…` ones.
 
-The environment is a parameter; a `.env` file is read only where the caller names one, and the environment wins over it.
-Credentials never show in a `repr`.
+A variable is a field's name in capitals. Settings that belong together are a value object of the part that uses them, which
+declares their defaults and ranges. The text below a field is its line in docs/settings.md. The environment is a parameter; a
+`.env` file is read only if the caller names one, and the environment wins over it. No `repr` shows a credential.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
+from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.cluster.leadership.gate import LeaseTiming
+from audit_event_operator.cluster.resources.informer import Rhythm
+from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS
+from audit_event_operator.cluster.status.reporter import Pace
+from audit_event_operator.engine.context import MAX_EVENTS_PER_SECOND, EngineTiming
+from audit_event_operator.engine.readiness import Damping
+from audit_event_operator.engine.submissions import POST_SECONDS
+from audit_event_operator.files.environment import SHORTEST_INTERVAL
+from audit_event_operator.resource.durations import Seconds
+from audit_event_operator.resource.names import OPERATOR_NAME
 from audit_event_operator.resource.spec import TLSMode
 
 DEFAULT_RABBITMQ_HOST: Final = "rabbitmq-service"
-SHORTEST_INTERVAL: Final = Fraction(1, 1000)
+
+_SEED: Final = ("rabbitmq_", "app_", "prometheus_", "event_generation_")
+_VARIABLES: Final = {"lease_timing": "AEG_LEASE_{}_SECONDS", "rhythm": "AEG_{}_SECONDS", "pace": "AEG_STATUS_{}"}
+"""What the variables of a group are called, where it is not `AEG_` and the field's name."""
 
 
 class SettingsError(ValueError):
-    """A variable has a value it cannot have; the text names the variable and the allowed range, never a credential."""
+    """A variable has a value that it cannot have. The text names the variable and its range, never a credential."""
 
 
 def _names(value: object) -> object:
@@ -42,303 +60,142 @@ def _not_negative(value: Fraction) -> Fraction:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Rate = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
 SeedInterval = Annotated[Fraction, BeforeValidator(_fraction), AfterValidator(_not_negative)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda text: str(text).upper())]
 
 
-class Settings(BaseModel):
-    """All settings; every field's alias is the variable's name, its description what it is for."""
+@dataclass(frozen=True, slots=True, config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True))
+class Settings:
+    """All settings."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, hide_input_in_errors=True)
+    rabbitmq_host: str | None = None
+    """Host of the default broker; in `run` it exists only if this is set."""
+    rabbitmq_port: Annotated[int, Field(ge=1, le=65_535)] = 5672
+    """Port of the default broker."""
+    rabbitmq_user: str = "user"
+    """User of the default broker."""
+    rabbitmq_pass: SecretStr = SecretStr("password")
+    """Password of the default broker."""
+    rabbitmq_queue: Text = "audit_events"
+    """Queue of the default broker: of posted events, and of the generator that standalone makes from the environment."""
+    rabbitmq_vhost: Text = "/"
+    """Virtual host of the default broker."""
+    rabbitmq_tls_mode: TLSMode = TLSMode.AUTO
+    """Auto (TLS iff the port is 5671 or a CA file is given), Verify or Disabled."""
+    rabbitmq_ca_file: Path | None = None
+    """PEM file of the authority that signed the default broker's certificate; unset: the system's."""
+    app_port: Port = 5000
+    """Port of all HTTP routes; 0 takes a free one."""
+    prometheus_port: Port = 8000
+    """Port of /metrics alone; 0 takes a free one."""
+    event_generation_interval_seconds: SeedInterval = Fraction(5)
+    """Seconds between events in standalone; fractions are allowed, 0 means 1 ms."""
 
-    rabbitmq_host: Annotated[
-        str | None,
-        Field(alias="RABBITMQ_HOST", description="Host of the default broker; in `run` it exists only if this is set."),
-    ] = None
-    rabbitmq_port: Annotated[
-        int, Field(alias="RABBITMQ_PORT", ge=1, le=65_535, description="Port of the default broker.")
-    ] = 5672
-    rabbitmq_user: Annotated[str, Field(alias="RABBITMQ_USER", description="User of the default broker.")] = "user"
-    rabbitmq_pass: Annotated[SecretStr, Field(alias="RABBITMQ_PASS", description="Password of the default broker.")] = (
-        SecretStr("password")
-    )
-    rabbitmq_queue: Annotated[
-        str,
-        Field(
-            alias="RABBITMQ_QUEUE",
-            min_length=1,
-            description="Queue of the default broker: of posted events, and of the generator that standalone makes from the environment.",
-        ),
-    ] = "audit_events"
-    rabbitmq_vhost: Annotated[
-        str, Field(alias="RABBITMQ_VHOST", min_length=1, description="Virtual host of the default broker.")
-    ] = "/"
-    rabbitmq_tls_mode: Annotated[
-        TLSMode,
-        Field(
-            alias="RABBITMQ_TLS_MODE",
-            description="Auto (TLS iff the port is 5671 or a CA file is given), Verify or Disabled.",
-        ),
-    ] = TLSMode.AUTO
-    rabbitmq_ca_file: Annotated[
-        Path | None,
-        Field(
-            alias="RABBITMQ_CA_FILE",
-            description="PEM file of the authority that signed the default broker's certificate; unset: the system's.",
-        ),
-    ] = None
-    app_port: Annotated[Port, Field(alias="APP_PORT", description="Port of all HTTP routes; 0 takes a free one.")] = (
-        5000
-    )
-    prometheus_port: Annotated[
-        Port, Field(alias="PROMETHEUS_PORT", description="Port of /metrics alone; 0 takes a free one.")
-    ] = 8000
-    event_interval: Annotated[
-        SeedInterval,
-        Field(
-            alias="EVENT_GENERATION_INTERVAL_SECONDS",
-            description="Seconds between events in standalone; fractions are allowed, 0 means 1 ms.",
-        ),
-    ] = Fraction(5)
+    namespaces: Names = ()
+    """Namespaces to serve, separated by commas; empty: all."""
+    lease_name: str = OPERATOR_NAME
+    """Name of the Lease that the working process holds."""
+    lease_namespace: str | None = None
+    """Namespace of the Lease; unset: the pod's, else the context's."""
+    lease_strict: bool = False
+    """Stop generating when the Lease cannot be renewed because the API server cannot be reached."""
+    identity: str | None = None
+    """Name of this process in the Lease and in status.owner, which no other process may have; unset: the host's name
+    (the pod's) with a random ending."""
+    max_events_per_second: Rate = MAX_EVENTS_PER_SECOND
+    """Most events per second of one generator."""
+    max_events_per_second_per_namespace: Rate | None = None
+    """Most events per second of all generators of one namespace; unset: no limit."""
+    bind_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
+    """Address to listen on."""
+    api_auth: Literal["none", "token", "kubernetes"] = "none"
+    """Who may POST /generate_event: none (anybody), token (bearer of the token file), kubernetes (access review; only in
+    `run`)."""
+    api_token_file: Path | None = None
+    """File with the bearer token; needed by the mode token."""
+    allowed_broker_hosts: Names | None = None
+    """Host suffixes and CIDRs that Secrets may name; unset: in a pod everything but loopback and link-local, elsewhere
+    everything."""
+    default_broker_namespaces: Names = ("*",)
+    """Namespaces whose resources may use the default broker; * means all."""
+    log_format: Literal["plain", "json"] = "plain"
+    """Form of log lines."""
+    log_level: LogLevel = "INFO"
+    """Least severe log lines to write."""
+    journal_file: Path | None = None
+    """File to append one line of JSON to for each attempt's outcome and each drop (ids, never bodies); for tests and
+    investigations, it grows without bound."""
 
-    namespaces: Annotated[
-        Names, Field(alias="AEG_NAMESPACES", description="Namespaces to serve, separated by commas; empty: all.")
-    ] = ()
-    lease_name: Annotated[
-        str, Field(alias="AEG_LEASE_NAME", description="Name of the Lease that the working process holds.")
-    ] = "audit-event-operator"
-    lease_namespace: Annotated[
-        str | None,
-        Field(alias="AEG_LEASE_NAMESPACE", description="Namespace of the Lease; unset: the pod's, else the context's."),
-    ] = None
-    lease_strict: Annotated[
-        bool,
-        Field(
-            alias="AEG_LEASE_STRICT",
-            description="Stop generating when the Lease cannot be renewed because the API server cannot be reached.",
-        ),
-    ] = False
-    identity: Annotated[
-        str | None,
-        Field(
-            alias="AEG_IDENTITY",
-            description="Name of this process in the Lease and in status.owner, which no other process may have; unset: the host's name (the pod's) with a random ending.",
-        ),
-    ] = None
-    max_events_per_second: Annotated[
-        Rate, Field(alias="AEG_MAX_EVENTS_PER_SECOND", description="Most events per second of one generator.")
-    ] = 5_000
-    max_events_per_second_per_namespace: Annotated[
-        Rate | None,
-        Field(
-            alias="AEG_MAX_EVENTS_PER_SECOND_PER_NAMESPACE",
-            description="Most events per second of all generators of one namespace; unset: no limit.",
-        ),
-    ] = None
-    bind_address: Annotated[str, Field(alias="AEG_BIND_ADDRESS", description="Address to listen on.")] = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
-    api_auth: Annotated[
-        Literal["none", "token", "kubernetes"],
-        Field(
-            alias="AEG_API_AUTH",
-            description="Who may POST /generate_event: none (anybody), token (bearer of the token file), kubernetes (access review; only in `run`).",
-        ),
-    ] = "none"
-    api_token_file: Annotated[
-        Path | None,
-        Field(alias="AEG_API_TOKEN_FILE", description="File with the bearer token; needed by the mode token."),
-    ] = None
-    allowed_broker_hosts: Annotated[
-        Names | None,
-        Field(
-            alias="AEG_ALLOWED_BROKER_HOSTS",
-            description="Host suffixes and CIDRs that Secrets may name; unset: in a pod everything but loopback and link-local, elsewhere everything.",
-        ),
-    ] = None
-    default_broker_namespaces: Annotated[
-        Names,
-        Field(
-            alias="AEG_DEFAULT_BROKER_NAMESPACES",
-            description="Namespaces whose resources may use the default broker; * means all.",
-        ),
-    ] = ("*",)
-    log_format: Annotated[Literal["plain", "json"], Field(alias="AEG_LOG_FORMAT", description="Form of log lines.")] = (
-        "plain"
-    )
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-        BeforeValidator(lambda text: str(text).upper()),
-        Field(alias="AEG_LOG_LEVEL", description="Least severe log lines to write."),
-    ] = "INFO"
-    journal_file: Annotated[
-        Path | None,
-        Field(
-            alias="AEG_JOURNAL_FILE",
-            description="File to append one line of JSON to for each attempt's outcome and each drop (ids, never bodies); for tests and investigations, it grows without bound.",
-        ),
-    ] = None
+    broker_timing: Timing = Timing()
+    damping: Damping = Damping()
+    engine_timing: EngineTiming = EngineTiming()
+    shutdown_drain_seconds: Seconds = 20
+    """How long SIGTERM lets generators drain."""
+    post_seconds: Seconds = POST_SECONDS
+    """How long POST /generate_event waits for the broker's confirm."""
+    rhythm: Rhythm = Rhythm()
+    pace: Pace = Pace()
+    event_repeat_seconds: Seconds = SAME_REASON_SECONDS
+    """Least time between two Kubernetes Events of one resource and reason."""
+    lease_timing: LeaseTiming = LeaseTiming()
 
-    connect_seconds: Annotated[
-        Seconds,
-        Field(alias="AEG_CONNECT_SECONDS", description="Deadline of one connection attempt, name look-up included."),
-    ] = 20
-    rpc_seconds: Annotated[
-        Seconds, Field(alias="AEG_RPC_SECONDS", description="Deadline of one answer by a broker.")
-    ] = 20
-    confirm_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_CONFIRM_SECONDS",
-            description="Age of the oldest unconfirmed event at which the connection is given up.",
-        ),
-    ] = 60
-    heartbeat_seconds: Annotated[
-        int, Field(alias="AEG_HEARTBEAT_SECONDS", ge=1, le=600, description="AMQP heartbeat.")
-    ] = 15
-    backoff_min_seconds: Annotated[
-        Seconds, Field(alias="AEG_BACKOFF_MIN_SECONDS", description="First wait before connecting again.")
-    ] = 1
-    backoff_max_seconds: Annotated[
-        Seconds, Field(alias="AEG_BACKOFF_MAX_SECONDS", description="Longest wait before connecting again.")
-    ] = 30
-    slow_retry_min_seconds: Annotated[
-        Seconds, Field(alias="AEG_SLOW_RETRY_MIN_SECONDS", description="First wait where only the user can mend it.")
-    ] = 30
-    slow_retry_max_seconds: Annotated[
-        Seconds, Field(alias="AEG_SLOW_RETRY_MAX_SECONDS", description="Longest wait where only the user can mend it.")
-    ] = 300
-    secret_failing_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_SECRET_FAILING_SECONDS",
-            description="Longest time between two readings of a Secret while its broker fails.",
-        ),
-    ] = 30
-    secret_connected_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_SECRET_CONNECTED_SECONDS",
-            description="Time between two readings of a Secret while its broker is connected.",
-        ),
-    ] = 300
-    unreachable_seconds: Annotated[
-        Seconds,
-        Field(alias="AEG_UNREACHABLE_SECONDS", description="How long a broker must be away before Ready turns False."),
-    ] = 30
-    blocked_seconds: Annotated[
-        Seconds,
-        Field(alias="AEG_BLOCKED_SECONDS", description="How long a broker must block before Ready turns False."),
-    ] = 30
-    backpressure_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_BACKPRESSURE_SECONDS", description="How long events must be skipped before Ready turns False."
-        ),
-    ] = 60
-    target_drain_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_TARGET_DRAIN_SECONDS", description="How long a changed queue or broker drains to the old one."
-        ),
-    ] = 5
-    deletion_grace_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_DELETION_GRACE_SECONDS",
-            description="How long written events of a deleted resource may still be confirmed.",
-        ),
-    ] = 5
-    shutdown_drain_seconds: Annotated[
-        Seconds, Field(alias="AEG_SHUTDOWN_DRAIN_SECONDS", description="How long SIGTERM lets generators drain.")
-    ] = 20
-    start_spread_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_START_SPREAD_SECONDS",
-            description="Over how long first ticks are spread when the process takes over.",
-        ),
-    ] = 5
-    departed_series_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_DEPARTED_SERIES_SECONDS",
-            description="How long the series of a deleted resource are still exported.",
-        ),
-    ] = 60
-    post_seconds: Annotated[
-        Seconds,
-        Field(alias="AEG_POST_SECONDS", description="How long POST /generate_event waits for the broker's confirm."),
-    ] = 2
-    resync_seconds: Annotated[
-        Seconds,
-        Field(alias="AEG_RESYNC_SECONDS", description="Time between two lists that find what the watch missed."),
-    ] = 60
-    crd_poll_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_CRD_POLL_SECONDS",
-            description="Time between two looks for the CustomResourceDefinition until it is served.",
-        ),
-    ] = 5
-    status_counter_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_STATUS_COUNTER_SECONDS", description="Least time between two writes of one resource's counters."
-        ),
-    ] = 30
-    event_repeat_seconds: Annotated[
-        Seconds,
-        Field(
-            alias="AEG_EVENT_REPEAT_SECONDS",
-            description="Least time between two Kubernetes Events of one resource and reason.",
-        ),
-    ] = 600
-    lease_duration_seconds: Annotated[
-        int,
-        Field(
-            alias="AEG_LEASE_DURATION_SECONDS",
-            ge=1,
-            le=3600,
-            description="How long the Lease stands without being renewed.",
-        ),
-    ] = 15
-    lease_renew_seconds: Annotated[
-        Seconds, Field(alias="AEG_LEASE_RENEW_SECONDS", description="Deadline of the holder's renewal.")
-    ] = 10
-    lease_retry_seconds: Annotated[
-        Seconds,
-        Field(alias="AEG_LEASE_RETRY_SECONDS", description="Time between two tries to take or renew the Lease."),
-    ] = 2
+
+def variables() -> dict[str, tuple[str, ...]]:
+    """Each variable, with the way to its field: the field's name in `Settings`, or the group's name and the field's.
+
+    Of a group, the fields with a range are settings; the others are constants.
+    """
+    ways: dict[str, tuple[str, ...]] = {}
+    for field in fields(Settings):
+        if is_dataclass(field.default):
+            pattern = _VARIABLES.get(field.name, "AEG_{}")
+            hints = get_type_hints(type(field.default), include_extras=True)
+            ways |= {
+                pattern.format(name.upper()): (field.name, name)
+                for name, hint in hints.items()
+                if hasattr(hint, "__metadata__")
+            }
+        else:
+            ways[("" if field.name.startswith(_SEED) else "AEG_") + field.name.upper()] = (field.name,)
+    return ways
 
 
 def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> tuple[Settings, list[str]]:
-    """Read the settings; also the sentences of warning that go with them.
+    """Read the settings; also the warnings that go with them, as sentences. An empty variable counts as unset.
 
     Args:
         environ: the environment; it wins over the file.
-        dotenv: a `.env` file to read if it is there.
+        dotenv: a `.env` file to read if it exists.
 
     Raises:
         SettingsError: a value is out of range; the text names every such variable.
     """
     from_file = dotenv_values(dotenv, interpolate=False) if dotenv is not None and dotenv.is_file() else {}
-    known = {field.alias for field in Settings.model_fields.values()}
-    values: dict[str, Any] = {name: text for name, text in {**from_file, **environ}.items() if name in known and text}
+    ways = variables()
+    texts = {name: text for name, text in {**from_file, **environ}.items() if name in ways and text}
     warnings = []
-    if str(values.get("RABBITMQ_PORT", "")).startswith("tcp://"):
-        del values["RABBITMQ_PORT"]
+    if texts.get("RABBITMQ_PORT", "").startswith("tcp://"):
+        del texts["RABBITMQ_PORT"]
         warnings.append(
             "RABBITMQ_PORT looks like the variable of a Service named rabbitmq (tcp://…) and is ignored; "
             "set enableServiceLinks: false in the pod."
         )
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        *group, field = ways[name]
+        (values.setdefault(group[0], {}) if group else values)[field] = text
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings(**values)
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(dict(each)) for each in error.errors(include_url=False))) from None
-    if settings.event_interval < SHORTEST_INTERVAL and "EVENT_GENERATION_INTERVAL_SECONDS" in values:
+        names = {way: name for name, way in ways.items()}
+        raise SettingsError("; ".join(_sentence(names, each) for each in error.errors(include_url=False))) from None
+    if settings.event_generation_interval_seconds < SHORTEST_INTERVAL:
         warnings.append("EVENT_GENERATION_INTERVAL_SECONDS is below 0.001; the interval is 1 ms.")
-    if not settings.lease_duration_seconds > settings.lease_renew_seconds > settings.lease_retry_seconds:
+    lease = settings.lease_timing
+    if not lease.duration > lease.renew > lease.retry:
         raise SettingsError(
             "AEG_LEASE_DURATION_SECONDS must be greater than AEG_LEASE_RENEW_SECONDS, and that greater than "
             "AEG_LEASE_RETRY_SECONDS"
@@ -348,7 +205,7 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
     return settings, warnings
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
-    variable = str(error["loc"][0]) if error["loc"] else "settings"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{variable}: {message[:1].lower()}{message[1:]}"
+def _sentence(names: Mapping[tuple[str, ...], str], error: ErrorDetails) -> str:
+    way = tuple(str(step) for step in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{names.get(way[:2]) or names[way[:1]]}: {message[:1].lower()}{message[1:]}"

@@ -63,7 +63,7 @@ class Follower:
                 lease_name=lease,
                 timing=FAST_LEASE,
                 rhythm=Rhythm(resync=options.pop("resync", 60.0), crd_poll=0.5, retry=0.5),
-                pace=Pace(counters_seconds=1.0),
+                pace=Pace(counter_seconds=1.0),
                 **options,
             ),
             api_counts=self.api_counts,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
 from audit_event_operator.engine.activity_log import LineBudget
 from audit_event_operator.engine.journal import Journal
@@ -15,6 +16,23 @@ from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Budget
 from audit_event_operator.engine.ports import AlwaysOurs, Assignment, Brokers, Destinations
 from audit_event_operator.engine.readiness import Damping
+from audit_event_operator.resource.durations import Seconds
+
+MAX_EVENTS_PER_SECOND: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTiming:
+    """The times that all generators share. Each is a setting."""
+
+    target_drain_seconds: Seconds = 5
+    """How long a changed queue or broker drains to the old one."""
+    deletion_grace_seconds: Seconds = 5
+    """How long written events of a deleted resource may still be confirmed."""
+    start_spread_seconds: Seconds = 5
+    """Over how long first ticks are spread when the process takes over."""
+    departed_series_seconds: Seconds = 60
+    """How long the series of a deleted resource are still exported."""
 
 
 def loop_time() -> float:
@@ -27,9 +45,6 @@ class EngineContext:
     """The surroundings of a generator.
 
     `cap`: most events per second of one generator. `namespace_cap`: of all generators of one namespace, None for no cap.
-    `target_drain_seconds`: how long a changed queue or broker may drain to the old one. `deletion_grace_seconds`: how long
-    events in flight of a deleted resource may still be confirmed. `spread_seconds`: over how long first ticks are spread
-    when the process starts. `departed_seconds`: how long the series of a deleted resource is still shown.
     `journal`: who writes down what became of each event, None for nobody. `now`: seconds of the loop's clock.
     """
 
@@ -40,12 +55,9 @@ class EngineContext:
     assignment: Assignment = field(default_factory=AlwaysOurs)
     damping: Damping = field(default_factory=Damping)
     lines: LineBudget = field(default_factory=LineBudget)
-    cap: Fraction = Fraction(5_000)
+    timing: EngineTiming = field(default_factory=EngineTiming)
+    cap: Fraction = Fraction(MAX_EVENTS_PER_SECOND)
     namespace_cap: Fraction | None = None
-    target_drain_seconds: float = 5.0
-    deletion_grace_seconds: float = 5.0
-    spread_seconds: float = 5.0
-    departed_seconds: float = 60.0
     journal: Journal | None = None
     now: Callable[[], float] = loop_time
     wall_ns: Callable[[], int] = time.time_ns

@@ -105,8 +105,8 @@ class Fleet:
             return
         self._forget_name(generator)
         self._tasks.pop(uid).cancel()
-        generator.stop(DropReason.RESOURCE_DELETED, self._context.deletion_grace_seconds)
-        self._departed[uid] = (generator, self._context.now() + self._context.departed_seconds)
+        generator.stop(DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
+        self._departed[uid] = (generator, self._context.now() + self._context.timing.departed_series_seconds)
         self._share_out(generator.ref.namespace)
         counts = generator.snapshot().counts
         logger.info(
@@ -216,7 +216,7 @@ class Fleet:
         self._forget_name(generator)
         self._tasks.pop(uid, None)
         generator.stop(DropReason.SHUTDOWN_DEADLINE, grace_seconds)
-        self._departed[uid] = (generator, self._context.now() + self._context.departed_seconds)
+        self._departed[uid] = (generator, self._context.now() + self._context.timing.departed_series_seconds)
 
     def _forget_name(self, generator: Generator) -> None:
         """Unless a new resource of that name has come already, before the old one was seen to go."""

@@ -223,7 +223,7 @@ class Generator:
         """Drain to the old destination where the wanted spec has another one, then take the latest wanted spec up."""
         while self._desired is not None:
             if self._egress.needs_drain(self._desired[1]):
-                await self.drained(self._context.target_drain_seconds)
+                await self.drained(self._context.timing.target_drain_seconds)
             # Meanwhile the wanted spec may have become another one, or have been taken up because it kept the destination.
             self._adopt_desired()
 
@@ -252,7 +252,7 @@ class Generator:
                 cap=self._cap,
                 entropy=self._context.entropy,
                 preexisting=self._preexisting,
-                spread_ns=int(self._context.spread_seconds * _NS),
+                spread_ns=int(self._context.timing.start_spread_seconds * _NS),
             )
             self.ledger.take_up(timeline.progress)
         else:

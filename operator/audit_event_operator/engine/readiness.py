@@ -11,6 +11,7 @@ from typing import Final
 
 from audit_event_operator.engine.ports import OutletHealth, Trouble
 from audit_event_operator.resource.conditions import Completion, Ready, Reason
+from audit_event_operator.resource.durations import Seconds
 
 SLOW_INTERVAL_SECONDS: Final = 60.0
 """Above this interval a declared queue is enough to be ready: a first confirm would be too long in coming."""
@@ -18,11 +19,14 @@ SLOW_INTERVAL_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Damping:
-    """How long a trouble must last before Ready turns False, in seconds."""
+    """How long a problem must last before Ready turns False."""
 
-    unreachable_seconds: float = 30.0
-    blocked_seconds: float = 30.0
-    backpressure_seconds: float = 60.0
+    unreachable_seconds: Seconds = 30
+    """How long a broker must be away before Ready turns False."""
+    blocked_seconds: Seconds = 30
+    """How long a broker must block before Ready turns False."""
+    backpressure_seconds: Seconds = 60
+    """How long events must be skipped before Ready turns False."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from audit_event_operator.resource.durations import format_duration
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
 REF: Final = Ref("default", "audit-event-generator")
-_SHORTEST: Final = Fraction(1, 1000)
+SHORTEST_INTERVAL: Final = Fraction(1, 1000)
 
 
 def spec_from_environment(queue: str, interval_seconds: Fraction) -> GeneratorSpec:
@@ -23,5 +23,5 @@ def spec_from_environment(queue: str, interval_seconds: Fraction) -> GeneratorSp
     Raises:
         SpecError: the queue has a name that no resource may have.
     """
-    nanoseconds = int(max(interval_seconds, _SHORTEST) * 1_000_000_000)
+    nanoseconds = int(max(interval_seconds, SHORTEST_INTERVAL) * 1_000_000_000)
     return parse_spec({"queue": queue, "interval": format_duration(nanoseconds)})

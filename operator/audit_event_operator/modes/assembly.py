@@ -18,7 +18,6 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.loop_monitor import LoopMonitor
 from audit_event_operator.engine.ports import Assignment, Brokers, Destinations, Gate
-from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.journal import DeliveryJournal
 from audit_event_operator.resource.spec import GeneratorSpec
@@ -86,13 +85,10 @@ def assemble(
         destinations=destinations,
         totals=totals,
         assignment=assignment,
-        damping=Damping(settings.unreachable_seconds, settings.blocked_seconds, settings.backpressure_seconds),
+        damping=settings.damping,
+        timing=settings.engine_timing,
         cap=Fraction(settings.max_events_per_second),
         namespace_cap=None if cap is None else Fraction(cap),
-        target_drain_seconds=settings.target_drain_seconds,
-        deletion_grace_seconds=settings.deletion_grace_seconds,
-        spread_seconds=settings.start_spread_seconds,
-        departed_seconds=settings.departed_series_seconds,
         journal=journal,
     )
     # RABBITMQ_QUEUE was never bound by the rules for spec.queue, so it does not go through them.
@@ -140,22 +136,12 @@ def default_broker(settings: Settings) -> Callable[[], Awaitable[Target]]:
 
 def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals, gate: Gate) -> Brokers:
     """The real brokers."""
-    from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
+    from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 
-    timing = Timing(
-        connect_seconds=settings.connect_seconds,
-        rpc_seconds=settings.rpc_seconds,
-        confirm_seconds=settings.confirm_seconds,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        backoff_min_seconds=settings.backoff_min_seconds,
-        backoff_max_seconds=settings.backoff_max_seconds,
-        slow_retry_min_seconds=settings.slow_retry_min_seconds,
-        slow_retry_max_seconds=settings.slow_retry_max_seconds,
-        secret_failing_seconds=settings.secret_failing_seconds,
-        secret_connected_seconds=settings.secret_connected_seconds,
-    )
     policy = HostPolicy.of(settings.allowed_broker_hosts, in_pod="KUBERNETES_SERVICE_HOST" in os.environ)
-    return RabbitMQBrokers(targets, gate=gate, totals=totals, timing=timing, allowed=policy, rng=random.Random())
+    return RabbitMQBrokers(
+        targets, gate=gate, totals=totals, timing=settings.broker_timing, allowed=policy, rng=random.Random()
+    )
 
 
 def authorizer(settings: Settings, mode: str) -> Authorizer:

@@ -14,10 +14,8 @@ from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import connect
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import ClusterError
-from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
-from audit_event_operator.cluster.resources.informer import Rhythm
+from audit_event_operator.cluster.leadership.gate import LeaseGate
 from audit_event_operator.cluster.source import ClusterSource, Options
-from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.modes.assembly import assemble, authorizer, default_broker, default_target, rabbitmq_brokers
@@ -33,8 +31,7 @@ async def run_in_cluster(settings: Settings) -> int:
     """The operator proper: resources of a cluster, one working process by Lease."""
     prepare_process()
     stop, totals, api_counts = stop_event(), Totals(), ApiCounts()
-    timing = LeaseTiming(settings.lease_duration_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
-    gate = LeaseGate(timing)
+    gate = LeaseGate(settings.lease_timing)
     has_default = settings.rabbitmq_host is not None
     if has_default:
         default_target(settings)  # a file of authorities that cannot be read is said now, not at the first connection
@@ -57,9 +54,9 @@ async def run_in_cluster(settings: Settings) -> int:
         lease_name=settings.lease_name,
         lease_namespace=settings.lease_namespace,
         lease_strict=settings.lease_strict,
-        timing=timing,
-        rhythm=Rhythm(resync=settings.resync_seconds, crd_poll=settings.crd_poll_seconds),
-        pace=Pace(counters_seconds=settings.status_counter_seconds),
+        timing=settings.lease_timing,
+        rhythm=settings.rhythm,
+        pace=settings.pace,
         event_repeat_seconds=settings.event_repeat_seconds,
     )
     own_namespace = settings.lease_namespace or connection.namespace

@@ -46,7 +46,7 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
                 source.take_up(collection)
                 operator.spawn(source.run(), "the watch of the files")
             else:
-                spec = spec_from_environment(settings.rabbitmq_queue, settings.event_interval)
+                spec = spec_from_environment(settings.rabbitmq_queue, settings.event_generation_interval_seconds)
                 operator.fleet.apply(REF, uid_of(REF), 1, spec, Progress())
             code = await until_stopped(operator, stop)
             await wind_down(operator)

@@ -5,7 +5,12 @@ durations with it: two parsers that differ in the last nanosecond would give two
 """
 
 import re
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+"""A time constant that users may set, and its range."""
 
 PATTERN: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 """The units and the form that the schema allows; narrower than Go's (no sign, no ns, no µs)."""

@@ -18,8 +18,10 @@ import pika
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing, faults
+from audit_event_operator.brokers.rabbitmq import faults
+from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
+from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import NO_RUN, PARCEL_OVERHEAD_BYTES, Budget, Outbox, Parcel
 from audit_event_operator.engine.ports import Outlet

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing
+from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
+from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Ledger, Totals
 from audit_event_operator.engine.outbox import Budget, Outbox
 from audit_event_operator.engine.ports import AlwaysOpen, Gate, Outlet, OutletHealth

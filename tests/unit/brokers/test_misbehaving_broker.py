@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.brokers.rabbitmq import RabbitMQBrokers, Timing, faults
+from audit_event_operator.brokers.rabbitmq import faults
+from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.dial import Dialer, _give_up
+from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import Budget, Outbox, Parcel
 from audit_event_operator.targets.hosts import HostPolicy

@@ -4,14 +4,17 @@ from fractions import Fraction
 
 import pytest
 
+from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.cluster.leadership.gate import LeaseTiming
+from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.logs import visible
-from audit_event_operator.settings import SettingsError, load_settings
+from audit_event_operator.settings import Settings, SettingsError, load_settings
 
 
 def test_nothing_set_gives_the_seeds_defaults():
     settings, warnings = load_settings({})
     assert (settings.rabbitmq_host, settings.rabbitmq_port, settings.rabbitmq_queue) == (None, 5672, "audit_events")
-    assert (settings.app_port, settings.prometheus_port, settings.event_interval) == (5000, 8000, 5)
+    assert (settings.app_port, settings.prometheus_port, settings.event_generation_interval_seconds) == (5000, 8000, 5)
     assert warnings == []
 
 
@@ -26,7 +29,7 @@ def test_the_environment_wins_over_the_file(tmp_path):
     ("text", "interval"), [("0.5", Fraction(1, 2)), ("10", Fraction(10)), ("1e-1", Fraction(1, 10))]
 )
 def test_the_seeds_interval_accepts_fractions(text, interval):
-    assert load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": text})[0].event_interval == interval
+    assert load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": text})[0].event_generation_interval_seconds == interval
 
 
 def test_an_interval_of_zero_is_a_millisecond_with_a_warning():
@@ -83,3 +86,16 @@ def test_a_log_line_cannot_be_forged():
 def test_the_leases_times_must_fit_each_other():
     with pytest.raises(SettingsError, match="AEG_LEASE_DURATION_SECONDS must be greater"):
         load_settings({"AEG_LEASE_DURATION_SECONDS": "5"})
+
+
+def test_a_variable_of_a_group_sets_the_field_of_its_value_object():
+    settings, _ = load_settings(
+        {"AEG_CONFIRM_SECONDS": "7", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_STATUS_COUNTER_SECONDS": "4"}
+    )
+    assert settings == Settings(
+        broker_timing=Timing(confirm_seconds=7), lease_timing=LeaseTiming(renew=3), pace=Pace(counter_seconds=4)
+    )
+
+
+def test_a_constant_of_a_group_is_no_variable():
+    assert load_settings({"AEG_RETRY_SECONDS": "9", "AEG_STATUS_PARALLEL": "9"})[0] == Settings()

@@ -114,7 +114,7 @@ async def test_changes_while_a_write_is_on_its_way_are_one_more_write():
 
 
 async def test_a_write_that_takes_longer_than_the_pause_of_the_counters_is_waited_for():
-    bench = Bench(counters_seconds=2)
+    bench = Bench(counter_seconds=2)
     bench.cluster.latency_seconds = 10.0
     async with bench.running():
         uid = bench.start()

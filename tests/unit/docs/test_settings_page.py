@@ -1,10 +1,13 @@
 """docs/settings.md is what the settings say of themselves. Write it anew: `python tests/unit/docs/test_settings_page.py`."""
 
+import ast
+import inspect
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from audit_event_operator.settings import Settings
+from audit_event_operator.settings import Settings, variables
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -37,18 +40,27 @@ def shown(value: object) -> str:
         return f"`{','.join(value)}`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{value}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def texts_below_fields(kind: type) -> dict[str, str]:
+    (definition,) = ast.parse(inspect.getsource(kind)).body
+    return {
+        field.target.id: " ".join(below.value.value.split())
+        for field, below in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr)
+    }
 
 
 def render() -> str:
     text = HEAD
     for title, belongs in PARTS:
         text += f"\n## {title}\n\n| variable | default | what it is |\n|---|---|---|\n"
-        for field in Settings.model_fields.values():
-            name = str(field.alias)
+        for name, (*group, field) in variables().items():
             if belongs(name):
-                description = (field.description or "").replace("|", "\\|")
-                text += f"| `{name}` | {shown(field.default)} | {description} |\n"
+                owner = getattr(Settings(), group[0]) if group else Settings()
+                description = texts_below_fields(type(owner))[field].replace("|", "\\|")
+                text += f"| `{name}` | {shown(getattr(owner, field))} | {description} |\n"
     return text
 
 

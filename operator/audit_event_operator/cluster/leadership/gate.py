@@ -10,10 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from audit_event_operator.engine.ports import Gate
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.durations import Seconds
 
 _STALL_SECONDS: Final = 5.0
 """A gap that is longer than what a busy loop explains; a third of the Lease when that is shorter."""
@@ -21,15 +24,14 @@ _STALL_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LeaseTiming:
-    """The Lease's times in seconds.
+    """The Lease's times in seconds. Each is a setting."""
 
-    `duration`: how long a Lease stands without renewal. `renew`: after this long without one, a strict holder stops.
-    `retry`: between two looks at the Lease.
-    """
-
-    duration: float = 15.0
-    renew: float = 10.0
-    retry: float = 2.0
+    duration: Annotated[int, Field(ge=1, le=3600)] = 15
+    """How long the Lease is valid without being renewed."""
+    renew: Seconds = 10
+    """Deadline of the holder's renewal."""
+    retry: Seconds = 2
+    """Time between two tries to take or renew the Lease."""
 
 
 def time_of_boot() -> float:

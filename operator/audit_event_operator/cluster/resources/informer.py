@@ -15,6 +15,7 @@ from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Thro
 from audit_event_operator.cluster.resources.reconciler import FleetPort, Reconciler
 from audit_event_operator.cluster.resources.resync import compare
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
+from audit_event_operator.resource.durations import Seconds
 from audit_event_operator.resource.names import GROUP, PLURAL
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,10 @@ Json = dict[str, Any]
 class Rhythm:
     """How often a term looks, in seconds. `retry`: after a list that failed."""
 
-    resync: float = 60.0
-    crd_poll: float = 5.0
+    resync: Seconds = 60
+    """Time between two lists that find what the watch missed."""
+    crd_poll: Seconds = 5
+    """Time between two looks for the CustomResourceDefinition until it is served."""
     retry: float = 2.0
 
 

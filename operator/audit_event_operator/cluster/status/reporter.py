@@ -28,6 +28,7 @@ from audit_event_operator.cluster.status.work_queue import WorkQueue
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.pacing.token_bucket import TokenBucket
+from audit_event_operator.resource.durations import Seconds
 from audit_event_operator.resource.status import transition_key
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,10 @@ _SHORTEST_SLEEP_SECONDS: Final = 0.001
 class Pace:
     """How often statuses are written."""
 
+    counter_seconds: Seconds = 30
+    """Least time between two writes of one resource's counters."""
     transitions_per_second: float = 200.0
     counters_per_second: float = 20.0
-    counters_seconds: float = 30.0
     coming_back_seconds: float = 10.0
     parallel: int = 40
 
@@ -199,7 +201,7 @@ class Reporter:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _reset(self) -> None:
-        self._work_queue = WorkQueue(self._pace.counters_seconds)
+        self._work_queue = WorkQueue(self._pace.counter_seconds)
         self._transitions = TokenBucket(self._pace.transitions_per_second, self._pace.parallel)
         self._counters = TokenBucket(self._pace.counters_per_second)
         self._forbidden.clear()
