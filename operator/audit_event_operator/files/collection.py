@@ -1,6 +1,6 @@
-"""What a set of files says, read in one go: resources and Secrets by name, and what is wrong, as sentences.
+"""What a set of files holds: resources and Secrets by name, and what is wrong with them, as sentences.
 
-Reads, decides nothing: which generator starts or stops follows from comparing two collections (see `source`).
+Decides nothing: which generator starts or stops follows from comparing two collections (see `source`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.manifest import Document, load_manifest
-from audit_event_operator.files.manifest_error import ManifestError
-from audit_event_operator.files.object_validation import validate_object
-from audit_event_operator.resource.advice import advice_on
+from audit_event_operator.files.object_validation import problems_of, warnings_of
+from audit_event_operator.files.places import ManifestError
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
@@ -24,7 +23,7 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One valid resource of a file; `warnings` are sentences about what is unwise in it, with file and line."""
+    """One valid resource of a file; `warnings` are sentences with file and line about what is probably unintended."""
 
     ref: Ref
     spec: GeneratorSpec
@@ -36,8 +35,7 @@ class Found:
 class Collection:
     """Everything that was read.
 
-    `refused` are resources whose name is known but whose spec is not valid; `problems` are sentences that begin with the
-    file and line. `ignored` counts objects of other kinds.
+    `refused` are resources with a name but without a valid spec; `problems` are sentences that begin with file and line.
     """
 
     resources: dict[Ref, Found] = field(default_factory=dict)
@@ -45,14 +43,13 @@ class Collection:
     secrets: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unreadable: set[Path] = field(default_factory=set)
-    ignored: int = 0
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """The files themselves, and of folders all YAML and JSON files in them, sorted by name.
 
     Raises:
-        FileNotFoundError: a path leads nowhere.
+        FileNotFoundError: a path does not exist.
     """
     files: list[Path] = []
     for path in paths:
@@ -66,7 +63,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def collect(texts: Mapping[Path, bytes | OSError]) -> Collection:
-    """Read the documents of all files; a broken file or resource leaves the others untouched."""
+    """Read the documents of all files; a broken file or resource does not affect the others."""
     collection = Collection()
     for path, text in texts.items():
         if isinstance(text, OSError):
@@ -77,28 +74,11 @@ def collect(texts: Mapping[Path, bytes | OSError]) -> Collection:
             documents = load_manifest(text)
         except ManifestError as error:
             collection.unreadable.add(path)
-            collection.problems.append(sentence_of(path, error))
+            collection.problems.append(error.in_file(path))
             continue
         for document in documents:
             _take_in(collection, path, document)
     return collection
-
-
-def problems_of(file: Path | str, document: Document) -> list[str]:
-    """Everything that has to be mended in a document, in the order of its lines, as `file:line: sentence`."""
-    found = [(document.line_of(problem.field), problem.message) for problem in validate_object(document.content)]
-    return [f"{file}:{line}: {message}" for line, message in sorted(found, key=lambda one: one[0])]
-
-
-def warnings_of(file: Path | str, document: Document) -> list[str]:
-    """What is unwise in a valid resource, the gravest first, as `file:line: warning: sentence`."""
-    found = advice_on(parse_spec(document.content.get("spec") or {}))
-    return [f"{file}:{document.line_of(advice.field)}: warning: {advice.message}" for advice in found]
-
-
-def sentence_of(file: Path | str, error: ManifestError) -> str:
-    """Why a file cannot be read, as `file:line: sentence`."""
-    return f"{file}: {error.says}" if error.line is None else f"{file}:{error.line}: {error.says}"
 
 
 def _take_in(collection: Collection, path: Path, document: Document) -> None:
@@ -112,8 +92,6 @@ def _take_in(collection: Collection, path: Path, document: Document) -> None:
     if kind != KIND or version != API_VERSION:
         if kind is None or kind == KIND:
             collection.problems += problems_of(path, document)
-        else:
-            collection.ignored += 1
         return
     ref = _ref(content)
     problems = problems_of(path, document)
@@ -125,7 +103,7 @@ def _take_in(collection: Collection, path: Path, document: Document) -> None:
         collection.problems.append(f"{place}: metadata.name is missing; a file needs a fixed name for each resource")
     elif ref in collection.resources:
         first = collection.resources[ref].place
-        collection.problems.append(f"{place}: {ref} stands in {first} already; one of the two has to go")
+        collection.problems.append(f"{place}: {ref} is already defined in {first}; remove one of the two")
     else:
         spec = parse_spec(content.get("spec") or {})
         collection.resources[ref] = Found(ref, spec, place, tuple(warnings_of(path, document)))

@@ -1,8 +1,8 @@
 """Reads YAML and JSON files into the JSON that kubectl would send for them.
 
-Ordinary YAML loaders will not do: kubectl's leaves dates and `1:30` as strings, reads `1e3` as a number and `y` as
-true, and turns `1.0` into 1. Stricter than kubectl in one thing: a key that is given twice is an error, as it is for
-the API server. Every value keeps its line. Knows nothing of what the objects mean.
+Ordinary YAML loaders will not do: kubectl leaves dates and `1:30` as strings, reads `1e3` as a number and `y` as true, and
+turns `1.0` into 1. Stricter than kubectl in one thing: a duplicate key is an error, as it is for the API server. Every value
+keeps its line. Knows nothing of what the objects mean.
 """
 
 import json
@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from audit_event_operator.files.manifest_error import ManifestError
-from audit_event_operator.files.places import Place, json_place
+from audit_event_operator.files.places import ManifestError, Place, json_place
 from audit_event_operator.files.yaml_scalars import PLAIN, STR, resolve_scalar
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -28,9 +27,9 @@ class Document:
     """One object of a file.
 
     Attributes:
-        line: where it begins, from 1.
+        line: its first line, from 1.
         content: the object as JSON, with everything that kubectl would send.
-        place: where its fields stand.
+        place: the lines of its fields.
     """
 
     line: int
@@ -38,15 +37,15 @@ class Document:
     place: Place = field(repr=False, compare=False)
 
     def line_of(self, path: str) -> int:
-        """The line of a field such as `spec.eventTypes[0].name`; of what is not there, the line where it belongs."""
+        """The line of a field such as `spec.eventTypes[0].name`; of a missing field, the line where it belongs."""
         return self.place.line_of(path)
 
 
 def load_manifest(text: str | bytes) -> tuple[Document, ...]:
-    """Read all objects of a file, those inside of List objects one by one; empty documents are left out.
+    """Read all objects of a file, with List objects taken apart and empty documents left out.
 
     Raises:
-        ManifestError: a sentence with the line, when the text is neither YAML nor JSON or an object is not an object.
+        ManifestError: the text is neither YAML nor JSON, or a document is not an object.
     """
     if isinstance(text, bytes):
         text = _decoded(text)
@@ -80,7 +79,7 @@ def _objects(value: Any, place: Place) -> Iterator[Document]:
 
 
 def _json_documents(text: str) -> list[tuple[Any, Place]] | None:
-    """Read a stream of JSON objects; None when it is not JSON, and perhaps YAML that begins with a brace."""
+    """Read a stream of JSON objects; None when it is not JSON, but perhaps YAML that begins with a brace."""
     decoder = json.JSONDecoder()
     documents = []
     position = 0

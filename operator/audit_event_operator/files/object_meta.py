@@ -1,4 +1,4 @@
-"""The part of a verdict that is about `metadata`, in the API server's rules for every kind of object."""
+"""What is wrong with an object's `metadata`, by the API server's rules for objects of any kind."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,30 +7,17 @@ from typing import Any, Final
 from audit_event_operator.resource.fields import DNS_SUBDOMAIN, full_match
 from audit_event_operator.resource.problems import Problem, shown
 
-_FIELDS: Final = (
-    "name",
-    "namespace",
-    "labels",
-    "annotations",
-    "finalizers",
-    "generateName",
-    "selfLink",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "ownerReferences",
-    "managedFields",
-)
+_FIELDS: Final = {
+    "name", "namespace", "labels", "annotations", "finalizers", "generateName", "selfLink", "uid", "resourceVersion",
+    "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "managedFields",
+}  # fmt: skip
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
 _MAX_ANNOTATION_BYTES: Final = 256 * 1024
 
 
 def metadata_problems(metadata: Any) -> Iterator[Problem]:
-    """Yield what is wrong with the metadata of an object that is to be applied under its name."""
+    """Yield the problems of the metadata of an object that is applied under its name."""
     if metadata is None:
         metadata = {}
     if not isinstance(metadata, Mapping):
@@ -105,7 +92,7 @@ def _annotation_problems(annotations: Any) -> Iterator[Problem]:
 
 
 def _is_qualified(name: Any) -> bool:
-    """Tell whether a text is a qualified name: an optional DNS subdomain and a slash, then up to 63 characters."""
+    """Whether a text is a qualified name: an optional DNS subdomain and a slash, then up to 63 characters."""
     if not isinstance(name, str):
         return False
     prefix, slash, last = name.rpartition("/")

@@ -1,14 +1,17 @@
-"""The API server's verdict without an API server: everything that is wrong with a whole resource.
+"""Validates a whole resource as the API server does, without one.
 
-It is the verdict of `kubectl apply --validate=strict`, and a parity test holds it against a real API server.
-The status is not judged, because the API server ignores it too (but for fields that do not exist).
+Accepts and refuses what `kubectl apply --validate=strict` does; a parity test compares the two on a real API server. Of the
+status only unknown fields are a problem, because the API server ignores the rest. Knows nothing of files but their lines.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from audit_event_operator.files.manifest import Document
 from audit_event_operator.files.object_meta import metadata_problems
+from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.problems import Problem, SpecError, shown
@@ -16,11 +19,7 @@ from audit_event_operator.resource.spec import parse_spec
 
 
 def validate_object(obj: Any) -> tuple[Problem, ...]:
-    """Return everything that has to be mended in a resource; empty when the API server would take it.
-
-    Args:
-        obj: the resource as JSON, such as `manifest.load_manifest` reads it from a file.
-    """
+    """Return everything that is wrong with a resource, as JSON; empty if the API server would accept it."""
     if not isinstance(obj, Mapping):
         return (Problem("", "a resource must be an object with apiVersion, kind, metadata and spec"),)
     problems: list[Problem] = []
@@ -38,8 +37,20 @@ def validate_object(obj: Any) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
+def problems_of(file: Path | str, document: Document) -> list[str]:
+    """Everything that is wrong with a document, in the order of its lines, as `file:line: sentence`."""
+    found = [(document.line_of(problem.field), problem.message) for problem in validate_object(document.content)]
+    return [f"{file}:{line}: {message}" for line, message in sorted(found, key=lambda one: one[0])]
+
+
+def warnings_of(file: Path | str, document: Document) -> list[str]:
+    """What is valid but probably unintended in a resource, most severe first, as `file:line: warning: sentence`."""
+    found = advice_on(parse_spec(document.content.get("spec") or {}))
+    return [f"{file}:{document.line_of(advice.field)}: warning: {advice.message}" for advice in found]
+
+
 def _unknown_fields(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[Problem]:
-    """Yield a problem for every member that the schema has no property for, also for those that are null."""
+    """Yield a problem for every member without a property in the schema, null ones included."""
     if isinstance(value, Mapping) and "properties" in schema:
         for name, member in value.items():
             path = f"{place}.{name}" if place else str(name)

@@ -1,6 +1,6 @@
-"""Where in a file each value of a document stands, so that a mistake can be pointed at by its line.
+"""The line of each value of a file, so that an error message can name it.
 
-Built while a file is read and asked with the paths of `Problem.field`. Knows nothing of what the values mean.
+Built while a file is read, and asked with the paths of `Problem.field`. Knows nothing of what the values mean.
 """
 
 from __future__ import annotations
@@ -9,17 +9,37 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-from audit_event_operator.files.manifest_error import ManifestError
+from audit_event_operator.resource.problems import shown
 
+_MOST_CHARACTERS: Final = 500
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _NO_NUMBERS: Final = {"NaN", "Infinity", "-Infinity"}
 
 
+class ManifestError(ValueError):
+    """A file that cannot be read. `str()` says where and why.
+
+    Attributes:
+        says: what is wrong, without the line; printable, whatever the file holds.
+        line: from 1; None when no line can be named.
+    """
+
+    def __init__(self, says: str, line: int | None = None) -> None:
+        self.says = shown(says, _MOST_CHARACTERS)
+        self.line = line
+        super().__init__(self.says if line is None else f"line {line}: {self.says}")
+
+    def in_file(self, file: Path | str) -> str:
+        """The error as `file:line: sentence`."""
+        return f"{file}: {self.says}" if self.line is None else f"{file}:{self.line}: {self.says}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one value stands, and where the values inside of it stand.
+    """The line of one value, and of the values inside it.
 
     Attributes:
         line: of the key that the value belongs to, else of the value itself, from 1.
@@ -30,7 +50,7 @@ class Place:
     children: Mapping[str | int, Place] = field(default_factory=dict)
 
     def line_of(self, path: str) -> int:
-        """The line of a field such as `spec.eventTypes[0].name`; of what is not there, the line where it belongs."""
+        """The line of a field such as `spec.eventTypes[0].name`; of a missing field, the line where it belongs."""
         place, rest = self, path
         while rest and place.children:
             key = max(
@@ -57,10 +77,10 @@ def _length(path: str, key: str | int) -> int:
 
 
 def json_place(text: str, start: int, end: int) -> Place:
-    """Find the places of a JSON value that is known to be well-formed.
+    """Find the lines in a JSON value that is known to be well-formed.
 
     Raises:
-        ManifestError: a key is given twice, or a number is none in JSON.
+        ManifestError: a key is given twice, or a value such as NaN is no JSON.
     """
     tokens = _tokens(text, start, end)
     token, line = next(tokens)

@@ -1,7 +1,7 @@
 """The sample resources that come with the product, for `sample NAME` and `demo`.
 
-They are the files of `manifests/samples`: inside the package when it was installed from a wheel, in the checkout when
-it runs from one. This module hands out text and knows nothing of what it says.
+They are the files of `manifests/samples`: part of the package in a wheel, read from the checkout otherwise. Knows nothing of
+what they mean.
 """
 
 from importlib import resources
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class SampleNotFoundError(LookupError):
-    """There is no sample of that name; the text lists those there are."""
+    """There is no sample of that name; the text lists the names."""
 
 
 def list_samples() -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def read_sample(name: str) -> str:
         number, _, words = known.partition("-")
         if name.removesuffix(".yaml") in {known, number, number.lstrip("0"), words}:
             return file.read_text(encoding="utf-8")
-    raise SampleNotFoundError(f"there is no sample {name!r}; there are {', '.join(files)}")
+    raise SampleNotFoundError(f"there is no sample {name!r}; the samples are {', '.join(files)}")
 
 
 def _files() -> dict[str, Traversable]:

@@ -1,11 +1,12 @@
 """Feeds a fleet from watched files: saving a file acts like `kubectl apply`, deleting one like `kubectl delete`.
 
-A save that is not valid is refused with a sentence and disturbs nothing that runs, as the API server would do it.
+An invalid save is refused with a sentence and disturbs nothing that runs, as if the API server had refused it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Iterable
@@ -27,7 +28,7 @@ _UID_SPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, GROUP)
 
 
 def uid_of(ref: Ref) -> str:
-    """The identity of a resource that no API server has given one: the same name is always the same resource."""
+    """The UID of a resource without an API server: the same name is always the same resource."""
     return str(uuid.uuid5(_UID_SPACE, str(ref)))
 
 
@@ -36,7 +37,7 @@ class FileSource:
 
     Args:
         paths: files and folders with YAML or JSON documents.
-        fleet: whom to tell.
+        fleet: runs the generators.
         secrets: where Secret documents go, for `rabbitmq.secretRef`.
     """
 
@@ -51,11 +52,11 @@ class FileSource:
         """Read all files now.
 
         Raises:
-            FileNotFoundError: one of the paths leads nowhere.
+            FileNotFoundError: one of the paths does not exist.
         """
         files = find_files(self._paths)
-        self._seen = self._stamps(files)
-        return collect({file: _read(file) for file in files})
+        self._seen = _stamps(files)
+        return _collect(files)
 
     def take_up(self, collection: Collection) -> None:
         """Start, change and stop generators so that they are what the files say. Idempotent."""
@@ -72,7 +73,7 @@ class FileSource:
             for warning in found.warnings:
                 logger.warning("%s", warning)
         if collection.unreadable:
-            return  # what a broken file held is not gone, it only cannot be seen now
+            return  # the resources of a broken file are not gone, only out of sight
         for ref in set(self._running) - set(collection.resources) - collection.refused:
             del self._running[ref]
             self._fleet.discard(uid_of(ref))
@@ -83,26 +84,28 @@ class FileSource:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 files = find_files(path for path in self._paths if path.exists())
-                if self._stamps(files) != self._seen:
-                    self._seen = self._stamps(files)
-                    self.take_up(collect({file: _read(file) for file in files}))
+                stamps = _stamps(files)
+                if stamps != self._seen:
+                    self._seen = stamps
+                    self.take_up(_collect(files))
             except OSError as error:
-                logger.warning("The files could not be looked at: %s", error)
+                logger.warning("Cannot read the files: %s", error)
 
-    @staticmethod
-    def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-        stamps = {}
-        for file in files:
-            try:
-                stat = file.stat()
-            except OSError:
-                continue
+
+def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+    stamps = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            stat = file.stat()
             stamps[file] = (stat.st_mtime_ns, stat.st_size)
-        return stamps
+    return stamps
 
 
-def _read(file: Path) -> bytes | OSError:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        return error
+def _collect(files: Iterable[Path]) -> Collection:
+    texts: dict[Path, bytes | OSError] = {}
+    for file in files:
+        try:
+            texts[file] = file.read_bytes()
+        except OSError as error:
+            texts[file] = error
+    return collect(texts)

@@ -1,4 +1,4 @@
-"""What `validate` prints: a line per good document, warning and mistake. Reads files; the verdict is the resource package's."""
+"""What `validate` prints: one line for each valid document, warning and problem. Reads the files itself."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit_event_operator.files.collection import (
-    DEFAULT_NAMESPACE,
-    find_files,
-    problems_of,
-    sentence_of,
-    warnings_of,
-)
+from audit_event_operator.files.collection import DEFAULT_NAMESPACE, find_files
 from audit_event_operator.files.manifest import Document, load_manifest
-from audit_event_operator.files.manifest_error import ManifestError
+from audit_event_operator.files.object_validation import problems_of, warnings_of
+from audit_event_operator.files.places import ManifestError
 from audit_event_operator.resource.names import KIND
 from audit_event_operator.resource.problems import shown
 
 
 @dataclass(slots=True)
 class Findings:
-    """Lines that begin with file and line: about good documents, what is unwise in them, and what has to be mended."""
+    """Lines that begin with file and line: valid documents, what is probably unintended in them, and what is wrong."""
 
     good: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -29,18 +24,18 @@ class Findings:
 
 
 def validate_files(names: Iterable[str], read_stdin: Callable[[], bytes]) -> Findings:
-    """Judge all documents of files, folders and (for `-`) standard input."""
+    """Validate all documents of files, folders and (for `-`) standard input."""
     findings = Findings()
     for name, text in _texts(names, read_stdin, findings.problems):
         try:
             documents = load_manifest(text)
         except ManifestError as error:
-            findings.problems.append(sentence_of(name, error))
+            findings.problems.append(error.in_file(name))
             continue
         if not documents:
-            findings.problems.append(f"{name}: there is no resource in it")
+            findings.problems.append(f"{name}: no resource in this file")
         for document in documents:
-            _judge(name, document, findings)
+            _validate(name, document, findings)
     return findings
 
 
@@ -58,11 +53,11 @@ def _texts(names: Iterable[str], read_stdin: Callable[[], bytes], problems: list
             problems.append(f"{name}: cannot be read: {error.strerror}")
 
 
-def _judge(name: str, document: Document, findings: Findings) -> None:
+def _validate(name: str, document: Document, findings: Findings) -> None:
     place, content = f"{name}:{document.line}", document.content
     kind, metadata = content.get("kind"), content.get("metadata")
     if isinstance(kind, str) and kind != KIND:
-        findings.good.append(f"{place}: {shown(kind)} is not judged here")
+        findings.good.append(f"{place}: {shown(kind)} is not checked")
         return
     found = problems_of(name, document)
     findings.problems += found

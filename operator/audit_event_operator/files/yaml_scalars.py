@@ -1,6 +1,6 @@
 """What a YAML scalar means to kubectl: YAML 1.1 words for true and false, numbers in Go's notation, and no dates.
 
-A copy of the rules of sigs.k8s.io/yaml (goyaml.v2, resolve.go); each oddity below was seen in kubectl's output.
+Follows sigs.k8s.io/yaml (goyaml.v2, resolve.go); each oddity below was seen in kubectl's output.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Final
 JSONScalar = str | int | float | bool | None
 
 PLAIN: Final = ""
-"""The tag of a scalar that has neither quotes nor a tag: only these are words or numbers."""
+"""The tag of a scalar with neither quotes nor a tag: only such a scalar can be a word or a number."""
 STR: Final = "tag:yaml.org,2002:str"
 _INT: Final = "tag:yaml.org,2002:int"
 _FLOAT: Final = "tag:yaml.org,2002:float"
@@ -42,7 +42,7 @@ def resolve_scalar(text: str, tag: str) -> JSONScalar:
         tag: PLAIN, the tag that the file gives it, or STR for a quoted one.
 
     Raises:
-        ValueError: a sentence, when the text does not fit the tag, JSON cannot say it, or the tag is not supported.
+        ValueError: a sentence, when the text does not fit the tag, JSON cannot express it, or the tag is not supported.
     """
     if tag in (STR, _TIMESTAMP):
         return text

@@ -125,12 +125,12 @@ async def test_what_is_unwise_runs_and_is_said_once_in_the_log(watched, caplog):
     assert said[0].startswith(f"{folder / 'a.yaml'}:")
 
 
-async def test_two_documents_of_one_name_are_said(watched):
+async def test_two_documents_of_one_name_are_a_problem(watched):
     source, _, folder = watched
     save(folder / "a.yaml", stream("one"))
     save(folder / "b.yaml", stream("one"))
     (problem,) = source.read().problems
-    assert "default/one stands in" in problem
+    assert "default/one is already defined in" in problem
 
 
 async def test_a_path_that_leads_nowhere_is_an_error(tmp_path):

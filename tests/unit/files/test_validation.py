@@ -77,7 +77,7 @@ def test_a_correct_folder_has_one_line_per_document(tmp_path):
     assert validate_files([str(tmp_path)], bytes) == Findings([
         f"{tmp_path}/a.yaml:1: AuditEventGenerator default/good is valid",
         f"{tmp_path}/a.yaml:6: AuditEventGenerator default/better is valid",
-        f"{tmp_path}/deeper/b.yml:1: Secret is not judged here",
+        f"{tmp_path}/deeper/b.yml:1: Secret is not checked",
     ])  # fmt: skip
 
 
