@@ -1,4 +1,4 @@
-"""The command line: what a person types. Parses, calls a mode or a pure function, and turns errors into sentences.
+"""The command line: parses, calls a mode or a pure function, and turns errors into sentences.
 
 stdout is data, stderr is for people. Exit codes: 0 done, 1 failed, 2 wrong use. Heavy imports wait until they are needed.
 """
@@ -22,14 +22,14 @@ from audit_event_operator.terminal import (
     Commands,
     completion_script,
     examples,
-    say_careful,
-    say_good,
-    say_wrong,
+    print_error,
+    print_good,
+    print_warning,
 )
 
 DOTENV: Final = Path(".env")
 FILE_OR_STDIN: Final = click.Path(allow_dash=True)
-FILES_HELP: Final = "A YAML or JSON file, or a folder of them; may be given several times."
+FILES_HELP: Final = "A YAML or JSON file, or a folder of them. Can be repeated."
 
 
 class Duration(click.ParamType[float]):
@@ -38,7 +38,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse it, or say what it should look like."""
+        """Parse it, or fail with a sentence."""
         from audit_event_operator.resource.durations import parse_duration
 
         try:
@@ -60,10 +60,10 @@ def _complete_sample(ctx: click.Context, param: click.Parameter, incomplete: str
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(
-        "demo                          # without anything: events on this terminal",
-        "run                           # in a cluster, or against the one that KUBECONFIG names",
-        "standalone                    # with a RabbitMQ, without a cluster",
-        "completion bash               # what to put into your shell's start-up file",
+        "demo                          # events on this terminal; needs nothing else",
+        "run                           # in a cluster, or through KUBECONFIG",
+        "standalone                    # with RabbitMQ, but without a cluster",
+        "completion bash               # shell completion",
     ),
 )
 def main() -> None:
@@ -74,9 +74,9 @@ def main() -> None:
     epilog=examples("run", KUBECONFIG="~/.kube/config", RABBITMQ_HOST="localhost", AEG_NAMESPACES="team-a,team-b")
 )
 def run() -> None:
-    """Run the operator in a cluster, or against the one that KUBECONFIG names.
+    """Run the operator, in a cluster or through KUBECONFIG.
 
-    Everything is set by environment variables; docs/settings.md lists them.
+    Environment variables configure it; docs/settings.md lists them.
     """
     from audit_event_operator.modes.in_cluster import run_in_cluster
 
@@ -86,11 +86,11 @@ def run() -> None:
 @main.command(epilog=examples("standalone", "standalone -f my-streams/ -f broker-secret.yaml"))
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help=FILES_HELP)
 def standalone(files: tuple[Path, ...]) -> None:
-    """Run without a cluster, into a real RabbitMQ.
+    """Publish to RabbitMQ without a cluster.
 
-    Without -f one generator runs as the environment (and .env) describes it, as the seed service did:
-    RABBITMQ_HOST, RABBITMQ_QUEUE, EVENT_GENERATION_INTERVAL_SECONDS and so on. With -f the files are watched:
-    saving one acts like kubectl apply.
+    Without -f, runs one generator, configured like the seed service by environment variables or .env:
+    RABBITMQ_HOST, RABBITMQ_QUEUE, EVENT_GENERATION_INTERVAL_SECONDS and so on. With -f, runs the resources in the
+    files and watches them: saving a file acts like kubectl apply.
     """
     from audit_event_operator.modes.standalone import run_standalone
 
@@ -98,12 +98,12 @@ def standalone(files: tuple[Path, ...]) -> None:
 
 
 @main.command(epilog=examples("demo", "demo --for 10s > events.jsonl", "demo -f my-streams/mix.yaml | jq .event_type"))
-@click.option("--for", "seconds", type=Duration(), help="Stop after this time, for example 10s; else at Ctrl-C.")
+@click.option("--for", "seconds", type=Duration(), help="Stop after this time, such as 10s. Default: at Ctrl-C.")
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help=FILES_HELP)
 def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
-    """Show events on this terminal: no cluster, no broker, one JSON object per line on stdout.
+    """Print events on this terminal, without a cluster or a broker.
 
-    All HTTP routes answer meanwhile, on loopback only.
+    One JSON object per line on stdout. Meanwhile all HTTP routes are served on loopback.
     """
     from audit_event_operator.modes.demo import run_demo
 
@@ -113,26 +113,25 @@ def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
 @main.command(
     epilog=examples("validate -f my-streams/", "validate *.yaml", "sample 02 | audit-event-operator validate -")
 )
-@click.option("-f", "--file", "files", multiple=True, type=FILE_OR_STDIN, help=f"{FILES_HELP} - reads standard input.")
+@click.option("-f", "--file", "files", multiple=True, type=FILE_OR_STDIN, help=f"{FILES_HELP} - is standard input.")
 @click.argument("more", nargs=-1, type=FILE_OR_STDIN, metavar="[FILE|FOLDER|-]...")
 def validate(files: tuple[str, ...], more: tuple[str, ...]) -> None:
-    """Judge resources as the API server would, without one.
+    """Validate resources as the API server would, without one.
 
-    Prints a line for every good document on stdout, and a sentence with file and line for everything that has to be
-    mended on stderr; the exit code is 1 when there is something. A warning is about what is allowed but unwise, and
-    changes no exit code.
+    Prints a line per valid document on stdout, and each problem with file and line on stderr. Exits with 1 if there
+    is a problem. A warning marks what is valid, but probably unintended; it does not change the exit code.
     """
     from audit_event_operator.files.validation import validate_files
 
     if not files and not more:
-        raise click.UsageError("name the files or folders to judge; - reads standard input")
+        raise click.UsageError("name files or folders to validate, or - for standard input")
     findings = validate_files((*files, *more), sys.stdin.buffer.read)
     for line in findings.good:
-        say_good(line)
+        print_good(line)
     for line in findings.warnings:
-        say_careful(line)
+        print_warning(line)
     for line in findings.problems:
-        say_wrong(line)
+        print_error(line)
     if findings.problems:
         raise SystemExit(1)
 
@@ -151,7 +150,7 @@ def crd() -> None:
 @click.argument("name", required=False, shell_complete=_complete_sample)
 @click.option("--list", "listing", is_flag=True, help="List the names.")
 def sample(name: str | None, listing: bool) -> None:
-    """Print a sample resource, for example 01-minimal."""
+    """Print a sample resource, such as 01-minimal."""
     from audit_event_operator.files.samples import SampleNotFoundError, list_samples, read_sample
 
     if listing or name is None:
@@ -172,9 +171,9 @@ def sample(name: str | None, listing: bool) -> None:
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that completes commands, options, sample names and files in your shell.
+    """Print the completion script for your shell.
 
-    Save it where your shell looks for such scripts, as below, or load it into the running shell with
+    Save it where your shell looks for such scripts, or load it into the running shell with
     eval "$(audit-event-operator completion bash)".
     """
     click.echo(completion_script(main, shell))
@@ -182,29 +181,30 @@ def completion(shell: str) -> None:
 
 @main.command(epilog=examples("version"))
 def version() -> None:
-    """Print the version and the commit it was built from."""
+    """Print the version and its commit."""
     from audit_event_operator.build import commit
 
     click.echo(f"{PROGRAM} {__version__} (commit {commit(os.environ)}, Python {platform.python_version()})")
 
 
 def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | None = None, quiet: bool = False) -> None:
-    """Read the settings, run until a signal, exit with the work's code."""
+    """Read the settings, run the mode, and exit with its code."""
     from audit_event_operator.logs import configure_logging
+    from audit_event_operator.modes.lifecycle import StartError
     from audit_event_operator.settings import SettingsError, load_settings
 
     try:
         settings, warnings = load_settings(os.environ, dotenv=dotenv)
     except SettingsError as error:
-        say_wrong(f"{PROGRAM}: {error}")
+        print_error(f"{PROGRAM}: {error}")
         raise SystemExit(2) from None
     level = "WARNING" if quiet and "AEG_LOG_LEVEL" not in os.environ else settings.log_level
     configure_logging(settings.log_format, level)
     for warning in warnings:
-        say_careful(f"Warning: {warning}")
+        print_warning(f"Warning: {warning}")
     try:
         code = asyncio.run(work(settings))
-    except (SettingsError, FileNotFoundError) as error:
-        say_wrong(f"{PROGRAM}: {error}")
-        code = 2
+    except (SettingsError, FileNotFoundError, StartError) as error:
+        print_error(f"{PROGRAM}: {error}")
+        code = 1 if isinstance(error, StartError) else 2
     raise SystemExit(code)

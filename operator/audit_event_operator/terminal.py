@@ -1,4 +1,4 @@
-"""How the command line looks and helps: colours for eyes, examples under every `--help`, completion for the shells.
+"""How the command line looks: colours on a terminal, examples in every `--help`, completion for the shells.
 
 Knows click and terminals, and no command in particular.
 """
@@ -18,24 +18,24 @@ PROGRAM: Final = "audit-event-operator"
 SHELLS: Final = ("bash", "zsh", "fish")
 
 
-def wants_colour() -> bool | None:
-    """False when NO_COLOR is set to anything (https://no-color.org), else None: colours where the reader is a terminal."""
+def _colour() -> bool | None:
+    """False if NO_COLOR is set (https://no-color.org), else None: click colours on a terminal only."""
     return False if os.environ.get("NO_COLOR") else None
 
 
-def say_good(line: str) -> None:
-    """Print a good finding on stdout."""
-    click.secho(line, fg="green", color=wants_colour())
+def print_good(line: str) -> None:
+    """Print a line on stdout, in green."""
+    click.secho(line, fg="green", color=_colour())
 
 
-def say_wrong(line: str) -> None:
-    """Print what has to be mended on stderr."""
-    click.secho(line, err=True, fg="red", color=wants_colour())
+def print_error(line: str) -> None:
+    """Print a line on stderr, in red."""
+    click.secho(line, err=True, fg="red", color=_colour())
 
 
-def say_careful(line: str) -> None:
-    """Print a warning on stderr."""
-    click.secho(line, err=True, fg="yellow", color=wants_colour())
+def print_warning(line: str) -> None:
+    """Print a line on stderr, in yellow."""
+    click.secho(line, err=True, fg="yellow", color=_colour())
 
 
 def examples(*lines: str, **environment: str) -> str:
@@ -45,7 +45,7 @@ def examples(*lines: str, **environment: str) -> str:
 
 
 def completion_script(command: click.Command, shell: str) -> str:
-    """The script that makes one of SHELLS ask the program itself what may come next.
+    """The script by which one of SHELLS asks the program itself for completions.
 
     Raises:
         ValueError: another shell.
@@ -54,12 +54,12 @@ def completion_script(command: click.Command, shell: str) -> str:
     if completer is None:
         raise ValueError(f"there is no completion for {shell!r}; there is {', '.join(SHELLS)}")
     asked_by = f"_{PROGRAM}_COMPLETE".replace("-", "_").upper()
-    # Not bash's own source(): that one starts a bash to see how old it is, and a script may be made for elsewhere.
+    # Not BashComplete.source(): that runs bash to check its version, but the script may be for another machine.
     return ShellComplete.source(completer(command, {}, PROGRAM, asked_by))
 
 
 class Commands(click.Group):
-    """A group of commands that tells wrong use in red where the reader is a terminal."""
+    """A group of commands that prints errors in red on a terminal."""
 
     def main(
         self,
@@ -88,6 +88,6 @@ def _show(error: click.ClickException) -> None:
     usage, mark, sentence = text.getvalue().rstrip("\n").rpartition("Error: ")
     if mark:
         click.echo(usage, err=True, nl=False)
-        say_wrong(mark + sentence)
+        print_error(mark + sentence)
     else:
-        click.echo(sentence, err=True)  # a program without a command answers with its help
+        click.echo(sentence, err=True)  # without a command, the error is the help text

@@ -27,7 +27,7 @@ class Found:
 
     ref: Ref
     spec: GeneratorSpec
-    place: str
+    place: str = ""
     warnings: tuple[str, ...] = ()
 
 

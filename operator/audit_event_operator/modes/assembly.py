@@ -1,15 +1,16 @@
-"""Puts fleet, submissions, loop monitor and brokers together from the settings."""
+"""Puts fleet, submissions, loop monitor and brokers together from the settings; what all modes share."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from audit_event_operator.brokers.ports import TargetLookup
 from audit_event_operator.engine.context import EngineContext
@@ -31,7 +32,7 @@ from audit_event_operator.web.ports import Authorizer
 
 @dataclass(slots=True)
 class Operator:
-    """Everything that all modes have."""
+    """What every mode runs."""
 
     settings: Settings
     context: EngineContext
@@ -50,18 +51,14 @@ class Operator:
         return failing
 
     def failing_readyz(self) -> list[str]:
-        """Readiness of a mode without a cluster."""
+        """Readiness, as far as it does not depend on a cluster."""
         return ["shutting down"] if self.draining else []
 
-    def spawn(self, work: Awaitable[object], name: str) -> asyncio.Task[object]:
-        """Run something beside; if it ends by an error, the operator ends too, for that is a bug."""
-        task = asyncio.create_task(_awaited(work), name=name)
+    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> asyncio.Task[object]:
+        """Run something in the background that must never end; if it does, the process ends too (see `until_stopped`)."""
+        task = asyncio.create_task(work, name=name)
         self.background.append(task)
         return task
-
-
-async def _awaited(work: Awaitable[object]) -> object:
-    return await work
 
 
 def assemble(
@@ -76,7 +73,7 @@ def assemble(
     """Put fleet, submissions and loop monitor together around brokers and destinations.
 
     Raises:
-        FileNotFoundError: AEG_JOURNAL_FILE cannot be written.
+        SettingsError: AEG_JOURNAL_FILE cannot be written.
     """
     journal = _journal(settings.journal_file)
     cap = settings.max_events_per_second_per_namespace
@@ -103,7 +100,7 @@ def _journal(path: Path | None) -> DeliveryJournal | None:
     try:
         return None if path is None else DeliveryJournal(path)
     except OSError as error:
-        raise FileNotFoundError(f"AEG_JOURNAL_FILE {path} cannot be written: {error.strerror}") from None
+        raise SettingsError(f"AEG_JOURNAL_FILE {path} cannot be written: {error.strerror}") from None
 
 
 def default_target(settings: Settings) -> Target:
@@ -145,10 +142,10 @@ def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals, 
 
 
 def authorizer(settings: Settings, mode: str) -> Authorizer:
-    """Who may post, as far as no cluster has to be asked.
+    """Decides who may post, without asking a cluster.
 
     Raises:
-        SettingsError: AEG_API_AUTH=kubernetes, which `mode` cannot do.
+        SettingsError: AEG_API_AUTH=kubernetes, which `mode` does not support.
     """
     if settings.api_auth == "token" and settings.api_token_file is not None:
         return TokenFile(settings.api_token_file)

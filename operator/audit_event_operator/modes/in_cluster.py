@@ -1,4 +1,4 @@
-"""The operator proper: resources of a cluster, and one working process by Lease."""
+"""The operator proper: serves the resources of a cluster, in the one process that holds the Lease."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import socket
-import sys
 
 from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.client import Cluster
@@ -19,27 +18,24 @@ from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.modes.assembly import assemble, authorizer, default_broker, default_target, rabbitmq_brokers
-from audit_event_operator.modes.lifecycle import listening, prepare_process, stop_event, until_stopped, wind_down
+from audit_event_operator.modes.lifecycle import StartError, listening, prepare_process, until_stopped
 from audit_event_operator.settings import Settings
-from audit_event_operator.web.errors import ListenError
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
 logger = logging.getLogger(__name__)
 
 
 async def run_in_cluster(settings: Settings) -> int:
-    """The operator proper: resources of a cluster, one working process by Lease."""
-    prepare_process()
-    stop, totals, api_counts = stop_event(), Totals(), ApiCounts()
+    """Run until a signal; returns the exit code."""
+    stop, totals, api_counts = prepare_process(), Totals(), ApiCounts()
     gate = LeaseGate(settings.lease_timing)
     has_default = settings.rabbitmq_host is not None
     if has_default:
-        default_target(settings)  # a file of authorities that cannot be read is said now, not at the first connection
+        default_target(settings)  # a CA file that cannot be read is an error now, not at the first connection
     try:
         connection = await connect(os.environ)
     except ClusterError as error:
-        print(f"audit-event-operator: {error}", file=sys.stderr)
-        return 1
+        raise StartError(str(error)) from None
     cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=api_counts.succeeded)
     targets = ClusterTargets(
         cluster,
@@ -87,9 +83,7 @@ async def run_in_cluster(settings: Settings) -> int:
                 "Operator %s listens on ports %d (all routes) and %d (/metrics)",
                 options.identity, servers.app_port, servers.metrics_port,
             )  # fmt: skip
-            operator.spawn(operator.loop_monitor.run(), "the loop monitor")
             leading = operator.spawn(source.run(), "the cluster source")
-            code = await until_stopped(operator, stop)
 
             async def farewell() -> None:
                 await source.flush()
@@ -97,10 +91,6 @@ async def run_in_cluster(settings: Settings) -> int:
                 await asyncio.gather(leading, return_exceptions=True)
                 await source.close()
 
-            await wind_down(operator, farewell)
-    except ListenError as error:
-        print(f"audit-event-operator: {error}", file=sys.stderr)
-        return 1
+            return await until_stopped(operator, stop, drain_seconds=settings.shutdown_drain_seconds, farewell=farewell)
     finally:
         await connection.close()
-    return code

@@ -1,4 +1,4 @@
-"""From the first signal to the last log line: the same for every mode."""
+"""From the start of the process to its last log line: the same in every mode."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from typing import Final
 from audit_event_operator.build import commit
 from audit_event_operator.modes.assembly import Operator
 from audit_event_operator.web.app import Site, build_applications, build_labels
+from audit_event_operator.web.errors import ListenError
 from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
 from audit_event_operator.web.servers import Servers
 
 logger = logging.getLogger(__name__)
 
 EXECUTOR_THREADS: Final = 64
-"""Name look-ups and metrics share the default executor; the usual cpu+4 would let one dead DNS name hold up the others."""
+"""Name look-ups and metrics share the default executor; with cpu+4 threads a dead DNS name would block the others."""
 
 LEDGER_FIELDS: Final = ("generated", "published", "dropped", "in_flight", "buffered", "skipped")
+
+
+class StartError(Exception):
+    """The operator cannot start, although the settings are valid. The text says why, for people."""
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +42,11 @@ async def listening(
     host: str,
     fallback_port: bool = False,
 ) -> AsyncIterator[Servers]:
-    """Serve HTTP meanwhile."""
+    """Serve HTTP and monitor the event loop in the meantime.
+
+    Raises:
+        StartError: a port or the address is not available.
+    """
     site = Site(
         fleet=operator.fleet,
         submissions=operator.submissions,
@@ -54,16 +63,28 @@ async def listening(
         metrics_port=operator.settings.prometheus_port,
         fallback_port=fallback_port,
     )
-    await servers.start()
+    try:
+        await servers.start()
+    except ListenError as error:
+        raise StartError(str(error)) from None
+    operator.spawn(operator.loop_monitor.run(), "the loop monitor")
     try:
         yield servers
     finally:
         await servers.stop()
 
 
-def stop_event() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
+def prepare_process() -> asyncio.Event:
+    """Prepare loop and process; the event is set by the first SIGTERM or SIGINT, and a second one ends the process at once.
+
+    The loop gets an executor that is large enough. The garbage collector runs less often: almost nothing here is cyclic, and
+    with thousands of generators each full collection holds up the loop. A crash leaves no core file, which would write
+    passwords to the node's disk.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.set_threshold(50_000, 20, 100)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="helper"))
 
     def on_signal(number: int) -> None:
         if stop.is_set():
@@ -75,45 +96,21 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def prepare_process() -> None:
-    """Give the loop an executor that is large enough, the collector of garbage a longer step, and a crash no core file.
-
-    Nearly nothing here is cyclic, and with thousands of generators each full collection holds the loop for long. A core file
-    would carry passwords to the node's disk.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    gc.set_threshold(50_000, 20, 100)
-    executor = ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="helper")
-    asyncio.get_running_loop().set_default_executor(executor)
-
-
-async def until_stopped(operator: Operator, stop: asyncio.Event, seconds: float | None = None) -> int:
-    """Wait for a signal, for the time to be over, or for a background task to fail; the exit code follows from it."""
-    waiting = asyncio.ensure_future(stop.wait())
-    done, _ = await asyncio.wait({waiting, *operator.background}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    for task in done - {waiting}:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.critical("%s ended by an error; the process ends", task.get_name(), exc_info=error)
-        else:
-            logger.critical("%s ended, which it never should; the process ends", task.get_name())
-        return 1
-    return 0
-
-
-async def wind_down(
+async def until_stopped(
     operator: Operator,
-    farewell: Callable[[], Awaitable[object]] | None = None,
+    stop: asyncio.Event,
     *,
-    drain_seconds: float | None = None,
-) -> None:
-    """SIGTERM: no more ticks and posts, drain, say goodbye to the cluster, one line with the ledger, disconnect.
+    seconds: float | None = None,
+    drain_seconds: float,
+    farewell: Callable[[], Awaitable[object]] | None = None,
+) -> int:
+    """Wait until `stop`, the time is over or a background task ends, then wind down; returns the exit code.
 
-    `drain_seconds` None means what the settings say.
+    Winding down: no more ticks and posts, drain, `farewell` to the cluster, one line with the ledger, disconnect.
     """
+    code = await _stopped(operator, stop, seconds)
     operator.draining = True
-    seconds = operator.settings.shutdown_drain_seconds if drain_seconds is None else drain_seconds
-    await operator.fleet.shutdown(seconds)
+    await operator.fleet.shutdown(drain_seconds)
     if farewell is not None:
         await farewell()
     for task in operator.background:
@@ -127,3 +124,15 @@ async def wind_down(
     await operator.context.brokers.aclose()
     if operator.journal is not None:
         await asyncio.to_thread(operator.journal.close)
+    return code
+
+
+async def _stopped(operator: Operator, stop: asyncio.Event, seconds: float | None) -> int:
+    waiting = asyncio.ensure_future(stop.wait())
+    done, _ = await asyncio.wait({waiting, *operator.background}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for task in done - {waiting}:
+        error = None if task.cancelled() else task.exception()
+        logger.critical("%s ended, which is a bug; the process ends", task.get_name(), exc_info=error)
+        return 1
+    return 0

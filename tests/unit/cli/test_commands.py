@@ -1,5 +1,6 @@
 """The commands that need nothing: exit codes, and who gets stdout."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -72,6 +73,30 @@ def test_an_access_review_is_refused_where_there_is_no_cluster_to_ask(mode):
     assert answer.exit_code == 2
     assert answer.stdout == ""
     assert f"AEG_API_AUTH=kubernetes needs a cluster, and {mode} runs without one; use none or token" in answer.stderr
+
+
+def test_a_queue_name_that_no_resource_may_have_is_wrong_use():
+    answer = run("standalone", env={"RABBITMQ_QUEUE": "q" * 300, "APP_PORT": "0", "PROMETHEUS_PORT": "0"})
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith("audit-event-operator: RABBITMQ_QUEUE: queue must be")
+
+
+@pytest.mark.parametrize("mode", ["standalone", "demo"])
+def test_files_without_a_valid_resource_fail_with_their_problems(mode, tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: [")
+    answer = run(mode, "-f", str(tmp_path), env={"APP_PORT": "0", "PROMETHEUS_PORT": "0"})
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    assert f"{tmp_path}/bad.yaml:1: not valid YAML" in answer.stderr
+    assert "Done" not in answer.stderr
+
+
+def test_a_port_that_is_taken_fails_with_the_setting_to_change():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = run("standalone", env={"APP_PORT": port, "PROMETHEUS_PORT": "0", "AEG_BIND_ADDRESS": "127.0.0.1"})
+    assert answer.exit_code == 1
+    assert f"APP_PORT {port} is taken" in answer.stderr
 
 
 @pytest.mark.parametrize("duration", ["0s", "soon", "-1s"])
