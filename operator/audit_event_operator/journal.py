@@ -29,7 +29,7 @@ Entry = tuple[int, str, str, int, int, int, Outcome | DropReason]
 
 
 class DeliveryJournal:
-    """See `engine.journal.Journal`. Appends to what the file holds already.
+    """Implements `engine.ports.Journal`; appends to the file.
 
     Args:
         path: the file.

@@ -29,7 +29,6 @@ BATCH: Final = 100
 """Most events made in one turn of the loop, so that no generator holds the others up."""
 
 GATE_POLL_SECONDS: Final = 0.25
-_SHORTEST_SLEEP_SECONDS: Final = 10e-6
 _NS: Final = 1_000_000_000
 
 
@@ -196,7 +195,7 @@ class Generator:
             if timeline.pending and self._make_some(timeline, outbox):
                 return 0.0
         wait_ns = timeline.wait_ns(now)
-        return None if wait_ns is None else max(_SHORTEST_SLEEP_SECONDS, wait_ns / _NS)
+        return None if wait_ns is None else wait_ns / _NS
 
     def _count_due(self, due: Due, outbox: Outbox, skipped: int) -> None:
         """Count what became due, and what will not be made: `skipped` events of the last tick never found room."""

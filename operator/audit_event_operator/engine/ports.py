@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.engine.outbox import Note, Outbox
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import GeneratorSpec
@@ -137,3 +137,10 @@ class Brokers(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections: gracefully within 2 s, else by aborting the transport."""
+
+
+class Journal(Protocol):
+    """Writes down what became of each single event, which the ledger only counts."""
+
+    def keep(self, ref: Ref) -> Note:
+        """What the outbox of this resource calls for every outcome, on the loop; must be cheap."""

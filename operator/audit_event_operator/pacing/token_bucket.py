@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_SHORTEST_WAIT_SECONDS: Final = 0.001
+"""What is missing may be a rounding error, for which nobody can sleep."""
+
 
 class TokenBucket:
     """Allows `per_second` on average.
@@ -20,9 +25,9 @@ class TokenBucket:
         self._at: float | None = None
 
     def wait_seconds(self, now: float) -> float:
-        """How long until `take` succeeds, 0 if it would now; takes nothing. `now` is in seconds of any steady clock."""
+        """How long until `take` succeeds: 0 if it would now, else 1 ms or more. `now` is in seconds of any steady clock."""
         self._fill(now)
-        return max(0.0, (1.0 - self._tokens) / self._per_second)
+        return 0.0 if self._tokens >= 1.0 else max(_SHORTEST_WAIT_SECONDS, (1.0 - self._tokens) / self._per_second)
 
     def take(self, now: float) -> bool:
         """Take one if there is one."""

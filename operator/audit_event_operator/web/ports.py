@@ -6,7 +6,7 @@ The consumer owns these ports; the command line hands in what implements them. N
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -32,23 +32,7 @@ class Authorizer(Protocol):
         """
 
 
-def _nothing() -> list[str]:
-    return []
-
-
-def _no_cluster() -> bool | None:
-    return None
-
-
-def _no_counts() -> Mapping[str, int]:
-    return {}
-
-
-def _no_writes() -> Mapping[tuple[str, str], int]:
-    return {}
-
-
-def _never() -> float | None:
+def _none() -> None:
     return None
 
 
@@ -56,13 +40,13 @@ def _never() -> float | None:
 class HealthChecks:
     """Whether the process is well; all callables are cheap and called on the loop.
 
-    `livez` and `readyz` say of each check that fails what is wrong, nothing when all is well; liveness must never depend
-    on a broker. `leader` tells whether this process holds the Lease, None without a cluster.
+    `livez` and `readyz` return a sentence for each check that fails; liveness must never depend on a broker. `leader` is
+    whether this process holds the Lease, None without a cluster.
     """
 
-    livez: Callable[[], list[str]] = _nothing
-    readyz: Callable[[], list[str]] = _nothing
-    leader: Callable[[], bool | None] = _no_cluster
+    livez: Callable[[], list[str]] = list
+    readyz: Callable[[], list[str]] = list
+    leader: Callable[[], bool | None] = _none
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +58,6 @@ class SourceCounts:
     Words should be there from the start with 0, so that a first failure is an increase and not a new series.
     """
 
-    reconciles: Callable[[], Mapping[str, int]] = field(default=_no_counts)
-    api_writes: Callable[[], Mapping[tuple[str, str], int]] = field(default=_no_writes)
-    apiserver_last_success_unix_seconds: Callable[[], float | None] = field(default=_never)
+    reconciles: Callable[[], Mapping[str, int]] = dict
+    api_writes: Callable[[], Mapping[tuple[str, str], int]] = dict
+    apiserver_last_success_unix_seconds: Callable[[], float | None] = _none

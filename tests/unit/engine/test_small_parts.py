@@ -16,7 +16,7 @@ from audit_event_operator.resource.conditions import Ready, Reason
 
 
 @pytest.mark.looptime
-async def test_a_nap_ends_when_woken_or_when_its_time_is_over():
+async def test_a_sleep_ends_when_woken_or_when_its_time_is_over():
     wakeup, loop = WakeableSleep(), asyncio.get_running_loop()
     await wakeup.sleep(5)
     assert loop.time() == pytest.approx(5)
@@ -26,7 +26,17 @@ async def test_a_nap_ends_when_woken_or_when_its_time_is_over():
 
 
 @pytest.mark.looptime
-async def test_a_wake_up_before_the_nap_is_not_lost():
+@pytest.mark.parametrize("seconds", [1e-18, -1.0])
+async def test_a_sleep_is_never_so_short_that_the_clock_does_not_move(seconds):
+    wakeup, loop = WakeableSleep(), asyncio.get_running_loop()
+    await wakeup.sleep(5)
+    before = loop.time()
+    await wakeup.sleep(seconds)
+    assert loop.time() > before
+
+
+@pytest.mark.looptime
+async def test_a_wake_up_before_the_sleep_is_not_lost():
     wakeup, loop = WakeableSleep(), asyncio.get_running_loop()
     wakeup.wake()
     await wakeup.sleep(10)

@@ -31,3 +31,9 @@ def test_a_clock_that_goes_back_neither_fills_nor_empties_it():
     assert bucket.take(50.0)
     assert not bucket.take(50.0)
     assert bucket.take(51.0)
+
+
+def test_a_rounding_error_is_worth_a_millisecond():
+    bucket = TokenBucket(10, burst=1)
+    assert bucket.take(0.0)
+    assert bucket.wait_seconds(0.1 - 1e-12) == 0.001
