@@ -95,7 +95,7 @@ def test_who_cannot_be_verified_hears_nothing_until_his_certificate_is_good(
     bad = {
         "unknown-authority": (strangers.issue(), "cannot be verified"),
         "expired": (ours.issue(days=-1), "cannot be verified"),
-        "wrong-name": (ours.issue(("rabbit.example.org", "127.0.0.2")), "is not for this host"),
+        "wrong-name": (ours.issue(("rabbit.example.org", "127.0.0.2")), "is not valid for this host"),
     }
     middlemen = {name: tls_proxies.open(pair) for name, (pair, _) in bad.items()}
     harness.start()

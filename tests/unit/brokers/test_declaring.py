@@ -103,5 +103,5 @@ def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_m
     caplog.set_level(logging.WARNING, "audit_event_operator")
     machine.hear(client, says, [lambda: machine.line_over(client)])
     assert client.is_closed
-    assert "does not keep to AMQP" in caplog.text
+    assert "violates AMQP" in caplog.text
     machine.every_event_is_somewhere_exactly_once()

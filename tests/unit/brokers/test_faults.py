@@ -57,7 +57,7 @@ def test_each_error_of_an_attempt_has_a_reason(error: Exception, reason: Reason)
 
 
 def test_a_wrong_name_is_told_from_an_unknown_authority() -> None:
-    assert "not for this host" in faults.connect_fault(mismatch(), TARGET).message
+    assert "not valid for this host" in faults.connect_fault(mismatch(), TARGET).message
     unknown = ssl.SSLCertVerificationError(1, "self-signed certificate")
     unknown.verify_code = 19
     assert "ca.crt" in faults.connect_fault(unknown, TARGET).message

@@ -1,4 +1,4 @@
-"""docs/reference/api.md is what the CRD says of itself. Write it anew: `python tests/unit/docs/test_api_page.py`."""
+"""docs/reference/api.md is generated from the CRD: `python tests/unit/docs/test_api_page.py` rewrites it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,21 +11,22 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
 
 HEAD = """# API reference
 
-Every field of `{kind}`, `{group}/{version}`, as the CustomResourceDefinition has it; `kubectl explain {short}.spec --recursive`
-says the same at a terminal. The resource is namespaced, its short name is `{short}`, and `kubectl get {category}` finds it too.
+Every field of `{kind}`, `{group}/{version}`, generated from the CustomResourceDefinition.
+`kubectl explain {short}.spec --recursive` prints the same. The resource is namespaced; its short name is `{short}`,
+and `kubectl get {category}` lists it too.
 
-A field without a default may be left out; what happens then stands in its description. Durations are written as in Go:
-`250ms`, `5s`, `1h30m`. A rule is checked by the API server when the object is written, and by `audit-event-operator validate`;
-its sentence is what you are told when it does not hold. What the words mean: [concepts](../concepts.md).
-Examples: [samples](../../manifests/samples).
+Fields without a default are optional; their descriptions tell what happens without them. Durations are written as in
+Go: `250ms`, `5s`, `1h30m`. The API server checks the rules when you apply an object;
+`audit-event-operator validate` checks them without a cluster. If one is broken, you get its message.
+Terms: [concepts](../concepts.md). Examples: [samples](../../manifests/samples).
 """
 
 COLUMNS = """
 ## Columns
 
-What `kubectl get {short}` shows; those marked *wide* come with `-o wide`.
+The columns of `kubectl get {short}`; those marked *wide* appear with `-o wide`.
 
-| column | from | what it is |
+| column | from | description |
 |---|---|---|
 """
 
@@ -63,11 +64,11 @@ def objects(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping
 
 def section(path: str, schema: Mapping[str, Any]) -> str:
     text = f"\n## {path}\n\n{schema['description']}\n\n"
-    text += "| field | type | default | bounds | what it is |\n|---|---|---|---|---|\n"
-    needed = schema.get("required", ())
+    text += "| field | type | default | bounds | description |\n|---|---|---|---|---|\n"
+    required = schema.get("required", ())
     rules = rules_of("", schema)
     for name, member in schema["properties"].items():
-        shown = "**needed**" if name in needed else default(member)
+        shown = "**required**" if name in required else default(member)
         text += (
             f"| `{name}` | {kind(member)} | {shown} | {'<br>'.join(bounds(member))} | {cell(member['description'])} |\n"
         )
@@ -134,11 +135,11 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def test_the_page_tells_what_the_crd_says():
+def test_the_page_is_up_to_date_with_the_crd():
     assert PAGE.read_text(encoding="utf-8") == render()
 
 
-def test_every_field_stands_on_the_page():
+def test_every_field_is_on_the_page():
     page = PAGE.read_text(encoding="utf-8")
     schema = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     for part in ("spec", "status"):

@@ -1,4 +1,4 @@
-"""docs/reference/metrics.md is what the collector says. Write it anew: `python tests/unit/docs/test_metrics_reference.py`."""
+"""docs/reference/metrics.md is generated from the collector: `python tests/unit/docs/test_metrics_reference.py` rewrites it."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 
 HEAD = """# Metrics
 
-What `/metrics` answers, on port 8000 (`http-metrics`, this route alone) and on port 5000, as text or OpenMetrics. A histogram
-has the series `_bucket` (with the label `le`), `_sum` and `_count`. Counters never fall while the process lives, also when
-resources go.
+`/metrics` answers on port 8000 (`http-metrics`, nothing else there) and on port 5000, as text or OpenMetrics.
+Histograms have the series `_bucket` (with the label `le`), `_sum` and `_count`. Counters never decrease while the
+process runs, even when resources are deleted.
 
-In every scrape and for every resource `generated = published + dropped + buffered + in_flight`. Posts to the operator's own
-broker have a row too: `generator_namespace` is empty and `generator` is `api`. The series of a deleted resource go within two
-minutes.
+In every scrape and for every resource, `generated = published + dropped + buffered + in_flight`. Posts to the
+operator's own broker have a row too: `generator_namespace` is empty and `generator` is `api`. The series of a deleted
+resource disappear within two minutes.
 """
 
 PARTS = (
@@ -38,20 +38,20 @@ PARTS = (
 FOOT = """
 ## Process and runtime
 
-Beside these there are `process_*` (on Linux: memory, CPU seconds, open files, start time), `python_info` and `python_gc_*`
-of the Prometheus client library.
+The Prometheus client library adds `process_*` (on Linux: memory, CPU seconds, open files, start time), `python_info`
+and `python_gc_*`.
 
-## Queries to begin with
+## Queries to start with
 
 ```promql
-# events per second that arrive, per resource
+# published events per second, per resource
 sum by (generator_namespace, generator) (rate(audit_event_operator_generator_events_published_total[5m]))
-# how far each falls short of what it should do (1 = nothing is missing)
+# share of the target rate that each achieves (1 = all of it)
 sum by (generator_namespace, generator) (rate(audit_event_operator_generator_events_published_total[5m]))
   / (sum by (generator_namespace, generator) (audit_event_operator_generator_target_events_per_second) > 0)
-# resources that are not as wanted
+# resources that are not Ready
 audit_event_operator_generator_ready == 0
-# 99 of 100 confirms take at most so many seconds
+# 99th percentile of the time to confirm, in seconds
 histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_seconds_bucket[5m])))
 ```
 """
@@ -82,7 +82,7 @@ WORDS = {"state", "reason", "outcome", "result", "kind"}
 def render() -> str:
     text, left = HEAD, list(families(a_moment()))
     for title, prefix in PARTS:
-        text += f"\n## {title}\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n"
+        text += f"\n## {title}\n\n| metric | type | labels | description |\n|---|---|---|---|\n"
         for family in [each for each in left if each.name.startswith(prefix) and part_of(each) == prefix]:
             text += f"| `{name_of(family)}` | {family.type} | {labels_of(family)} | {family.documentation} |\n"
             left.remove(family)
@@ -111,7 +111,7 @@ def shown(label: str, values: Iterable[str]) -> str:
     return f"`{label}`: {', '.join(dict.fromkeys(values))}" if label in WORDS else f"`{label}`"
 
 
-def test_the_page_tells_what_is_exported():
+def test_the_page_is_up_to_date_with_what_is_exported():
     assert PAGE.read_text(encoding="utf-8") == render()
 
 

@@ -1,4 +1,4 @@
-"""docs/settings.md is what the settings say of themselves. Write it anew: `python tests/unit/docs/test_settings_page.py`."""
+"""docs/settings.md is generated from the settings: `python tests/unit/docs/test_settings_page.py` rewrites it."""
 
 import ast
 import inspect
@@ -13,15 +13,15 @@ PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
 HEAD = """# Settings
 
-Environment variables of `audit-event-operator run`, `standalone` and `demo`. Times are in seconds unless they say otherwise.
-`standalone` and `demo` also read a `.env` file in the current folder; the environment wins over it.
-An empty variable counts as unset. A value that cannot be is refused at start with the variable's name.
+Environment variables of `audit-event-operator run`, `standalone` and `demo`. Times are in seconds unless stated
+otherwise. `standalone` and `demo` also read a `.env` file in the current folder; the environment overrides it. An empty
+variable counts as unset. With an invalid value, the operator refuses to start and names the variable.
 """
 
 PARTS = (
     ("The seed service's variables, and the default broker", lambda name: not name.startswith("AEG_")),
     (
-        "Ours",
+        "The operator's own",
         lambda name: name.startswith("AEG_") and (not name.endswith("_SECONDS") and name != "AEG_HEARTBEAT_SECONDS"),
     ),
     (
@@ -55,7 +55,7 @@ def texts_below_fields(kind: type) -> dict[str, str]:
 def render() -> str:
     text = HEAD
     for title, belongs in PARTS:
-        text += f"\n## {title}\n\n| variable | default | what it is |\n|---|---|---|\n"
+        text += f"\n## {title}\n\n| variable | default | description |\n|---|---|---|\n"
         for name, (*group, field) in variables().items():
             if belongs(name):
                 owner = getattr(Settings(), group[0]) if group else Settings()
@@ -64,7 +64,7 @@ def render() -> str:
     return text
 
 
-def test_the_page_tells_what_the_settings_are():
+def test_the_page_is_up_to_date_with_the_settings():
     assert PAGE.read_text(encoding="utf-8") == render()
 
 

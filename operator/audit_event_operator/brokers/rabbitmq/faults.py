@@ -1,6 +1,6 @@
-"""What can go wrong with a broker, said once: pika's, the socket's and TLS's errors become a reason and a sentence.
+"""Everything that can go wrong with a broker: turns errors of pika, sockets and TLS into a reason and a sentence.
 
-The sentences are fixed; what the broker itself says goes to the log only, cleaned and cut. Knows no clock and retries nothing.
+The sentences are fixed. The broker's own words go to the log only, cleaned and cut. Knows no clock and retries nothing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class BrokerFault(Exception):  # noqa: N818 - a finding
 
     @property
     def slow(self) -> bool:
-        """Whether only the user can mend it, so that trying often is of no use."""
+        """Whether only the user can fix it, so that frequent retries are pointless."""
         return READINESS[self.reason].stalled
 
     @property
@@ -102,11 +102,10 @@ def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
 
 
 def unreachable(broker: str, detail: str = "", *, until_confirm: bool = True) -> BrokerFault:
-    """Nothing that can be pinned down more closely."""
+    """No connection, for no reason that can be told more exactly."""
     return BrokerFault(
         Reason.BROKER_UNREACHABLE,
-        f"The broker {broker} cannot be reached: no connection was made. "
-        "Check that RabbitMQ is running, and that host and port are right.",
+        f"Cannot connect to broker {broker}. Check that RabbitMQ is running and that host and port are correct.",
         until_confirm=until_confirm,
         detail=detail,
     )
@@ -116,17 +115,17 @@ def mute(broker: str) -> BrokerFault:
     """A deadline has passed."""
     return BrokerFault(
         Reason.BROKER_UNREACHABLE,
-        f"The broker {broker} does not answer in time. Check that it is RabbitMQ that listens there, that it is not "
-        "overloaded, and that the port matches tls.mode.",
+        f"Broker {broker} did not answer in time. Check that RabbitMQ listens there, that it is not overloaded, and that "
+        "the port matches tls.mode.",
         until_confirm=True,
     )
 
 
 def nonsense(broker: str, detail: str) -> BrokerFault:
-    """It talks, but breaks the rules."""
+    """It talks, but violates the protocol."""
     return BrokerFault(
         Reason.BROKER_UNREACHABLE,
-        f"What listens at {broker} does not keep to AMQP 0-9-1. Check that it is RabbitMQ, and what stands before it.",
+        f"{broker} violates AMQP 0-9-1. Check that it is RabbitMQ, and check any proxy in front of it.",
         until_confirm=True,
         detail=detail,
     )
@@ -136,12 +135,12 @@ def no_second_channel(broker: str) -> BrokerFault:
     """Queues are declared on channels of their own, because the broker closes a channel to say no."""
     return BrokerFault(
         Reason.REJECTED_BY_BROKER,
-        f"The broker {broker} allows one channel per connection, and two are needed. Raise its channel_max.",
+        f"Broker {broker} allows one channel per connection; two are needed. Raise its channel_max.",
     )
 
 
 def target_fault(answer: DestinationUnavailable) -> BrokerFault:
-    """Nobody knows where the broker is."""
+    """The broker's address or credentials are unknown."""
     return BrokerFault(answer.reason, answer.message)
 
 
@@ -172,7 +171,7 @@ def connect_fault(error: BaseException, target: Target) -> BrokerFault:
         if isinstance(item, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError):
             return BrokerFault(
                 Reason.AUTHENTICATION_FAILED,
-                f"The broker {broker} refuses the user name or the password. Correct the credentials this resource uses.",
+                f"Broker {broker} rejected the user name or password. Correct the credentials that this resource uses.",
                 detail=detail,
             )
         if isinstance(item, exceptions.ProbableAccessDeniedError):
@@ -180,15 +179,14 @@ def connect_fault(error: BaseException, target: Target) -> BrokerFault:
         if isinstance(item, socket.gaierror):
             return BrokerFault(
                 Reason.BROKER_UNREACHABLE,
-                f"The host of the broker {broker} cannot be resolved. Check its name and the cluster's DNS.",
+                f"Cannot resolve the host name of broker {broker}. Check the name and the cluster's DNS.",
                 until_confirm=True,
                 detail=detail,
             )
         if isinstance(item, exceptions.IncompatibleProtocolError):
             return BrokerFault(
                 Reason.BROKER_UNREACHABLE,
-                f"What listens at {broker} does not speak this kind of AMQP. Check that the port is RabbitMQ's, and that "
-                "tls.mode matches it.",
+                f"{broker} does not speak AMQP 0-9-1. Check that the port is RabbitMQ's and that tls.mode matches it.",
                 until_confirm=True,
                 detail=detail,
             )
@@ -201,15 +199,14 @@ def _open_refused(broker: str, said: str, detail: str) -> BrokerFault:
     if "not found" in said:
         return BrokerFault(
             Reason.VIRTUAL_HOST_NOT_FOUND,
-            f"The broker {broker} has no virtual host of this name. Create it, or correct rabbitmq.vhost or the Secret's "
-            "vhost.",
+            f"Broker {broker} has no such virtual host. Create it, or correct rabbitmq.vhost or the Secret's vhost.",
             detail=detail,
         )
     if str(NOT_ALLOWED) not in said and str(ACCESS_REFUSED) not in said:
         return unreachable(broker, detail)
     return BrokerFault(
         Reason.ACCESS_REFUSED,
-        f"The broker {broker} does not let this user into the virtual host, or a connection limit is reached. Grant the user "
+        f"Broker {broker} denies this user access to the virtual host, or a connection limit is reached. Grant "
         "permissions there, or raise the limit.",
         detail=detail,
     )
@@ -219,16 +216,16 @@ def _tls_sentence(error: ssl.SSLError, broker: str, target: Target) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in {62, 64}:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
             return (
-                f"The certificate of the broker {broker} is not for this host. Use the name it was issued for, or issue one "
-                f"for {target.host}."
+                f"The certificate of broker {broker} is not valid for this host. Use the host name it was issued for, or "
+                f"issue one for {target.host}."
             )
         return (
-            f"The certificate of the broker {broker} cannot be verified. Put the authority that issued it into the Secret's "
-            "ca.crt, or renew the certificate."
+            f"The certificate of broker {broker} cannot be verified. Put the issuing authority's certificate into the "
+            "Secret's ca.crt, or renew the broker's."
         )
     return (
-        f"No TLS connection with the broker {broker} came about. Check that the port speaks TLS, and that the client "
-        "certificate, if it asks for one, is in the Secret (tls.crt, tls.key)."
+        f"TLS handshake with broker {broker} failed. Check that the port speaks TLS. If the broker requires a client "
+        "certificate, put it into the Secret (tls.crt, tls.key)."
     )
 
 
@@ -241,15 +238,15 @@ def lost_fault(error: BaseException, broker: str, queue: str) -> BrokerFault:
         if code not in {CONNECTION_FORCED, NOT_ALLOWED}:
             return BrokerFault(
                 Reason.REJECTED_BY_BROKER,
-                f'The broker {broker} ends the connection because of an event for queue "{queue}". It is sent again, in the '
-                "end alone, and dropped if that goes on; see the broker's log and its max_message_size.",
+                f'Broker {broker} closed the connection because of an event for queue "{queue}". The event is retried, '
+                "finally on its own, then dropped. Check the broker's log and its max_message_size.",
                 hard=True,
                 until_confirm=True,
                 detail=detail,
             )
     return BrokerFault(
         Reason.BROKER_UNREACHABLE,
-        f"The connection with the broker {broker} is lost. It is made again; if this lasts, check that RabbitMQ is running.",
+        f"Lost connection to broker {broker}; reconnecting. If this lasts, check that RabbitMQ is running.",
         until_confirm=True,
         detail=repr(error),
     )
@@ -259,7 +256,7 @@ def publish_refused(broker: str, queue: str, detail: str) -> BrokerFault:
     """403 on the publishing channel."""
     return BrokerFault(
         Reason.ACCESS_REFUSED,
-        f'The broker {broker} does not let this user publish to queue "{queue}": it needs write permission on amq.default.',
+        f'Broker {broker} does not allow this user to publish to queue "{queue}". Grant write permission on amq.default.',
         until_confirm=True,
         detail=detail,
     )
@@ -273,30 +270,30 @@ def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) 
     if code == RESOURCE_LOCKED:
         return BrokerFault(
             Reason.QUEUE_LOCKED,
-            f'Queue "{queue}" on {broker} belongs exclusively to another connection. Use another queue, or end its owner.',
+            f'Queue "{queue}" on {broker} is exclusive to another connection. Close that connection, or use another queue.',
             detail=detail,
         )
     if code == PRECONDITION_FAILED:
         return BrokerFault(
             Reason.QUEUE_ARGUMENTS_MISMATCH,
-            f'Queue "{queue}" on {broker} cannot be made as queueDeclaration asks: it exists with other arguments, or a rule '
-            "of the broker forbids it. Delete the queue, or change queueDeclaration.type.",
+            f'Queue "{queue}" on {broker} cannot be created as queueDeclaration asks: it exists with other arguments, or a '
+            "broker policy forbids it. Delete the queue, or change queueDeclaration.type.",
             detail=detail,
         )
     if code == ACCESS_REFUSED:
         way_out = (
             "Grant configure permission on it, or create the queue and set queueDeclaration.mode to MustExist."
             if create
-            else "Grant write permission on it: RabbitMQ from 4.3 on answers only who has some permission on a queue."
+            else "Grant write permission on it: RabbitMQ 4.3 and newer answers only users with a permission on the queue."
         )
         return BrokerFault(
             Reason.ACCESS_REFUSED,
-            f'The broker {broker} does not let this user {"create" if create else "look up"} queue "{queue}". {way_out}',
+            f'Broker {broker} does not allow this user to {"create" if create else "look up"} queue "{queue}". {way_out}',
             detail=detail,
         )
     return BrokerFault(
         Reason.REJECTED_BY_BROKER,
-        f'The broker {broker} refuses to declare queue "{queue}"; see the broker\'s log.',
+        f'Broker {broker} refused to declare queue "{queue}"; check its log.',
         detail=detail,
     )
 
@@ -305,7 +302,7 @@ def queue_missing(broker: str, queue: str, detail: str = "") -> BrokerFault:
     """The queue must exist and does not."""
     return BrokerFault(
         Reason.QUEUE_NOT_FOUND,
-        f'There is no queue "{queue}" on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.',
+        f'Queue "{queue}" does not exist on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.',
         detail=detail,
     )
 
@@ -314,8 +311,8 @@ def confirm_timeout(broker: str, queue: str, seconds: float) -> BrokerFault:
     """The broker has been silent about an event for too long."""
     return BrokerFault(
         Reason.CONFIRM_TIMEOUT,
-        f'The broker {broker} has not confirmed an event for queue "{queue}" within {seconds:g} s; everything unconfirmed is '
-        "sent again. Check the queue: a quorum queue without a majority does that.",
+        f'Broker {broker} has not confirmed an event for queue "{queue}" within {seconds:g} s; everything unconfirmed is '
+        "sent again. Check the queue: a quorum queue without a majority does this.",
         until_confirm=True,
     )
 
@@ -324,23 +321,23 @@ def nacked(broker: str, queue: str) -> BrokerFault:
     """Several negative answers in a row."""
     return BrokerFault(
         Reason.REJECTED_BY_BROKER,
-        f'The broker {broker} rejects events for queue "{queue}": the queue is full (overflow reject-publish) or failing. '
-        "Events are offered again; consume from the queue or raise its limit.",
+        f'Broker {broker} rejects events for queue "{queue}": the queue is full (overflow reject-publish) or failing. '
+        "Events are retried. Consume from the queue, or raise its limit.",
         until_confirm=True,
     )
 
 
 def host_not_allowed(target: Target) -> BrokerFault:
-    """The policy says no; nothing was dialled."""
+    """The host policy forbids it; nothing was dialled."""
     return BrokerFault(
         Reason.HOST_NOT_ALLOWED,
-        f'The operator may not connect to the host "{target.host}" of the broker. Name another host in the Secret, or ask the '
-        "operator's owner to add it to AEG_ALLOWED_BROKER_HOSTS.",
+        f'The operator is not allowed to connect to broker host "{target.host}". Name another host in the Secret, or have '
+        "this one added to AEG_ALLOWED_BROKER_HOSTS.",
     )
 
 
 def bad_tls_material(what: str) -> BrokerFault:
     """A certificate or key that cannot be read."""
     return BrokerFault(
-        Reason.SECRET_INVALID, f"{what} cannot be used: it is not PEM, or key and certificate do not match. Correct it."
+        Reason.SECRET_INVALID, f"{what} is unusable: it is not PEM, or key and certificate do not match. Correct it."
     )
