@@ -20,50 +20,50 @@ ROWS: dict[int, Row] = {
     ),
     2: Row("broker SIGKILLed ten times under load", "holds; nothing published is missing"),
     3: Row("all connections closed again and again", "holds; memory flat; backoff is reset by a confirm only"),
-    4: Row("line cut on the way back, after the publish", "copies come, under the same message_id; published once"),
+    4: Row("line cut on the way back, after the publish", "copies arrive under the same message_id; counted once"),
     5: Row("line silent in both directions", "noticed by heartbeats; holds"),
     6: Row("line at 2 KiB/s", "Backpressure; memory bounded; other streams unaffected"),
     7: Row("memory alarm under load", "BrokerBlocked; buffer bounded; no reconnect; drains; nothing lost"),
-    8: Row("memory alarm before the operator starts", "connects, no crash; blocked from the first publish on"),
+    8: Row("memory alarm before the operator starts", "connects, no crash; blocked from the first publish"),
     9: Row("SIGTERM during an alarm", "exit <30 s; the rest is `shutdown_deadline`"),
     10: Row("resource deleted during a disk alarm", "gone at once; nothing hangs"),
     11: Row(
-        "queue deleted under load (MustExist), created later", "QueueNotFound; no channel churn; goes on by itself"
+        "queue deleted under load (MustExist), created later", "QueueNotFound; no channel churn; resumes by itself"
     ),
-    12: Row("queue deleted under load (CreateIfMissing)", "declared again; goes on <5 s"),
+    12: Row("queue deleted under load (CreateIfMissing)", "declared again; resumes <5 s"),
     13: Row("policy max-length with reject-publish, lifted", "RejectedByBroker; sent again; none lost"),
     14: Row("policy max-length with drop-head", "all published (documented); no false alarm"),
     15: Row("quorum queue, two of three nodes stopped", "ConfirmTimeout; holds after the restart"),
-    16: Row(
-        "queue exists with other properties", "publishes all the same, Ready: a passive declare proves existence only"
-    ),
+    16: Row("queue exists with other properties", "publishes, Ready: a passive declare checks existence only"),
     17: Row("permissions cleared, restored", "AccessRefused on the next channel; no tight loop; recovers untouched"),
     18: Row(
         "wrong password, then the Secret is corrected", "AuthenticationFailed; few logins; Ready ≤30 s after the change"
     ),
-    19: Row("password rotated, the old user deleted", "reads the Secret again, reconnects; holds"),
+    19: Row("password rotated, the old user deleted", "rereads the Secret, reconnects; holds"),
     20: Row("virtual host missing, created; deleted under load", "VirtualHostNotFound; recovers"),
     21: Row(
         "Secret missing, or keys missing, empty, huge, binary, with a line break",
         "a reason each; no crash; nothing logged",
     ),
-    22: Row("Secret without the label; a foreign host", "no connection is opened to that host at all"),
+    22: Row("Secret without the label; a foreign host", "no connection to that host"),
     23: Row(
         "TLS: unknown CA, expired, wrong name, plaintext port, CA rotated",
         "never unverified; the right reason; recovers",
     ),
-    24: Row("port answers HTTP, is mute, or shakes hands slowly", "deadline; others connect meanwhile"),
-    25: Row("a broker name without an address, on 200 resources", "others keep their rate; loop lag small"),
-    26: Row("API server stopped for minutes, started", "publishing goes on; same process; status right ≤90 s later"),
+    24: Row("port answers HTTP, is silent, or handshakes slowly", "deadline; others connect meanwhile"),
+    25: Row("broker name that does not resolve, on 200 resources", "others keep their rate; small loop lag"),
+    26: Row(
+        "API server stopped for minutes, started", "publishing continues; same process; status correct ≤90 s later"
+    ),
     27: Row("API server answers 503, 429 with Retry-After, 403", "same process; Retry-After honoured; bounded log"),
     28: Row("watch cut, etcd compacted, resource deleted meanwhile (410)", "its generator stops ≤60 s later"),
-    29: Row("created and deleted within milliseconds, 200 times", "no generator, series or connection is left"),
+    29: Row("created and deleted within milliseconds, 200 times", "no generator, series or connection left"),
     30: Row(
         "watch: truncated line, ERROR event, API server SIGKILLed",
-        "same process; streams go on; ends in the right state",
+        "same process; streams continue; correct state in the end",
     ),
     31: Row("CRD deleted and re-created; operator started before it", "generators stop; ready again without a restart"),
-    32: Row("operator SIGKILLed under load, another one starts", "holds but for what was in flight; no change needed"),
+    32: Row("operator SIGKILLed under load, another one starts", "holds except for events in flight; no change needed"),
     33: Row("two operators at once", "one generates; the rate never doubles"),
     34: Row(
         "50 spec patches/s on one resource, interval and queue mixed",
@@ -71,32 +71,32 @@ ROWS: dict[int, Row] = {
     ),
     35: Row(
         "deleted and re-created under the same name, other queue",
-        "no event of one in the queue of the other; counts from 0",
+        "no event in the other's queue; counts from 0",
     ),
-    36: Row("the same name in 20 namespaces, one queue", "20 generators, own series; ids unique; the link is shared"),
+    36: Row("the same name in 20 namespaces, one queue", "20 generators, own series; unique ids; one connection"),
     37: Row(
         "1,000 resources applied, patched, deleted, applied again",
-        "nothing is left over; API writes within the budgets",
+        "nothing left over; API writes within the limits",
     ),
-    38: Row("invalid specs of every kind", "refused by the API server with a useful sentence; others run"),
+    38: Row("invalid specs of every kind", "rejected by the API server with a useful message; others run"),
     39: Row(
         "line breaks, control and bidirectional characters, emoji, quotes",
         "valid JSON in the queue; one log line per record",
     ),
-    40: Row("conditions wiped again and again by somebody else", "restored; no hot loop"),
+    40: Row("conditions wiped repeatedly by another client", "restored; no hot loop"),
     41: Row("Argo CD, server-side apply, self-heal", "no drift, no foreign annotation or finalizer"),
     42: Row("namespace deleted, with and without the operator", "it goes away"),
     43: Row("clock stepped; process stopped and continued", "no burst; reconnects; holds"),
     44: Row(
         "POST: huge, compressed, endless, slow, broken, thousands at once, not allowed",
-        "the documented codes; memory flat",
+        "documented codes; memory flat",
     ),
-    45: Row("each right taken away in turn", "a message that names it; no crash loop; nothing unused"),
+    45: Row("each right removed in turn", "a message that names it; no crash loop; nothing unused"),
     46: Row(
         "restricted pod, read-only root, memory limit",
-        "starts; stays below its limit with a broker down and 1,000 resources",
+        "starts; below its limit with a broker down and 1,000 resources",
     ),
-    47: Row("soak: random faults of the first thirteen", "holds at the end; no slope of memory or lag"),
+    47: Row("soak: random faults of rows 1–13", "holds at the end; no slope of memory or lag"),
     48: Row(
         "metrics after deletions, counters against queues", "series gone ≤120 s; published = unique ids in the queues"
     ),
