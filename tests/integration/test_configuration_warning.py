@@ -27,7 +27,7 @@ def test_a_warning_is_beside_ready_and_goes_with_its_cause(
     assert (warning["status"], warning["reason"], warning["observedGeneration"]) == ("True", "MaxEventsOutOfReach", 1)
     assert {each["type"] for each in generators.status("stream")["conditions"]} == {"Ready", "ConfigurationWarning"}
     described = cluster.kubectl("describe", "-n", namespace, "aeg/stream").stdout
-    assert "runDuration (1h) ends a run after 3600 events at most" in " ".join(described.split())
+    assert "runDuration (1h) ends a run after at most 3600 events" in " ".join(described.split())
 
     generators.patch("stream", interval="100ms", suspend=True)
     generators.wait_for("stream", "Suspended")

@@ -1,7 +1,7 @@
-"""What is allowed and yet hardly meant: a valid spec in, sentences for its author out.
+"""What is valid, but probably unintended: a valid spec in, warnings for its author out.
 
-A refusal would be too much: each of these may be right for somebody. They are shown beside the state and never change it.
-Only what the spec alone proves is said; what a broker or a Secret holds is not known here.
+Rejecting would be too much: each of these may be right for somebody. Warnings are shown next to the state and never change it.
+Pure, and about the spec alone; must not know what a broker or a Secret contains.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ _NAMES_SHOWN: Final = 3
 
 
 class AdviceReason(StrEnum):
-    """What the `reason` of the ConfigurationWarning condition can be, the gravest first."""
+    """The `reason` of the ConfigurationWarning condition, the most serious first."""
 
     BLANKS_IN_NAME = "BlanksInName"
     UNUSED_EVENT_TYPE = "UnusedEventType"
@@ -33,12 +33,12 @@ class AdviceReason(StrEnum):
 
 
 class Advice(NamedTuple):
-    """One thing that its author should know.
+    """One warning.
 
     Attributes:
         reason: which one it is, for programs.
         field: where, as the API server writes it: `spec.queue`.
-        message: sentences that name the field, what it leads to, and what to do.
+        message: sentences that name the field, the consequence, and what to do.
     """
 
     reason: AdviceReason
@@ -47,7 +47,7 @@ class Advice(NamedTuple):
 
 
 def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
-    """Return what is unwise in a spec, the gravest first; mostly nothing."""
+    """Return the warnings about a spec, the most serious first; usually none."""
     found = [*_names(spec), *_mix(spec), *_run(spec), *_queue(spec)]
     rank = {reason: number for number, reason in enumerate(AdviceReason)}
     return tuple(sorted(found, key=lambda advice: rank[advice.reason]))
@@ -60,8 +60,8 @@ def _names(spec: GeneratorSpec) -> Iterator[Advice]:
             yield Advice(
                 AdviceReason.BLANKS_IN_NAME,
                 f"spec.{field}",
-                f"{field} begins or ends with a blank, which RabbitMQ takes for a part of the name: whoever uses the name"
-                " without it sees nothing of these events. Take the blank away.",
+                f"{field} starts or ends with a space. To RabbitMQ, the space is part of the name: consumers that use the"
+                " name without it get none of these events. Remove the space.",
             )
 
 
@@ -72,19 +72,19 @@ def _mix(spec: GeneratorSpec) -> Iterator[Advice]:
         yield Advice(
             AdviceReason.UNUSED_EVENT_TYPE,
             "spec.eventTypes",
-            f"eventTypes defines {_listed(unused)}, which eventMix does not name, so that no such event occurs. Give it a"
-            " weight in eventMix; 0 says that it is to rest.",
+            f"eventMix does not list {_listed(unused)}, which eventTypes defines, so no such event occurs. Add a weight to"
+            " eventMix; weight 0 silences this warning.",
         )
     for alias, templates in ALIASES.items():
         share = Fraction(mix.get(alias, 0), len(templates))
         doubled = [template for template in templates if template in mix]
         if share and doubled:
-            sums = _listed(f"{template} has {float(mix[template] + share):g} in all" for template in doubled)
+            sums = _listed(f"{template} has {float(mix[template] + share):g} in total" for template in doubled)
             yield Advice(
                 AdviceReason.ALIAS_ADDS_UP,
                 "spec.eventMix",
-                f"eventMix names {alias} and {_listed(doubled)} too; {alias} stands for {_listed(templates)}, and weights"
-                f" are added: {sums}. To weight them apart, name the templates only.",
+                f"eventMix lists {alias} together with {_listed(doubled)}. {alias} stands for {_listed(templates)}, and"
+                f" weights add up: {sums}. To weight templates separately, list only templates.",
             )
 
 
@@ -100,15 +100,15 @@ def _run(spec: GeneratorSpec) -> Iterator[Advice]:
         yield Advice(
             AdviceReason.ENDS_AFTER_ONE_TICK,
             "spec.runDuration",
-            f"runDuration ({spec.run_duration}) is not longer than interval ({spec.interval}), so that a run is over after"
-            f" its first tick, with {most} {'event' if most == 1 else 'events'}. Lengthen runDuration or shorten interval.",
+            f"runDuration ({spec.run_duration}) is not longer than interval ({spec.interval}), so a run ends after its first"
+            f" tick, with {most} {'event' if most == 1 else 'events'}. Lengthen runDuration or shorten interval.",
         )
     elif spec.max_events is not None:
         yield Advice(
             AdviceReason.MAX_EVENTS_OUT_OF_REACH,
             "spec.maxEvents",
-            f"maxEvents ({spec.max_events}) cannot be reached: at this rate runDuration ({spec.run_duration}) ends a run"
-            f" after {most} events at most. Lengthen runDuration or raise the rate.",
+            f"maxEvents ({spec.max_events}) is out of reach: at this rate, runDuration ({spec.run_duration}) ends a run after"
+            f" at most {most} events. Lengthen runDuration or raise the rate.",
         )
 
 
@@ -119,24 +119,24 @@ def _queue(spec: GeneratorSpec) -> Iterator[Advice]:
         yield Advice(
             AdviceReason.AT_MOST_ONCE_TO_QUORUM,
             "spec.delivery",
-            "delivery AtMostOnce lets events be lost to spare the broker its disk, but a quorum queue"
-            " (queueDeclaration.type) writes and replicates every one of them. Take AtLeastOnce, or a Classic queue.",
+            "delivery AtMostOnce risks events to save the broker's disk, but a quorum queue (queueDeclaration.type) writes"
+            " and replicates every event anyway. Use AtLeastOnce, or a Classic queue.",
         )
     if quorum and not created:
         yield Advice(
             AdviceReason.TYPE_WITHOUT_EFFECT,
             "spec.queueDeclaration.type",
-            "queueDeclaration.type has no effect with mode MustExist: a queue that exists is used as it is. Leave it out, or"
-            " let the queue be created (CreateIfMissing).",
+            "queueDeclaration.type has no effect with mode MustExist: an existing queue is used as it is. Remove the type, or"
+            " let the operator create the queue (CreateIfMissing).",
         )
     if created and spec.max_events is None and spec.run_duration_ns is None and spec.target_rate >= LARGE_RATE:
         hourly = spec.events_per_interval * 3_600 * NANOSECONDS_PER_SECOND / spec.interval_ns / 1e6
         yield Advice(
             AdviceReason.QUEUE_MAY_GROW,
             "spec.interval",
-            f"This stream has no end and makes {hourly:g} million events an hour, and a queue that the operator creates has"
-            " no length limit: when its consumer stands still, it grows until the broker is full. Bound the run (maxEvents,"
-            " runDuration), or create the queue with a limit (max-length, overflow reject-publish) and set"
+            f"This stream has no end and generates {hourly:g} million events an hour, and a queue that the operator creates"
+            " has no length limit: when its consumer stops, the queue grows until the broker is full. Bound the run"
+            " (maxEvents, runDuration), or create the queue with a limit (max-length, overflow reject-publish) and set"
             " queueDeclaration.mode to MustExist.",
         )
 

@@ -1,6 +1,6 @@
-"""Where events go and with which promise: the delivery, queueDeclaration and rabbitmq parts of a spec.
+"""Where events go, and with which promise: the delivery, queueDeclaration and rabbitmq parts of a spec.
 
-Only the user's words; what a reference resolves to, and whether it may be used, is decided elsewhere.
+Must not know what a reference resolves to, or whether it may be used.
 """
 
 from enum import StrEnum
@@ -35,7 +35,7 @@ class QueueType(StrEnum):
 
 
 class TLSMode(StrEnum):
-    """When the connection is encrypted. A certificate, once asked for, is always verified."""
+    """When the connection is encrypted. The broker's certificate is always verified."""
 
     AUTO = "Auto"
     VERIFY = "Verify"
@@ -43,17 +43,17 @@ class TLSMode(StrEnum):
 
 
 class QueueDeclaration(SpecModel):
-    """What to do about the queue."""
+    """How to declare the queue."""
 
     mode: DeclarationMode = Field(
         default=DeclarationMode.CREATE_IF_MISSING,
-        description="CreateIfMissing: a queue that exists is used as it is, a missing one is created, durable."
-        " MustExist: a missing queue is never created; the resource says QueueNotFound until somebody else creates it.",
+        description="CreateIfMissing: an existing queue is used as it is; a missing one is created, durable. MustExist:"
+        " the operator never creates the queue; while it is missing, the reason is QueueNotFound.",
     )
     type: QueueType = Field(
         default=QueueType.CLASSIC,
-        description="The type of a queue that is created. Classic: a durable queue without any argument, which every"
-        " consumer that declares it plainly can open. Quorum: replicated. An existing queue is never changed.",
+        description="Type of a queue that the operator creates. Classic: durable and without arguments, so that every"
+        " consumer that declares it plainly can open it. Quorum: replicated. An existing queue is never changed.",
     )
 
 
@@ -68,7 +68,7 @@ class LocalReference(SpecModel):
             "must be the name of a Kubernetes object: at most 253 lower-case letters, digits, - and ., beginning and"
             " ending with a letter or digit",
         ),
-    ] = Field(description="Name of the object, which must be in the namespace of this resource.")
+    ] = Field(description="Name of the object. It must be in the namespace of this resource.")
 
 
 class TLS(SpecModel):
@@ -76,9 +76,9 @@ class TLS(SpecModel):
 
     mode: TLSMode = Field(
         default=TLSMode.AUTO,
-        description="Auto: TLS when the port is 5671 or the Secret holds ca.crt, and then never in plain text. Verify:"
-        " always TLS. Disabled: never TLS. With TLS the broker's certificate is always verified, against ca.crt of the"
-        " Secret or else the system's authorities. Needs secretRef or clusterRef when it is not Auto.",
+        description="Auto: TLS if the port is 5671 or the Secret has ca.crt, without falling back to plaintext. Verify:"
+        " always TLS. Disabled: never TLS. With TLS, the broker's certificate is always verified, against the Secret's"
+        " ca.crt or else the system's authorities. Values other than Auto require secretRef or clusterRef.",
     )
 
 
@@ -87,14 +87,13 @@ class RabbitMQ(SpecModel):
 
     secret_ref: LocalReference | None = Field(
         default=None,
-        description="Secret with the address and credentials of the broker: keys host, port, username, password,"
-        " vhost, ca.crt,"
-        ' tls.crt, tls.key. It must carry the label auditflow.jojees.net/broker-credentials: "true". Excludes'
+        description="Secret with the broker's address and credentials: keys host, port, username, password, vhost,"
+        ' ca.crt, tls.crt, tls.key. It must have the label auditflow.jojees.net/broker-credentials: "true". Excludes'
         " clusterRef.",
     )
     cluster_ref: LocalReference | None = Field(
         default=None,
-        description="RabbitmqCluster of the RabbitMQ cluster operator, whose default user and CA are used. Excludes"
+        description="RabbitmqCluster of the RabbitMQ cluster operator. Its default user and CA are used. Excludes"
         " secretRef.",
     )
     vhost: (
@@ -110,7 +109,7 @@ class RabbitMQ(SpecModel):
         | None
     ) = Field(
         default=None,
-        description="Virtual host; when left out, the one in the Secret, else /. Needs secretRef or clusterRef.",
+        description="Virtual host. If unset, the Secret's, else /. Requires secretRef or clusterRef.",
     )
     tls: TLS = Field(
         default=TLS(), json_schema_extra={"default": {}}, description="Encryption of the connection to the broker."
@@ -118,20 +117,19 @@ class RabbitMQ(SpecModel):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            message="rabbitmq may have secretRef or clusterRef, not both",
+            message="rabbitmq may set secretRef or clusterRef, not both",
             cel="!(has(self.secretRef) && has(self.clusterRef))",
             holds=lambda rabbitmq: rabbitmq.secret_ref is None or rabbitmq.cluster_ref is None,
         ),
         Rule(
-            message="vhost needs secretRef or clusterRef; without them the operator's own broker and virtual host are"
-            " used",
+            message="vhost requires secretRef or clusterRef; the operator's own broker has a virtual host of its own",
             cel="!has(self.vhost) || has(self.secretRef) || has(self.clusterRef)",
             holds=lambda rabbitmq: rabbitmq.vhost is None or rabbitmq.has_reference,
             field="vhost",
         ),
         Rule(
-            message="tls.mode other than Auto needs secretRef or clusterRef; the operator's own broker has its own"
-            " setting",
+            message="tls.mode other than Auto requires secretRef or clusterRef; the operator's own broker has a setting"
+            " of its own",
             cel="!has(self.tls) || !has(self.tls.mode) || self.tls.mode == 'Auto' || has(self.secretRef) ||"
             " has(self.clusterRef)",
             holds=lambda rabbitmq: rabbitmq.tls.mode is TLSMode.AUTO or rabbitmq.has_reference,
@@ -141,5 +139,5 @@ class RabbitMQ(SpecModel):
 
     @property
     def has_reference(self) -> bool:
-        """Whether the broker is the resource's own choice, and not the operator's."""
+        """Whether the resource names a broker, rather than using the operator's."""
         return self.secret_ref is not None or self.cluster_ref is not None

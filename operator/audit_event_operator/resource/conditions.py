@@ -1,7 +1,6 @@
-"""The one table of reasons: what each says about readiness, and what it tells kstatus, Argo CD and `kubectl wait`.
+"""The one table of reasons: what each means for Ready, and so for kstatus, Argo CD and `kubectl wait`.
 
-A reason is what happened; when it is reported (damping, first confirm) is decided by the engine, how it is written by
-status.
+A reason is what happened. The engine decides when to report it (damping, first confirm), status.py how to write it.
 """
 
 from collections.abc import Mapping
@@ -59,7 +58,7 @@ class CompletionReason(StrEnum):
 
 
 class Readiness(NamedTuple):
-    """What a reason means: the Ready condition's status, and whether Reconciling or Stalled stands beside it."""
+    """What a reason means: the Ready condition's status, and whether Reconciling or Stalled accompanies it."""
 
     status: ConditionStatus
     reconciling: bool = False
@@ -105,8 +104,8 @@ def readiness(reason: Reason, *, early: bool = False) -> Readiness:
 
     Args:
         reason: why the generator is in its state.
-        early: the trouble is younger than its damping; False is then not said yet but Unknown (still Reconciling).
-            Has no effect on reasons that are ready or need the user.
+        early: the trouble is younger than its damping: Unknown instead of False, and Reconciling.
+            No effect on reasons that are ready or stalled.
     """
     settled = READINESS[reason]
     return Readiness("Unknown", reconciling=True) if early and settled.reconciling else settled

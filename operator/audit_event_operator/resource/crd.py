@@ -65,7 +65,7 @@ def resource_schema() -> dict[str, Any]:
             "metadata": {"type": "object"},
             "spec": {
                 **structural_schema(GeneratorSpec),
-                "description": "The wanted stream. Every field can be changed at any time and takes effect in place.",
+                "description": "Desired stream. Every field can be changed at any time; changes take effect in place.",
                 "default": {},
             },
             "status": status_schema(),
@@ -89,17 +89,17 @@ class _PlainDumper(yaml.SafeDumper):
 def _columns() -> list[dict[str, Any]]:
     wide = {"priority": 1}
     return [
-        _column("Ready", f"{_READY}.status", "Whether the stream is as wanted."),
-        _column("Reason", f"{_READY}.reason", "Why it is or is not."),
+        _column("Ready", f"{_READY}.status", "Whether the stream does what its spec asks."),
+        _column("Reason", f"{_READY}.reason", "Why, in one word."),
         _column("Queue", ".spec.queue", "Queue that receives the events."),
         _column("Interval", ".spec.interval", "Time between two ticks."),
-        _column("Rate", ".status.targetRate", "Events per second that are aimed at."),
+        _column("Rate", ".status.targetRate", "Target rate in events per second."),
         _column("Published", ".status.eventsPublished", "Events confirmed in the current run.", kind="integer"),
         _column("Age", ".metadata.creationTimestamp", "Time since the resource was created.", kind="date"),
         _column("Suspended", ".spec.suspend", "Whether the stream is stopped on purpose.", kind="boolean") | wide,
         _column("Broker", ".status.broker", "Broker that receives the events.") | wide,
         _column("Owner", ".status.owner", "Operator process that generates the events.") | wide,
-        _column("Message", f"{_READY}.message", "The state in a sentence.") | wide,
+        _column("Message", f"{_READY}.message", "The state in sentences.") | wide,
     ]
 
 

@@ -26,13 +26,13 @@ class Users(SpecModel):
         json_schema_extra={LIST_TYPE: "atomic"},
         min_length=1,
         max_length=256,
-        description="User names, 1 to 256 of at most 255 characters each; all are equally likely, one that is given"
-        " twice comes twice as often.",
+        description="User names, 1 to 256 of at most 255 characters each. All are equally likely; a name listed twice"
+        " occurs twice as often.",
     )
 
 
 class Hosts(SpecModel):
-    """The machines. Their names become metric labels, hence fewer and plainer than users."""
+    """The machines. Their names become metric labels, so they are fewer and plainer than users."""
 
     names: tuple[
         Annotated[
@@ -50,13 +50,13 @@ class Hosts(SpecModel):
         json_schema_extra={LIST_TYPE: "atomic"},
         min_length=1,
         max_length=32,
-        description="Host names, 1 to 32 of at most 253 characters each; all are equally likely, one that is given"
-        " twice comes twice as often.",
+        description="Host names, 1 to 32 of at most 253 characters each. All are equally likely; a name listed twice"
+        " occurs twice as often.",
     )
 
 
 class Entities(SpecModel):
-    """Whom and what the events are about."""
+    """The users and hosts of one stream."""
 
-    users: Users = Field(default=Users(), json_schema_extra={"default": {}}, description="The users that act.")
-    hosts: Hosts = Field(default=Hosts(), json_schema_extra={"default": {}}, description="The hosts that report.")
+    users: Users = Field(default=Users(), json_schema_extra={"default": {}}, description="Users who act.")
+    hosts: Hosts = Field(default=Hosts(), json_schema_extra={"default": {}}, description="Hosts that report.")

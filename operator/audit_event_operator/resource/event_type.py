@@ -1,7 +1,7 @@
-"""An event type of the user's own: the model of one entry of `spec.eventTypes`.
+"""A user-defined event type: the model of one entry of `spec.eventTypes`.
 
-Its rules keep poison out of the pipeline: what the platform's consumers read at top level (resource, client_ip) has to
-be a short text and a valid address, or they put the message back into the queue for ever.
+Its rules keep poison out of the pipeline: the platform's consumers expect a short text and a valid address at top level
+(resource, client_ip); anything else they requeue endlessly.
 """
 
 from collections.abc import Mapping
@@ -51,9 +51,9 @@ def _resource_is_short(details: Mapping[str, str]) -> bool:
 
 DetailValue = Annotated[
     str,
-    Text(1024, r"^[^\x00]*$", "must be a text of at most 1024 characters, without NUL", min_length=0),
+    Text(1024, r"^[^\x00]*$", "must be a string of at most 1024 characters, without NUL", min_length=0),
     Rule(
-        message=f"details may hold only these tokens: {_TOKEN_LIST}",
+        message=f"details may contain only these tokens: {_TOKEN_LIST}",
         cel="!self" + "".join(f".replace('{token}', ' ')" for token in TOKENS) + ".contains('${')",
         holds=lambda value: "${" not in _without_known_tokens(value),
     ),
@@ -68,7 +68,7 @@ Details = Annotated[
         holds=lambda details: all(len(key) <= 63 and full_match(_KEY, key) for key in details),
     ),
     Rule(
-        message="details.ip_address must be ${client_ip} or an IPv4 address, because it is repeated as client_ip",
+        message="details.ip_address must be ${client_ip} or an IPv4 address, because it is copied to client_ip",
         cel=(
             "!('ip_address' in self) || self['ip_address'] == '${client_ip}'"
             f" || self['ip_address'].matches({cel_string(_IPV4)})"
@@ -77,8 +77,8 @@ Details = Annotated[
     ),
     Rule(
         message=(
-            f"details.resource must be 1 to {MAX_RESOURCE_LENGTH} characters without control characters and tokens,"
-            " because it is repeated at top level"
+            f"details.resource must be 1 to {MAX_RESOURCE_LENGTH} characters without control characters or tokens,"
+            " because it is copied to the top level"
         ),
         cel=(
             f"!('resource' in self) || (self['resource'].size() <= {MAX_RESOURCE_LENGTH}"
@@ -90,7 +90,7 @@ Details = Annotated[
 
 
 class EventType(SpecModel):
-    """One kind of event that the mix may name."""
+    """One event type of your own."""
 
     name: Annotated[
         str,
@@ -105,8 +105,8 @@ class EventType(SpecModel):
             holds=lambda name: name not in RESERVED_NAMES,
         ),
     ] = Field(
-        description="Name under which eventMix refers to this event type. Must differ from the built-in names, and is"
-        " unique in the list. At most 63 lower-case letters, digits and underscores, beginning with a letter."
+        description="Name of this event type in eventMix. Must be unique in the list and differ from the built-in names."
+        " At most 63 lower-case letters, digits and underscores, beginning with a letter."
     )
     event_type: (
         Annotated[
@@ -120,8 +120,8 @@ class EventType(SpecModel):
         | None
     ) = Field(
         default=None,
-        description="Value of event_type in the event. When left out, the name is used. May be an event type that"
-        " exists already, such as user_login, to add another variant of it.",
+        description="Value of event_type in the event. If unset, the name. May be an existing one, such as user_login, to"
+        " add a variant of it.",
     )
     severity: Severity = Field(default=Severity.INFO, description="Value of severity in the event.")
     action_result: Annotated[
@@ -129,8 +129,8 @@ class EventType(SpecModel):
         Text(32, r"^[A-Z][A-Z_]*$", "must be at most 32 upper-case letters and underscores, and begin with a letter"),
     ] = Field(
         default="SUCCESS",
-        description="Value of action_result in the event: at most 32 upper-case letters and underscores, for example"
-        " SUCCESS, FAILURE or MODIFIED.",
+        description="Value of action_result in the event: at most 32 upper-case letters and underscores, such as SUCCESS,"
+        " FAILURE or MODIFIED.",
     )
     resource: (
         Annotated[
@@ -149,16 +149,16 @@ class EventType(SpecModel):
         | None
     ) = Field(
         default=None,
-        description="What the event is about, for example a file or a service. Appears in the event as resource, at"
-        " top level and in the details. Taken literally: tokens are not replaced. When left out, the event has none,"
-        " unless details has a key resource.",
+        description="What the event is about, such as a file or a service. Becomes resource at the top level and in"
+        " the details of the event. Literal: tokens are not replaced. If unset, the event has no resource, unless details"
+        " has a key resource.",
     )
     details: Details = Field(
         default_factory=dict,
-        description="Further facts: up to 32 texts of at most 1024 characters, which become the details of the event."
-        f" The tokens {_TOKEN_LIST} are replaced by the user, host and client address of the event and by its number"
-        " in the run; any other ${…} is refused. A key ip_address is repeated at top level as client_ip and must be"
-        " ${client_ip} or an IPv4 address.",
+        description="Details of the event: up to 32 strings of at most 1024 characters. The tokens"
+        f" {_TOKEN_LIST} are replaced with the event's user, host and client address and its number in the run; any other"
+        " ${…} is rejected. A key ip_address is copied to client_ip at the top level and must be ${client_ip} or an IPv4"
+        " address.",
     )
 
     @property

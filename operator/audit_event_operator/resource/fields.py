@@ -1,7 +1,7 @@
-"""The kinds of scalar that a spec is made of, each judging JSON values exactly as the API server's schema does.
+"""The scalars of a spec; each accepts exactly the JSON values that the API server's schema accepts.
 
-Why not pydantic's own: `1.0` is an integer for the API server and `true` is not, `$` is the end of the text and not a
-line, and a refusal has to be one sentence with the whole range in it. No particular field is known here.
+Why not pydantic's own: to the API server, `1.0` is an integer and `true` is not, and `$` matches at the end of the text,
+not of a line; and a message has to name the whole range in one sentence. Must not know any particular field.
 """
 
 import re
@@ -50,8 +50,8 @@ class Text:
 
     Attributes:
         max_length: in characters, not bytes.
-        pattern: a regular expression of the common subset of RE2 and Python, anchored with ^ and $; None allows every
-        text. says: the sentence for a refusal, without the field's name in front.
+        pattern: a regular expression in the common subset of RE2 and Python, anchored with ^ and $; None allows any text.
+        says: the message for other values, without the field's name in front.
         min_length: in characters.
     """
 
@@ -90,7 +90,7 @@ def full_match(pattern: str, text: str) -> bool:
 
 
 def refusal(says: str) -> PydanticCustomError:
-    """Build the error for a value that is not what its field takes."""
+    """Build the error for a value that its field does not accept."""
     return PydanticCustomError("refused", "{says}", {"says": says})
 
 
@@ -100,8 +100,8 @@ DURATION_TEXT: Final = Text(
     'must be a duration such as "250ms", "5s" or "1h30m": numbers with the units ms, s, m or h, at most 32 characters',
 )
 
-# More digits before a unit than this are longer than any bound of ours, and enough of them make CEL's duration() fail
-# with a message of its own. Leading zeros do not count.
+# Durations with more digits before a unit exceed all our bounds, and with many more CEL's duration() fails with a message of
+# its own. Leading zeros do not count.
 _HUGE_DURATION: Final = (
     r"(^|[a-z])0*("
     r"[1-9][0-9]{12,}([.][0-9]+)?ms|[1-9][0-9]{9,}([.][0-9]+)?s|"

@@ -1,4 +1,4 @@
-"""What is wrong with a resource, in words for its author."""
+"""What is wrong with a resource, in sentences for its author."""
 
 from typing import Final, NamedTuple
 
@@ -6,7 +6,7 @@ SHOWN_CHARACTERS: Final = 100
 
 
 def shown(text: str, most: int = SHOWN_CHARACTERS) -> str:
-    """Somebody else's text within a sentence: one printable line that can neither reorder nor drown what stands around it."""
+    """Make foreign text fit for a sentence: one printable line that can neither reorder nor drown the text around it."""
     visible = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: most + 1]
     )
@@ -14,7 +14,7 @@ def shown(text: str, most: int = SHOWN_CHARACTERS) -> str:
 
 
 class Problem(NamedTuple):
-    """One thing to mend.
+    """One thing to fix.
 
     Attributes:
         field: where, as the API server writes it: `spec.eventTypes[0].name`.

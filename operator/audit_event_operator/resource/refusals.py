@@ -1,4 +1,4 @@
-"""Turns what pydantic found into sentences with the names that the user wrote. The border to pydantic's own wording."""
+"""Turns pydantic errors into sentences with the names that the user wrote; replaces pydantic's wording."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ def problems_of(error: ValidationError, root: str) -> tuple[Problem, ...]:
     places = [detail["loc"] for detail in details]
     for detail in details:
         if detail["type"] == "too_short" and _has_deeper(places, detail["loc"]):
-            continue  # pydantic does not count the entries that it refused
+            continue  # pydantic does not count the entries that it rejected
         context: dict[str, Any] = detail.get("ctx", {})
         place = path(root, detail["loc"])
         if detail["type"] == "broken_rules":

@@ -1,7 +1,7 @@
-"""Constraints told twice: to the API server as CEL, to ourselves as Python, with one message for both.
+"""Constraints with two halves: CEL for the API server, Python for ourselves, and one message for both.
 
-A rule is written down once, next to what it constrains; the schema takes its CEL, the model calls its Python. The
-parity test holds both against each other on the real API server. This module knows pydantic, but no particular field.
+A rule is defined once, next to what it constrains: the schema takes its CEL, the model calls its Python. The parity test
+compares both on a real API server. Must not know any particular field.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""From a pydantic model to the structural schema that the API server takes.
+"""Turns a pydantic model into a structural schema for the API server.
 
-Inlines references and strips what a CRD may not hold (titles, anyOf with null, null defaults, propertyNames), so that
-the models can stay plain pydantic. Knows no particular model.
+Inlines references and strips everything a CRD must not contain (titles, anyOf with null, null defaults, propertyNames), so
+that the models can stay plain pydantic. Must not know any particular model.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Return the structural schema of a model, its fields in the order in which the model declares them.
 
     Raises:
-        ValueError: the model uses something that a structural schema cannot say.
+        ValueError: the model uses something that a structural schema cannot express.
     """
     document = model.model_json_schema(by_alias=True, mode="validation")
     return _structural(document, document.get("$defs", {}), model.__name__)
@@ -69,7 +69,7 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: 
 
 
 def _spoken_default(default: Any) -> str:
-    """Say a default in words, because `kubectl explain` does not show defaults; objects explain themselves field by field."""
+    """Put a default into words, because `kubectl explain` does not show defaults; objects have theirs field by field."""
     if isinstance(default, Mapping):
         return ""
     if isinstance(default, bool):
@@ -78,7 +78,7 @@ def _spoken_default(default: Any) -> str:
 
 
 def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Follow references and unwrap `X | None`; what stands beside a reference wins over what it refers to."""
+    """Follow references and unwrap `X | None`; keywords beside a reference override what it refers to."""
     if "$ref" in node:
         beside = {keyword: value for keyword, value in node.items() if keyword != "$ref"}
         target = definitions[node["$ref"].removeprefix("#/$defs/")]

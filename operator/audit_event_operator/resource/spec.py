@@ -90,7 +90,7 @@ EventMix = Annotated[
     dict[str, Annotated[int, WholeNumber(0, 1_000_000)]],
     Field(min_length=1, max_length=64),
     Rule(
-        message="eventMix must hold at least one weight above 0",
+        message="eventMix must have at least one weight above 0",
         cel="self.exists(k, self[k] > 0)",
         holds=lambda mix: any(weight > 0 for weight in mix.values()),
     ),
@@ -98,73 +98,69 @@ EventMix = Annotated[
 
 
 def _names_differ(event_types: tuple[EventType, ...]) -> tuple[EventType, ...]:
-    """Refuse a name that is defined twice; the API server does so because the list is a map by name."""
+    """Reject a name that is defined twice, as the API server does for a list that is a map by name."""
     if len({event_type.name for event_type in event_types}) < len(event_types):
         raise refusal("must not define a name twice")
     return event_types
 
 
 class GeneratorSpec(SpecModel):
-    """The wanted stream of audit events."""
+    """The desired stream of audit events."""
 
     queue: Queue = Field(
         default="audit_events",
-        description="Name of the RabbitMQ queue that receives the events: at most 255 bytes, no control characters,"
-        " not beginning with amq.; a new name takes effect at once, after what is on its way to the old queue was"
-        " delivered.",
+        description="RabbitMQ queue that receives the events. At most 255 bytes, no control characters, must not start with"
+        ' "amq.". A new name takes effect once the events on their way to the old queue are delivered.',
     )
     interval: Annotated[str, DURATION_TEXT, duration_range("interval", "1ms", "24h")] = Field(
         default="5s",
-        description='Time from one tick to the next, between 1ms and 24h, as a duration such as "250ms", "5s" or'
-        ' "1h30m". At'
-        " every tick eventsPerInterval events are made. A change takes effect within a second and keeps all counters.",
+        description='Time between two ticks, 1ms to 24h, as a duration such as "250ms", "5s" or "1h30m". Each tick'
+        " generates eventsPerInterval events. A change takes effect within a second and keeps all counters.",
     )
     events_per_interval: Annotated[int, WholeNumber(1, 10_000)] = Field(
         default=1,
-        description="Number of events made at every tick, 1 to 10000. More than 100 need an interval of at least"
-        " 100ms.",
+        description="Number of events per tick, 1 to 10000. More than 100 require an interval of at least 100ms.",
     )
     suspend: StrictBool = Field(
         default=False,
-        description="True stops the stream within a second, until it is false again. The counters are kept. The time"
-        " of a bounded run (runDuration) goes on.",
+        description="Set to true to stop the stream within a second, to false to resume it. Counters are kept. The"
+        " clock of a bounded run (runDuration) keeps running.",
     )
     event_mix: EventMix | None = Field(
         default=None,
-        description="Weight of each kind of event: the share of a name is its weight divided by the sum of all."
-        f" Allowed names are the built-in templates {_TEMPLATE_LIST}; the aliases {_ALIAS_LIST}, whose weight is"
-        " shared evenly by their templates; and the names in eventTypes. Weights are whole numbers from 0 to 1000000,"
-        " at least one above 0. When left out, the seven built-in templates are equally likely; as soon as one name is"
-        " given, only the given ones occur.",
+        description="Weights of the events to generate: the share of a name is its weight divided by the sum of all"
+        f" weights. Names are the built-in templates {_TEMPLATE_LIST}; the aliases {_ALIAS_LIST}, which split their"
+        " weight evenly among their templates; and the names in eventTypes. Weights are whole numbers from 0 to 1000000,"
+        " at least one above 0. If unset, the seven built-in templates are equally likely. If set, only the listed"
+        " names occur.",
     )
     event_types: Annotated[tuple[EventType, ...], AfterValidator(_names_differ)] = Field(
         default=(),
         max_length=32,
         json_schema_extra={LIST_TYPE: "map", LIST_MAP_KEYS: ["name"], "default": None},
-        description="Event types of your own, at most 32, to be named in eventMix. One that eventMix does not name"
-        " never occurs.",
+        description="Your own event types, at most 32, for use in eventMix. A type that eventMix does not list never"
+        " occurs.",
     )
     entities: Entities = Field(
         default=Entities(),
         json_schema_extra={"default": {}},
-        description="The users and hosts that the events are about.",
+        description="Users and hosts that the events are about.",
     )
     random_seed: Annotated[int, WholeNumber(-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER, "int64")] | None = Field(
         default=None,
-        description="Seed of everything random in the content of events: the same seed gives the same sequence of"
-        " events (but for ids and timestamps). When left out, it is derived from the UID of the resource;"
-        " status.randomSeed shows it.",
+        description="Seed for all random content of events: the same seed produces the same sequence of events, except"
+        " for ids and timestamps. If unset, it is derived from the UID of the resource. status.randomSeed shows the"
+        " seed in effect.",
     )
     max_events: Annotated[int, WholeNumber(1, MAX_EXACT_INTEGER, "int64")] | None = Field(
         default=None,
-        description="Ends the run when this many events were published in it. Raising it continues the run. When left"
-        " out, the number is not bounded.",
+        description="Ends the run once this many of its events are published. Raise it to continue the run. Unlimited"
+        " if unset.",
     )
     run_duration: Annotated[str, DURATION_TEXT, duration_range("runDuration", "1s", "720h")] | None = Field(
         default=None,
-        description='Ends the run when this time has passed since its first tick, between 1s and 720h, such as "10m".'
-        " Suspended"
-        " time counts. When left out, the time is not bounded.",
+        description='Ends the run this long after its first tick, 1s to 720h, such as "10m". Suspended time counts.'
+        " Unlimited if unset.",
     )
     run_id: (
         Annotated[
@@ -172,30 +168,30 @@ class GeneratorSpec(SpecModel):
             Text(
                 63,
                 r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
-                "must be at most 63 letters, digits and _ . - and begin and end with a letter or digit (quote it when"
-                " it is a number)",
+                "must be at most 63 letters, digits and _ . - and begin and end with a letter or digit (quote it if it"
+                " is a number)",
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Name of the run. Any other value than before starts a new run: eventsPublished begins at 0 and"
-        " the sequence of events begins again. Useful together with maxEvents or runDuration, also from Git.",
+        description="Name of the run. A new value starts a new run: eventsPublished and the sequence of events start"
+        " over. Combine it with maxEvents or runDuration to repeat a run, from Git too.",
     )
     delivery: Delivery = Field(
         default=Delivery.AT_LEAST_ONCE,
-        description="AtLeastOnce: events are persistent, confirmed by the broker and sent again until they are; none"
-        " is dropped for a reason of the broker. AtMostOnce: events are not persistent and never sent twice;"
-        " unconfirmed ones count as dropped.",
+        description="AtLeastOnce: events are persistent and sent again until the broker confirms them; none is dropped"
+        " because of a broker problem. AtMostOnce: events are transient and sent once; unconfirmed ones count as"
+        " dropped.",
     )
     queue_declaration: QueueDeclaration = Field(
         default=QueueDeclaration(),
         json_schema_extra={"default": {}},
-        description="What to do about the queue before the first event.",
+        description="How to declare the queue before the first event.",
     )
     rabbitmq: RabbitMQ | None = Field(
         default=None,
-        description="The broker. When left out, it is the one that the operator itself is configured with.",
+        description="Broker to publish to. If unset, the operator's own.",
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -216,7 +212,7 @@ class GeneratorSpec(SpecModel):
         ),
         Rule(
             message=(
-                f"eventMix may only name {_TEMPLATE_LIST}, the aliases {_ALIAS_LIST}, and names that eventTypes defines"
+                f"eventMix may only name {_TEMPLATE_LIST}, the aliases {_ALIAS_LIST}, and names defined in eventTypes"
             ),
             cel=(
                 f"!has(self.eventMix) || self.eventMix.all(k, k in {_CEL_RESERVED}"
@@ -234,7 +230,7 @@ class GeneratorSpec(SpecModel):
 
     @cached_property
     def run_duration_ns(self) -> int | None:
-        """The longest time of a run in nanoseconds; None when it is not bounded."""
+        """The longest time of a run in nanoseconds; None if unlimited."""
         return None if self.run_duration is None else parse_duration(self.run_duration)
 
     @property
@@ -249,12 +245,12 @@ class GeneratorSpec(SpecModel):
 
     @property
     def target_rate(self) -> Fraction:
-        """The events per second that are asked for, whether suspended or not."""
+        """The events per second that the spec asks for, suspended or not."""
         return Fraction(self.events_per_interval * NANOSECONDS_PER_SECOND, self.interval_ns)
 
     @property
     def unknown_mix_names(self) -> frozenset[str]:
-        """Names in the mix that nothing defines; empty in every spec that was accepted."""
+        """Names in the mix that nothing defines; empty in every valid spec."""
         defined = {event_type.name for event_type in self.event_types}
         return frozenset(self.event_mix or ()) - defined - frozenset(RESERVED_NAMES)
 
@@ -266,7 +262,7 @@ def parse_spec(raw: Mapping[str, Any]) -> GeneratorSpec:
     know: what is left belongs to a newer version of the operator. `verdict.validate_object` reports them.
 
     Raises:
-        SpecError: with one problem for every field that has to be mended.
+        SpecError: one problem per invalid field.
     """
     if not isinstance(raw, Mapping):
         raise SpecError((Problem("spec", "spec must be an object"),))

@@ -7,42 +7,42 @@ from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.status import MAX_MESSAGE_LENGTH, MAX_OWNER_LENGTH
 
 UNSEEN_STATUS: Final = {"observedGeneration": -1}
-"""The status of a resource that no operator has looked at yet: without it, status readers would call it ready."""
+"""The status of a resource that no operator has seen yet; without it, status readers would consider it ready."""
 
 
 def status_schema() -> dict[str, Any]:
     """Return the schema of `status`."""
     return {
-        "description": "What the operator observed. Written by the operator only.",
+        "description": "State of the stream. Written by the operator only.",
         "type": "object",
         "default": dict(UNSEEN_STATUS),
         "properties": {
             "observedGeneration": _integer(
-                "Generation of the spec that is in effect; -1 until the operator has seen it.", -1
+                "Generation of the spec in effect; -1 until the operator has seen the resource.", -1
             ),
             "conditions": {
-                "description": "Ready is always there: True, False, or Unknown while starting. Reconciling, Stalled,"
-                " RateLimited, Complete and ConfigurationWarning are there only while they are True.",
+                "description": "Ready is always present: True, False, or Unknown while starting. Reconciling, Stalled,"
+                " RateLimited, Complete and ConfigurationWarning are present only while True.",
                 "type": "array",
                 "maxItems": 16,
                 LIST_TYPE: "map",
                 LIST_MAP_KEYS: ["type"],
                 "items": _condition(),
             },
-            "eventsPublished": _integer("Events that the broker confirmed in the current run."),
-            "eventsDropped": _integer("Events of the current run that were given up."),
-            "targetRate": _text('Rate that is aimed at, such as "0.2/s"; 0/s while suspended.', 32),
-            "observedRate": _text("Rate of events that the broker confirmed during the last 30 seconds.", 32),
+            "eventsPublished": _integer("Events of the current run that the broker has confirmed."),
+            "eventsDropped": _integer("Events of the current run that were dropped."),
+            "targetRate": _text('Target rate, such as "0.2/s"; 0/s while suspended.', 32),
+            "observedRate": _text("Rate of events that the broker confirmed in the last 30 seconds.", 32),
             "queue": _text("Queue that receives the events.", 255),
-            "broker": _text("Broker that receives the events: host:port/vhost, the latter URL-encoded.", 1200),
+            "broker": _text("Broker that receives the events: host:port/vhost, with a URL-encoded vhost.", 1200),
             "randomSeed": {
-                **_integer("Seed in effect: the one in the spec, or the one derived from the UID."),
+                **_integer("Seed in effect: from the spec, or derived from the UID."),
                 "minimum": -MAX_EXACT_INTEGER,
             },
             "owner": _text("Identity of the operator process that generates the events.", MAX_OWNER_LENGTH),
             "startTime": _time("Time of the first tick of the current run."),
-            "completionTime": _time("Time at which the current run was complete."),
-            "lastPublishTime": _time("Time of the last confirm by the broker."),
+            "completionTime": _time("Time at which the current run completed."),
+            "lastPublishTime": _time("Time of the broker's last confirm."),
             "runId": _text("The runId that the counters belong to.", 63),
         },
     }
@@ -50,7 +50,7 @@ def status_schema() -> dict[str, Any]:
 
 def _condition() -> dict[str, Any]:
     return {
-        "description": "One aspect of the state, in the standard form of Kubernetes conditions.",
+        "description": "One aspect of the state, as a standard Kubernetes condition.",
         "type": "object",
         "required": ["type", "status", "lastTransitionTime", "reason", "message"],
         "properties": {
@@ -63,14 +63,16 @@ def _condition() -> dict[str, Any]:
                 "type": "string",
                 "enum": ["True", "False", "Unknown"],
             },
-            "observedGeneration": _integer("Generation of the spec that the condition was judged by."),
-            "lastTransitionTime": _time("Time of the last change of the condition's status."),
+            "observedGeneration": _integer("Generation of the spec that the condition describes."),
+            "lastTransitionTime": _time("Time at which the condition's status last changed."),
             "reason": {
-                **_text("One word for why, for programs.", 256),
+                **_text("The reason in one word, for programs.", 256),
                 "minLength": 1,
                 "pattern": "^[A-Z][A-Za-z]*$",
             },
-            "message": _text("A sentence for people: what is wrong, where, what to do.", MAX_MESSAGE_LENGTH),
+            "message": _text(
+                "The reason in sentences, for people: what is wrong, where, and what to do.", MAX_MESSAGE_LENGTH
+            ),
         },
     }
 

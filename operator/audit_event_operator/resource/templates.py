@@ -1,6 +1,6 @@
 """The names that an event mix may use without defining them.
 
-Only the names live here, because the schema checks them; how a template is rendered is none of this package's business.
+Names only, because the schema checks them. Must not know how a template is rendered.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "user_account_management": ("user_account_created",),
     }
 )
-"""Event types that are not themselves the name of a template: their weight is shared evenly by their templates."""
+"""Event types that are not themselves the name of a template: their weight is split evenly among their templates."""
 
 RESERVED_NAMES: Final[tuple[str, ...]] = (*BUILT_IN_TEMPLATES, *ALIASES)
 """Names that a mix may always use, and that `eventTypes` may therefore not define again."""
 
 TOKENS: Final[tuple[str, ...]] = ("${user}", "${host}", "${client_ip}", "${sequence}")
-"""Placeholders that the details of a user's own event type may hold."""
+"""Placeholders that the details of a user-defined event type may contain."""

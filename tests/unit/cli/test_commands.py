@@ -58,7 +58,7 @@ def test_validate_warns_on_stderr_and_is_content(tmp_path):
     found = run("validate", str(unwise))
     assert found.exit_code == 0
     assert found.stdout == f"{unwise}:2: AuditEventGenerator default/demo is valid\n"
-    assert found.stderr.startswith(f"{unwise}:6: warning: queue begins or ends with a blank")
+    assert found.stderr.startswith(f"{unwise}:6: warning: queue starts or ends with a space")
 
 
 def test_a_wrong_setting_is_wrong_use():

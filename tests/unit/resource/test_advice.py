@@ -99,9 +99,9 @@ def test_the_gravest_comes_first() -> None:
 
 def test_numbers_are_the_ones_that_will_be_seen() -> None:
     (sums,) = advice_on(parse_spec({"eventMix": {"user_login": 21, "user_login_failure": 60}}))
-    assert "user_login_failure has 70.5 in all" in sums.message
+    assert "user_login_failure has 70.5 in total" in sums.message
     (reach,) = advice_on(parse_spec({"interval": "3s", "eventsPerInterval": 2, "runDuration": "10s", "maxEvents": 100}))
-    assert "after 8 events at most" in reach.message, "ticks at 0, 3, 6 and 9 s"
+    assert "after at most 8 events" in reach.message, "ticks at 0, 3, 6 and 9 s"
     (growth,) = advice_on(parse_spec({"interval": "1ms"}))
     assert "3.6 million events an hour" in growth.message
 
