@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 CUSTOMIZATIONS = Path(__file__).parent / "resource_customizations"
-HEADER = "# Rendered from resource_customizations/ by make manifests; change that, not this.\n"
+HEADER = "# Generated from resource_customizations/ by `make manifests`; do not edit.\n"
 
 
 class _Text(yaml.SafeDumper):

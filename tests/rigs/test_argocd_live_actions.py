@@ -127,7 +127,7 @@ def test_set_interval_says_what_is_wrong_with_it_and_changes_nothing(
 
     without = argocd_server.run(ours, "set-interval")
     assert without.returncode != 0
-    assert "say the new interval, for example 500ms" in without.stdout + without.stderr
+    assert "interval is required, for example 500ms" in without.stdout + without.stderr
 
     code, said = argocd_server.run_with(ours, "set-interval", interval="often")
     assert code >= 400

@@ -1,8 +1,8 @@
--- Ready says how it is; Unknown, or no word on this generation yet, means that the operator is at it.
+-- Health follows Ready. Until the operator reports this generation, it is Progressing.
 --   Ready=Unknown                  Progressing
 --   Ready=True, reason Suspended   Suspended
 --   Ready=True                     Healthy
---   Ready=False                    Degraded (short troubles are damped by the operator, so there is no damping here)
+--   Ready=False                    Degraded (the operator damps short failures)
 local health = {status = "Progressing", message = "Waiting for the operator to see this resource"}
 
 if obj.status == nil or obj.status.observedGeneration == nil or obj.status.observedGeneration == -1 then

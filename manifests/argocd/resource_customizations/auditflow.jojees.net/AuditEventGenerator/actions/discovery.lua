@@ -13,7 +13,7 @@ actions["set-interval"] = {
   ["params"] = {{["name"] = "interval"}},
 }
 
--- Only a bounded run can be over.
+-- Only a bounded run ends.
 if spec.maxEvents ~= nil or spec.runDuration ~= nil then
   actions["run-again"] = {["displayName"] = "Run again", ["iconClass"] = "fa fa-fw fa-redo"}
 end

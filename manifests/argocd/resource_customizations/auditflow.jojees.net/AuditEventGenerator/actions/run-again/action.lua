@@ -1,4 +1,4 @@
--- Another runId starts a new run. The generation grows with every change of the spec, so its number was not used before.
+-- A new runId starts a new run. Every change of the spec increases the generation, so its number is unused.
 if obj.spec == nil then
   obj.spec = {}
 end

@@ -1,7 +1,7 @@
--- The API server judges the value and names what is wrong with it.
+-- The API server validates the value and explains what is wrong with it.
 local interval = actionParams["interval"]
 if interval == nil or interval == "" then
-  error("say the new interval, for example 500ms", 0)
+  error("interval is required, for example 500ms", 0)
 end
 if obj.spec == nil then
   obj.spec = {}
