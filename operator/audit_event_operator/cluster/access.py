@@ -1,4 +1,4 @@
-"""Asks Kubernetes who may post events: TokenReview says who it is, SubjectAccessReview whether he may.
+"""Asks Kubernetes who may post events: a TokenReview tells who the caller is, a SubjectAccessReview what they may do.
 
 Knows nothing of HTTP. Tokens are kept only as digests, for a few seconds, and never logged.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError
+from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.names import GROUP, PLURAL
 
 logger = logging.getLogger(__name__)
@@ -24,35 +25,16 @@ SUBRESOURCE: Final = "events"
 Json = dict[str, Any]
 
 
-class Decision(StrEnum):
-    """Whether a caller may post."""
-
-    ALLOWED = "allowed"
-    UNAUTHENTICATED = "unauthenticated"
-    FORBIDDEN = "forbidden"
-    UNAVAILABLE = "unavailable"
-
-
-class Reviews(Protocol):
-    """What we need of the API server."""
-
-    async def review_token(self, token: str) -> Json:
-        """The status of a TokenReview."""
-
-    async def review_access(self, spec: Json) -> Json:
-        """The status of a SubjectAccessReview."""
-
-
 class KubernetesAuthorizer:
-    """Allows who may `create auditeventgenerators/events` in the namespace.
+    """Allows callers that may `create auditeventgenerators/events` in the namespace.
 
     Args:
-        reviews: the API server.
+        cluster: the API server.
         own_namespace: the operator's, for events that name no generator.
     """
 
-    def __init__(self, reviews: Reviews, own_namespace: str) -> None:
-        self._reviews = reviews
+    def __init__(self, cluster: Cluster, own_namespace: str) -> None:
+        self._cluster = cluster
         self._own_namespace = own_namespace
         self._known: dict[tuple[bytes, str], tuple[float, Decision]] = {}
 
@@ -77,7 +59,7 @@ class KubernetesAuthorizer:
         return decision
 
     async def _ask(self, token: str, namespace: str) -> Decision:
-        who = await self._reviews.review_token(token)
+        who = await self._cluster.review_token(token)
         user = who.get("user")
         if who.get("authenticated") is not True or not isinstance(user, dict):
             return Decision.UNAUTHENTICATED
@@ -94,5 +76,5 @@ class KubernetesAuthorizer:
                 "subresource": SUBRESOURCE,
             },
         }
-        allowed = (await self._reviews.review_access(spec)).get("allowed") is True
+        allowed = (await self._cluster.review_access(spec)).get("allowed") is True
         return Decision.ALLOWED if allowed else Decision.FORBIDDEN

@@ -7,7 +7,7 @@ import hmac
 import logging
 from pathlib import Path
 
-from audit_event_operator.web.ports import Decision
+from audit_event_operator.resource.access import Decision
 
 logger = logging.getLogger(__name__)
 

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-
-class Decision(StrEnum):
-    """Whether a caller may post."""
-
-    ALLOWED = "allowed"
-    UNAUTHENTICATED = "unauthenticated"
-    FORBIDDEN = "forbidden"
-    UNAVAILABLE = "unavailable"
+from audit_event_operator.resource.access import Decision
 
 
 class Authorizer(Protocol):
     """Decides who may post events."""
 
-    async def may_post(self, token: str | None, namespace: str | None) -> str:
-        """Decide about one request, in a word of `Decision`; never raises.
+    async def may_post(self, token: str | None, namespace: str | None) -> Decision:
+        """Decide about one request; never raises.
 
         Args:
             token: the bearer token of the request, None when there is none.

@@ -17,11 +17,12 @@ from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
 from audit_event_operator.events.poison import PostedEventError
 from audit_event_operator.events.posted import posted_event
+from audit_event_operator.resource.access import Decision
 from audit_event_operator.web.answers import json_answer
 from audit_event_operator.web.auth import bearer_token
 from audit_event_operator.web.body import READ_SECONDS, read_object, too_large
 from audit_event_operator.web.errors import Refusal
-from audit_event_operator.web.ports import Authorizer, Decision
+from audit_event_operator.web.ports import Authorizer
 
 MOST_UNDER_WAY: Final = 256
 """Posts that may wait for the broker at once: their bodies are in no budget until they are written."""
@@ -97,8 +98,7 @@ class Posting:
 
     async def _authorize(self, request: web.Request, ref: Ref | None) -> None:
         token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
-        # Whoever implements the port may have an enumeration of his own: compare words, and refuse what is not a word.
-        decision = Decision(await self._authorizer.may_post(token, None if ref is None else ref.namespace))
+        decision = await self._authorizer.may_post(token, None if ref is None else ref.namespace)
         if decision is Decision.ALLOWED:
             return
         if decision is Decision.UNAUTHENTICATED:

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from audit_event_operator.cluster.access import Decision, KubernetesAuthorizer
+from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
+from audit_event_operator.resource.access import Decision
 from support.doubles.kubernetes import FakeCluster
 
 pytestmark = pytest.mark.looptime

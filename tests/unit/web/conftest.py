@@ -19,10 +19,11 @@ from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.engine.submissions import PostOutcome, Submission
+from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.web.app import Site, build_applications
-from audit_event_operator.web.ports import Decision, HealthChecks, SourceCounts
+from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from audit_event_operator.web.servers import RUNNER_SETTINGS
 from support.doubles.fleet import make_snapshot
 

@@ -2,7 +2,6 @@ import asyncio
 import json
 import re
 from collections import Counter
-from enum import StrEnum
 from urllib.parse import quote
 
 import aiohttp
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome
-from audit_event_operator.web.ports import Decision
+from audit_event_operator.resource.access import Decision
 
 EXAMPLE = {
     "event_type": "user_login",
@@ -203,17 +202,6 @@ async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, backend, 
             await refused(answer, status)
             assert ("WWW-Authenticate" in answer.headers) == (status == 401)
             assert ("Retry-After" in answer.headers) == (status == 503)
-
-
-async def test_an_authorizer_with_words_of_its_own_is_understood_and_nonsense_never_lets_anybody_in(client, backend):
-    class Theirs(StrEnum):
-        FORBIDDEN = "forbidden"
-        ALLOWED = "allowed"
-        NONSENSE = "nonsense"
-
-    for backend.authorizer.decision, status in ((Theirs.FORBIDDEN, 403), (Theirs.NONSENSE, 500), (Theirs.ALLOWED, 202)):
-        assert (await client.post("/generate_event", json=EXAMPLE)).status == status
-    assert len(backend.submissions.posted) == 1
 
 
 async def test_the_authorizer_hears_the_token_and_the_namespace(client, backend):

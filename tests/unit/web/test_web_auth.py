@@ -3,8 +3,8 @@ import os
 
 import pytest
 
+from audit_event_operator.resource.access import Decision
 from audit_event_operator.web.auth import Everybody, TokenFile, bearer_token
-from audit_event_operator.web.ports import Decision
 
 
 @pytest.mark.parametrize(
