@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.cluster.leadership.gate import LeaseTiming
+from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS
 from audit_event_operator.cluster.status.reporter import Pace

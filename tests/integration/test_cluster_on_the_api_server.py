@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 
-from audit_event_operator.cluster.access import Decision, KubernetesAuthorizer
+from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection, connect
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import Conflict, Forbidden, NotFound, Unprocessable, Unreachable
-from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
+from audit_event_operator.cluster.leadership.gate import LeaseGate
+from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
+from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.conditions import DestinationUnavailable, Ready, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
@@ -56,7 +59,7 @@ class Follower:
             self.fleet,
             self.cluster,
             lambda: connect({"KUBECONFIG": str(kubeconfig)}),
-            self.gate,
+            LeaseAssignment(self.gate),
             own_namespace=OPERATOR,
             options=Options(
                 identity=f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}",

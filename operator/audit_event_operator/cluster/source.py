@@ -1,4 +1,4 @@
-"""The cluster as the source of resources: the Lease decides whether this process works, a term is the work.
+"""The cluster as the source of resources: the informer follows them always; the Lease decides whether we act on them.
 
 Ties the parts of this package together; they do not know each other. At the end call, in this order: `flush` once the fleet has
 drained, then `close`.
@@ -10,39 +10,29 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection
 from audit_event_operator.cluster.api.counts import ApiCounts
-from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming, time_of_boot
+from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
+from audit_event_operator.cluster.leadership.gate import time_of_boot
 from audit_event_operator.cluster.leadership.leader_elector import LeaderElector
-from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm, RunningFleet
+from audit_event_operator.cluster.leadership.lease import LeaseTiming
+from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm
 from audit_event_operator.cluster.resources.reconciler import Reconciler
-from audit_event_operator.cluster.resources.watch import Watch
+from audit_event_operator.cluster.resources.watch import Deliver, Watch
 from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS, EventRecorder
-from audit_event_operator.cluster.status.reporter import Pace, Reporter, Snapshots
+from audit_event_operator.cluster.status.reporter import Pace, Reporter
+from audit_event_operator.cluster.status.writer import StatusWriter
+from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.resource.names import OPERATOR_NAME
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS: Final = 3.0
-
-
-class ClusterFleet(RunningFleet, Snapshots, Protocol):
-    """All that the fleet does for us."""
-
-    def start(self) -> None:
-        """Accept resources."""
-
-    async def stand_down(self) -> None:
-        """Stop everything and accept nothing more."""
-
-    def wake(self) -> None:
-        """Have every generator look at the gate again."""
-
-    def on_change(self, callback: Callable[[str], None]) -> None:
-        """Have `callback` called with the UID of each resource that changed."""
+_LAST_STATUSES_ARRIVE_SECONDS: Final = 0.2
+"""A standby hears of our last statuses by its watch; they should be there before it can take the Lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +55,26 @@ class Options:
 
 
 class ClusterSource:
-    """Follows the cluster's resources while `run` runs and this process holds the Lease.
+    """Follows the cluster's resources while `run` runs, and has them served while this process holds the Lease.
 
     Args:
-        fleet: who runs the generators.
+        fleet: runs the generators.
         cluster: the API server.
         connect: opens another connection to it, for the watch.
-        gate: what the engine asks before it works; opened and closed here.
+        assignment: tells the engine what is ours; its gate is opened and closed here.
         own_namespace: the namespace this process belongs to.
         options: how to behave.
-        tally: counts for the metrics; the same that `cluster` tells of its successes.
+        api_counts: counts for the metrics; the same that `cluster` tells of its successes.
         clock: the gate's.
         make_watch: makes a watch; None means one by kopf.
     """
 
     def __init__(
         self,
-        fleet: ClusterFleet,
+        fleet: Fleet,
         cluster: Cluster,
         connect: Callable[[], Awaitable[Connection]],
-        gate: LeaseGate,
+        assignment: LeaseAssignment,
         *,
         own_namespace: str,
         options: Options,
@@ -92,12 +82,10 @@ class ClusterSource:
         clock: Callable[[], float] = time_of_boot,
         make_watch: MakeWatch | None = None,
     ) -> None:
+        gate = assignment.lease_gate
         self._fleet = fleet
-        self._cluster = cluster
         self._connect = connect
         self._options = options
-        self.api_counts = api_counts
-        self.gate = gate
         self._event_recorder = EventRecorder(
             cluster,
             instance=options.identity,
@@ -105,17 +93,11 @@ class ClusterSource:
             api_counts=api_counts,
             same_reason_seconds=options.event_repeat_seconds,
         )
-        self._reporter = Reporter(
-            fleet,
-            cluster,
-            owner=options.identity,
-            gone=lambda uid: self._reconciler.discard(uid),  # noqa: PLW0108 - there is no intake yet
-            announce=self._event_recorder.announce,
-            api_counts=api_counts,
-            pace=options.pace,
-        )
-        self._reconciler = Reconciler(fleet, self._reporter.seen, self._reporter.forget)
-        self._lease = LeaderElector(
+        self._writer = StatusWriter(cluster, owner=options.identity, gone=fleet.discard, api_counts=api_counts)
+        self._reporter = Reporter(fleet, self._writer, announce=self._event_recorder.announce, pace=options.pace)
+        self._reconciler = Reconciler(fleet, self._reporter, assignment.is_ours)
+        self._informer = Informer(cluster, self._reconciler, make_watch or self._watch_by_kopf, rhythm=options.rhythm)
+        self._elector = LeaderElector(
             cluster,
             gate,
             namespace=options.lease_namespace or own_namespace,
@@ -128,28 +110,26 @@ class ClusterSource:
             api_counts=api_counts,
             clock=clock,
         )
-        self._make_watch = make_watch or self._watch_by_kopf
-        gate.on_doubt = self._lease.hurry
+        self._tasks = asyncio.TaskGroup()
+        self._leading: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        """What a new start has to wait for: work and stops of earlier times as the leader."""
+        gate.on_doubt = self._elector.hurry
         gate.on_open = fleet.wake
-        self._informer: Informer | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._working: asyncio.Task[None] | None = None
-        self._broken: asyncio.Future[None] | None = None
         fleet.on_change(self._reporter.changed)
+        fleet.on_departure(self._reconciler.departed)
 
     # -- what others ask -----------------------------------------------------------------------------------------------
 
     @property
     def leader(self) -> bool:
         """Whether this process holds the Lease."""
-        return self._lease.leading
+        return self._elector.leading
 
     def readiness(self) -> list[str]:
-        """Sentences of what is not ready; empty when all is, and on a standby."""
-        if self._lease.leading:
-            trouble = self._informer.trouble if self._informer is not None else "The work is about to begin."
-            return [trouble] if trouble else []
-        return [self._lease.trouble] if self._lease.trouble else []
+        """Sentences of what is not ready; empty when all is. A standby need only be able to read the Lease."""
+        trouble = self._informer.trouble if self._elector.leading else self._elector.trouble
+        return [trouble] if trouble else []
 
     def reconciles(self) -> Mapping[str, int]:
         """Handled changes of resources by result."""
@@ -158,74 +138,59 @@ class ClusterSource:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Work whenever the Lease is ours, until cancelled."""
-        self._broken = asyncio.get_running_loop().create_future()
-        keeping = asyncio.create_task(self._lease.run(), name="lease")
-        try:
-            await asyncio.wait((keeping, self._broken), return_when=asyncio.FIRST_COMPLETED)
-            for done in (keeping, self._broken):
-                if done.done():
-                    done.result()
-        finally:
-            self._broken.cancel()
-            keeping.cancel()
-            await asyncio.gather(keeping, self._stop_working(), return_exceptions=True)
+        """Follow the resources, and work whenever the Lease is ours, until cancelled. An error of any part ends it all."""
+        async with self._tasks as tasks:
+            tasks.create_task(self._informer.run(), name="informer")
+            tasks.create_task(self._elector.run(), name="lease")
 
     async def flush(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Write the last statuses, if this process is the leader. Resources are not followed any more."""
-        await self._stop_working()
-        if self._lease.leading:
-            written = await self._reporter.flush(seconds)
+        """Write the last statuses, if this process is the leader; none are written after that."""
+        await self._stop_leading()
+        if self._elector.leading:
+            snapshots, parallel = self._fleet.snapshots(), self._options.pace.parallel
+            written = await self._writer.flush(snapshots, seconds=seconds, parallel=parallel)
             logger.info("Wrote %d last statuses", written)
+            await asyncio.sleep(_LAST_STATUSES_ARRIVE_SECONDS if written else 0)
 
     async def close(self) -> None:
         """Give the Lease back; `run` must have ended, or it would be taken again."""
-        await self._stop_working()
-        await self._lease.release()
+        await self._stop_leading()
+        await self._elector.release()
 
     # -- leadership ----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        previous, self._working = self._working, None
-        self._informer = Informer(
-            self._fleet, self._cluster, self._reconciler, self._make_watch, forget_all=self._reporter.clear,
-            rhythm=self._options.rhythm,
-        )  # fmt: skip
-        self._working = asyncio.create_task(self._work(self._informer, previous), name="term")
-        self._working.add_done_callback(self._check)
+        self._leading = self._tasks.create_task(self._lead(frozenset(self._ending)), name="leading")
+
+    async def _lead(self, ending: frozenset[asyncio.Task[None]]) -> None:
+        if ending:
+            await asyncio.wait(ending)
+        self._event_recorder.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reporter.run(), name="reporter")
+            tasks.create_task(self._event_recorder.run(), name="event-recorder")
+            tasks.create_task(self._take_over(), name="take-over")
+
+    async def _take_over(self) -> None:
+        self._fleet.start()  # after the reporter, so that no change goes unreported
+        await self._informer.wait_until_current()
+        await self._reconciler.take_over()
+        self._informer.confirm()
 
     def _end(self) -> None:
         """The Lease is lost: stop at once. The gate is closed already, so nothing is generated or written from here on."""
-        if self._working is not None:
-            self._working.cancel()
-        task = asyncio.create_task(self._fleet.stand_down(), name="stand-down")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        stopping = [self._tasks.create_task(self._fleet.stand_down(), name="stand-down")]
+        if self._leading is not None:
+            self._leading.cancel()
+            stopping.append(self._leading)
+        for task in stopping:
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
-    async def _work(self, informer: Informer, previous: asyncio.Task[None] | None) -> None:
-        ending = [*self._tasks, *([previous] if previous is not None else [])]
-        if ending:
-            await asyncio.wait(ending)
-        self._fleet.start()
-        self._reconciler.reset()
-        self._reporter.clear()
-        self._event_recorder.clear()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._reporter.run(), name="reporter")
-            group.create_task(self._event_recorder.run(), name="announcer")
-            group.create_task(informer.run(), name="follow")
+    async def _stop_leading(self) -> None:
+        if self._leading is not None:
+            self._leading.cancel()
+            await asyncio.gather(self._leading, return_exceptions=True)
 
-    def _check(self, task: asyncio.Task[None]) -> None:
-        """A term ends by being cancelled; anything else is a bug that must not leave a leader that does not work."""
-        if not task.cancelled() and self._broken is not None and not self._broken.done():
-            self._broken.set_exception(task.exception() or RuntimeError("The term ended by itself."))
-
-    def _watch_by_kopf(
-        self, deliver: Callable[[str | None, dict[str, Any]], None], opened: Callable[[], None]
-    ) -> Watch:
+    def _watch_by_kopf(self, deliver: Deliver, opened: Callable[[], None]) -> Watch:
         return Watch(self._connect, deliver, opened, namespaces=self._options.namespaces)
-
-    async def _stop_working(self) -> None:
-        if self._working is not None:
-            self._working.cancel()
-            await asyncio.gather(self._working, return_exceptions=True)

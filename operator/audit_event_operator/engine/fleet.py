@@ -50,6 +50,7 @@ class Fleet:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._departed: dict[str, tuple[Generator, float]] = {}
         self._listeners: list[Callable[[str], None]] = []
+        self._departure_listeners: list[Callable[[str], None]] = []
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -72,12 +73,12 @@ class Fleet:
     def apply(
         self, ref: Ref, uid: str, generation: int, spec: GeneratorSpec, progress: Progress, *, preexisting: bool = False
     ) -> None:
-        """Have a generator run this spec. Idempotent on (UID, generation); ignored while the fleet is not running.
+        """Have a generator run this spec from now on. Ignored while the fleet is not running.
 
         Args:
             ref: the resource's name.
             uid: its identity.
-            generation: the spec's generation; an older one than known is ignored.
+            generation: the spec's generation; the source passes each one on once and in order.
             spec: what to do.
             progress: what its status says was done, used only when the UID is new.
             preexisting: it existed before this process took over.
@@ -85,18 +86,16 @@ class Fleet:
         if not self.running:
             return
         generator = self._generators.get(uid) or self._add(ref, uid, progress, preexisting=preexisting)
-        if generation > generator.latest_generation:
-            generator.apply(generation, spec)
-            self._share_out(ref.namespace)
+        generator.apply(generation, spec)
+        self._share_out(ref.namespace)
 
     def reject(self, ref: Ref, uid: str, generation: int, message: str, progress: Progress | None = None) -> None:
         """The resource's spec is invalid: stop its generator and say so."""
         if not self.running:
             return
         generator = self._generators.get(uid) or self._add(ref, uid, progress or Progress(), preexisting=False)
-        if generation > generator.latest_generation:
-            generator.reject(generation, message)
-            self._share_out(ref.namespace)
+        generator.reject(generation, message)
+        self._share_out(ref.namespace)
 
     def discard(self, uid: str) -> None:
         """The resource is gone: nothing of it is written any more. Unknown UIDs are fine."""
@@ -108,6 +107,8 @@ class Fleet:
         generator.stop(DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
         self._departed[uid] = (generator, self._context.now() + self._context.timing.departed_series_seconds)
         self._share_out(generator.ref.namespace)
+        for listener in self._departure_listeners:
+            listener(uid)
         counts = generator.snapshot().counts
         logger.info(
             "Stopped generator %s: its resource is gone (generated %d, published %d, dropped %d, in flight %d)",
@@ -154,6 +155,10 @@ class Fleet:
     def on_change(self, callback: Callable[[str], None]) -> None:
         """Have `callback` called with a UID whenever something worth a status write may have happened."""
         self._listeners.append(callback)
+
+    def on_departure(self, callback: Callable[[str], None]) -> None:
+        """Have `callback` called with the UID of each resource that is discarded."""
+        self._departure_listeners.append(callback)
 
     def uids(self) -> frozenset[str]:
         """The resources that are known now."""

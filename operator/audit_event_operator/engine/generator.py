@@ -56,7 +56,6 @@ class Generator:
     ) -> None:
         self.ref = ref
         self.uid = uid
-        self.latest_generation = -1
         self.gate = context.assignment.gate(ref)
         self.ledger = Ledger(context.totals)
         self._context = context
@@ -93,7 +92,6 @@ class Generator:
 
     def apply(self, generation: int, spec: GeneratorSpec) -> None:
         """Make this spec the wanted one: in effect at once, or as soon as the old destination has drained. The latest wins."""
-        self.latest_generation = generation
         self._desired = (generation, spec)
         if not self._egress.needs_drain(spec):
             self._adopt_desired()
@@ -101,7 +99,7 @@ class Generator:
 
     def reject(self, generation: int, message: str) -> None:
         """The resource's spec is invalid: generate nothing, tell why, and deliver what is already buffered."""
-        self.latest_generation = self._view.generation = generation
+        self._view.generation = generation
         self._desired = None
         self._view.tracker.invalid = message
         self._forget_pending()

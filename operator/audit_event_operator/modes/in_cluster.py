@@ -13,6 +13,7 @@ from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import connect
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import ClusterError
+from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
 from audit_event_operator.cluster.leadership.gate import LeaseGate
 from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 async def run_in_cluster(settings: Settings) -> int:
     """Run until a signal; returns the exit code."""
     stop, totals, api_counts = prepare_process(), Totals(), ApiCounts()
-    gate = LeaseGate(settings.lease_timing)
+    assignment = LeaseAssignment(LeaseGate(settings.lease_timing))
     has_default = settings.rabbitmq_host is not None
     if has_default:
         default_target(settings)  # a CA file that cannot be read is an error now, not at the first connection
@@ -42,8 +43,8 @@ async def run_in_cluster(settings: Settings) -> int:
         default_broker(settings) if has_default else None,
         default_namespaces=settings.default_broker_namespaces,
     )
-    brokers = rabbitmq_brokers(settings, targets, totals, gate)
-    operator = assemble(settings, brokers, targets, totals, assignment=gate, default_stream=has_default)
+    brokers = rabbitmq_brokers(settings, targets, totals, assignment.lease_gate)
+    operator = assemble(settings, brokers, targets, totals, assignment=assignment, default_stream=has_default)
     options = Options(
         identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",
         namespaces=settings.namespaces,
@@ -60,7 +61,7 @@ async def run_in_cluster(settings: Settings) -> int:
         operator.fleet,
         cluster,
         lambda: connect(os.environ),
-        gate,
+        assignment,
         own_namespace=own_namespace,
         options=options,
         api_counts=api_counts,

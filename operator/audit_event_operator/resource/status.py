@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import Completion, ConditionStatus, Ready
@@ -136,6 +136,22 @@ def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
         for condition in _conditions_of(status)
     )
     return (status.get("observedGeneration"), *conditions)
+
+
+class ReadyCondition(NamedTuple):
+    """What the Ready condition says."""
+
+    status: str
+    reason: str
+    message: str
+
+
+def ready_condition(status: Mapping[str, Any] | None) -> ReadyCondition | None:
+    """The Ready condition of a status, which may be anybody's work; None when there is none."""
+    for condition in _conditions_of(status):
+        if condition.get("type") == "Ready":
+            return ReadyCondition(*(str(condition.get(part, "")) for part in ReadyCondition._fields))
+    return None
 
 
 def format_rate(events_per_second: Fraction) -> str:

@@ -49,7 +49,9 @@ class FakeFleet:
         self.known: dict[str, Snapshot] = {}
         self.told: list[tuple[Any, ...]] = []
         self.listeners: list[Callable[[str], None]] = []
+        self.departure_listeners: list[Callable[[str], None]] = []
         self.woken = 0
+        self.first_reason = Reason.PUBLISHING
 
     # what sources ask of it
 
@@ -60,8 +62,9 @@ class FakeFleet:
     def apply(self, ref, uid, generation, spec, progress, *, preexisting=False) -> None:
         self.told.append(("apply", ref.name, generation, preexisting))
         self.known[uid] = make_snapshot(
-            ref, uid, generation=generation, events_published=progress.events_published, destination=spec.queue
-        )
+            ref, uid, self.first_reason, generation=generation, events_published=progress.events_published,
+            destination=spec.queue,
+        )  # fmt: skip
         self._notify(uid)
 
     def reject(self, ref, uid, generation, message, progress=None) -> None:
@@ -73,6 +76,8 @@ class FakeFleet:
     def discard(self, uid: str) -> None:
         if self.known.pop(uid, None) is not None:
             self.told.append(("discard", uid))
+            for listener in self.departure_listeners:
+                listener(uid)
 
     async def stop_all(self) -> None:
         self.told.append(("stop_all",))
@@ -88,6 +93,9 @@ class FakeFleet:
 
     def on_change(self, callback: Callable[[str], None]) -> None:
         self.listeners.append(callback)
+
+    def on_departure(self, callback: Callable[[str], None]) -> None:
+        self.departure_listeners.append(callback)
 
     # what readers ask of it
 

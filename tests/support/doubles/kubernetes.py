@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound, Unprocessable
@@ -25,7 +25,7 @@ def make_resource(name: str = "demo", namespace: str = "default", *, uid: str | 
 
 
 class FakeCluster:
-    """Has the methods of `cluster.client.Cluster`; `trouble[method]` is raised first, `broken[method]` always."""
+    """Has the methods of `Cluster`; `trouble[method]` is raised first, `broken[method]` always, `blocked` never answer."""
 
     def __init__(self) -> None:
         self.served = True
@@ -36,11 +36,14 @@ class FakeCluster:
         self.events: list[dict[str, Any]] = []
         self.tokens: dict[str, dict[str, Any]] = {}
         self.allowed: set[tuple[str, str]] = set()
+        self.blocked: set[str] = set()
         self.trouble: dict[str, list[ClusterError]] = {}
         self.broken: dict[str, ClusterError] = {}
         self.calls: list[str] = []
         self.statuses: list[tuple[float, str, dict[str, Any]]] = []
         self.latency_seconds = 0.0
+        self.watches: list[Callable[[str, dict[str, Any]], None]] = []
+        """Told of written statuses; of everything else only tests tell."""
         self._versions = itertools.count(1)
 
     def add(self, resource: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +70,8 @@ class FakeCluster:
             raise Unprocessable("the test failed")
         resource["status"] = copy.deepcopy(dict(status))
         self.statuses.append((asyncio.get_running_loop().time(), name, resource["status"]))
+        for deliver in self.watches:
+            deliver("MODIFIED", copy.deepcopy(resource))
         return copy.deepcopy(resource)
 
     async def get_secret(self, namespace: str, name: str) -> dict[str, Any]:
@@ -118,6 +123,8 @@ class FakeCluster:
     async def _asked(self, method: str) -> None:
         self.calls.append(method)
         await asyncio.sleep(self.latency_seconds)
+        while method in self.blocked:
+            await asyncio.sleep(1)
         if self.trouble.get(method):
             raise self.trouble[method].pop(0)
         error = self.broken.get(method) or self.broken.get("*")

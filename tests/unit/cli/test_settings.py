@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.cluster.leadership.gate import LeaseTiming
+from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.logs import visible
 from audit_event_operator.settings import Settings, SettingsError, load_settings

@@ -1,4 +1,4 @@
-"""Lease, term, watch and reporter together, on an API server in a dictionary and a watch that tests speak through."""
+"""Lease, informer and reporter together, on an API server in a dictionary and a watch that tests speak through."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -7,9 +7,11 @@ import pytest
 
 from audit_event_operator.cluster.api.counts import ApiCounts
 from audit_event_operator.cluster.api.errors import Unreachable
+from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
 from audit_event_operator.cluster.leadership.gate import LeaseGate
 from audit_event_operator.cluster.source import ClusterSource, Options
 from audit_event_operator.cluster.status.reporter import Reporter
+from audit_event_operator.resource.conditions import Ready, Reason
 from support.doubles.fleet import FakeFleet
 from support.doubles.kubernetes import FakeCluster, make_resource
 
@@ -17,8 +19,8 @@ pytestmark = pytest.mark.looptime
 
 
 class FakeWatch:
-    def __init__(self, deliver, opened) -> None:
-        self.deliver, self.opened = deliver, opened
+    def __init__(self, cluster: FakeCluster, deliver, opened) -> None:
+        self.cluster, self.deliver, self.opened = cluster, deliver, opened
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.trouble = "not open yet"
 
@@ -26,17 +28,21 @@ class FakeWatch:
         await asyncio.sleep(0.1)
         self.trouble = None
         self.opened()
-        return await self.ended
+        self.cluster.watches.append(self.deliver)
+        try:
+            return await self.ended
+        finally:
+            self.cluster.watches.remove(self.deliver)
 
 
 class Process:
     def __init__(self, cluster: FakeCluster, identity: str = "a") -> None:
-        self.fleet, self.watches = FakeFleet(), []
+        self.cluster, self.fleet, self.watches = cluster, FakeFleet(), []
         clock = asyncio.get_running_loop().time
         self.gate = LeaseGate(clock=clock)
         self.source = ClusterSource(
-            self.fleet, cluster, None, self.gate, own_namespace="ops", options=Options(identity), api_counts=ApiCounts(),
-            clock=clock, make_watch=self._watch,
+            self.fleet, cluster, None, LeaseAssignment(self.gate), own_namespace="ops", options=Options(identity),
+            api_counts=ApiCounts(), clock=clock, make_watch=self._watch,
         )  # fmt: skip
         self.task = asyncio.create_task(self.source.run())
 
@@ -49,7 +55,7 @@ class Process:
         await asyncio.gather(self.task, return_exceptions=True)
 
     def _watch(self, deliver, opened) -> FakeWatch:
-        self.watches.append(FakeWatch(deliver, opened))
+        self.watches.append(FakeWatch(self.cluster, deliver, opened))
         return self.watches[-1]
 
 
@@ -199,6 +205,9 @@ async def test_a_lease_in_other_hands_stops_everything_and_work_begins_anew_when
         await asyncio.sleep(20)
         assert process.source.leader
         assert process.fleet.told[-2:] == [("start",), ("apply", "demo", 1, True)]
+        process.watch.deliver("MODIFIED", cluster.add(make_resource(generation=2)))
+        await asyncio.sleep(1)
+        assert cluster.resources["default", "demo"]["status"]["observedGeneration"] == 2
 
 
 async def test_the_api_server_may_go_and_come_back(cluster):
@@ -225,7 +234,83 @@ async def test_a_process_that_slept_reads_the_lease_before_it_works_again(cluste
         assert process.fleet.woken == 1
 
 
-async def test_a_bug_in_a_term_ends_the_source_instead_of_leaving_a_leader_that_does_nothing(cluster, monkeypatch):
+async def test_a_standby_has_a_warm_view_and_starts_all_of_it_without_waiting_for_a_list(cluster):
+    names = [f"r{number}" for number in range(120)]
+    for name in names:
+        cluster.add(make_resource(name))
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        cluster.blocked = {"list_generators"}
+        new = cluster.add(make_resource("new", status={"eventsPublished": 7}))
+        second.watch.deliver("ADDED", new)
+        second.watch.deliver("DELETED", cluster.resources.pop(("default", "r0")))
+        await first.stop()
+        await asyncio.sleep(17)
+        assert second.source.leader
+        assert second.fleet.names() == {*names[1:], "new"}
+        assert all(told == ("apply", told[1], 1, True) for told in second.fleet.told[1:]), "they existed before"
+        assert second.fleet.known["uid-new"].facts.events_published == 7
+        assert second.source.readiness() == []
+
+
+async def test_a_list_confirms_the_view_soon_after_it_was_taken_over(cluster):
+    cluster.add(make_resource("stays"))
+    cluster.add(make_resource("gone"))
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        del cluster.resources["default", "gone"]  # and the watch tells nobody
+        await first.stop()
+        await first.source.close()
+        await asyncio.sleep(3)
+        assert second.fleet.told == [
+            ("start",), ("apply", "stays", 1, True), ("apply", "gone", 1, True), ("discard", "uid-gone"),
+        ]  # fmt: skip
+
+
+async def test_a_standby_whose_watch_has_ended_lists_before_it_starts_anything(cluster):
+    cluster.add(make_resource("stays"))
+    cluster.add(make_resource("gone"))
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        for _ in range(5):  # so often that the next pause is a long one
+            second.watch.ended.set_result("a broken line")
+            await asyncio.sleep(10)
+        del cluster.resources["default", "gone"]
+        await first.stop()
+        await first.source.close()
+        await asyncio.sleep(3)
+        assert second.fleet.told == [("start",), ("apply", "stays", 1, True)]
+
+
+async def test_a_standby_writes_nothing_but_its_attempts_on_the_lease(cluster):
+    cluster.add(make_resource())
+    cluster.add(make_resource("wrong", interval="abc"))
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        await first.stop()
+        cluster.calls.clear()
+        cluster.leases["ops", "audit-event-operator"]["spec"]["leaseDurationSeconds"] = 3600
+        second.watch.deliver("MODIFIED", make_resource(generation=2, status={"conditions": []}))
+        second.watch.deliver("DELETED", make_resource("wrong"))
+        await asyncio.sleep(300)
+        assert set(cluster.calls) == {"get_lease", "list_generators"}
+        assert second.fleet.told == []
+        assert set(second.source.reconciles().values()) == {0}
+
+
+async def test_a_resource_that_was_ready_is_not_called_starting_by_who_takes_over_late(cluster):
+    cluster.add(make_resource())
+    async with running(cluster, "a") as first, running(cluster, "b") as second:
+        await asyncio.sleep(60)
+        before = len(cluster.statuses)
+        second.fleet.first_reason = Reason.STARTING
+        await first.stop()
+        await first.source.close()
+        await asyncio.sleep(5)
+        second.fleet.become("uid-demo", ready=Ready(Reason.PUBLISHING, "Events are confirmed."))
+        await asyncio.sleep(60)
+        assert len(cluster.statuses) - before <= 1, "the new owner and counters"
+
+
+async def test_a_bug_in_the_work_of_a_leader_ends_the_source_instead_of_leaving_one_that_does_nothing(
+    cluster, monkeypatch
+):
     monkeypatch.setattr(Reporter, "run", lambda _: asyncio.sleep(1, 1 / 0))
     process = Process(cluster)
     with pytest.raises(ExceptionGroup, match="TaskGroup"):

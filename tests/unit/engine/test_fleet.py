@@ -75,15 +75,6 @@ async def test_a_changed_interval_is_taken_up_in_place_and_keeps_the_counters(fl
     assert len(brokers.outlets) == 1
 
 
-async def test_an_older_or_equal_generation_changes_nothing(fleet):
-    apply(fleet, generation=3, interval="1s")
-    await asyncio.sleep(0.1)
-    apply(fleet, generation=3, interval="1ms")
-    apply(fleet, generation=2, interval="1ms")
-    await asyncio.sleep(3)
-    assert fleet.find(REF).counts.published <= 4
-
-
 async def test_nothing_is_generated_before_the_broker_was_there_once(fleet, brokers):
     brokers.connecting = False
     apply(fleet, interval="100ms")
@@ -310,6 +301,17 @@ async def test_a_resource_without_a_broker_says_why(fleet, destinations):
         "no default broker",
         0,
     )
+
+
+async def test_who_listens_hears_of_a_resource_that_is_discarded_and_of_no_other_end(fleet):
+    departures: list[str] = []
+    fleet.on_departure(departures.append)
+    apply(fleet)
+    apply(fleet, uid="u2", ref=Ref("default", "other"))
+    fleet.discard("u1")
+    fleet.discard("u1")
+    await fleet.stop_all()
+    assert departures == ["u1"]
 
 
 async def test_a_lost_broker_is_unknown_for_thirty_seconds_and_then_false(fleet, brokers):

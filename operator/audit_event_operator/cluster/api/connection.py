@@ -163,7 +163,7 @@ class Connection:
         return True
 
 
-async def connect(environment: Mapping[str, str] = os.environ, *, context: str | None = None) -> Connection:
+async def connect(environment: Mapping[str, str] = os.environ) -> Connection:
     """Find the API server: a kubeconfig that is named, else the pod's service account, else `~/.kube/config`.
 
     Raises:
@@ -185,14 +185,12 @@ async def connect(environment: Mapping[str, str] = os.environ, *, context: str |
 
     async def log_in() -> None:
         try:
-            await config.load_kube_config(
-                config_file=path, context=context, client_configuration=configuration, persist_config=False
-            )
+            await config.load_kube_config(config_file=path, client_configuration=configuration, persist_config=False)
         except (config.ConfigException, OSError, YAMLError, TypeError, KeyError, ValueError) as error:  # any odd file
             raise _no_cluster(error) from error
 
     await log_in()
-    return Connection(configuration, _context_namespace(path, context), log_in)
+    return Connection(configuration, _context_namespace(path), log_in)
 
 
 def _no_cluster(error: Exception) -> NoCluster:
@@ -209,13 +207,12 @@ def _own_namespace() -> str | None:
         return None
 
 
-def _context_namespace(path: str, context: str | None) -> str:
+def _context_namespace(path: str) -> str:
     from kubernetes.aio import config as untyped_config
 
     config: Any = untyped_config
-    contexts, active = config.list_kube_config_contexts(config_file=path)
-    chosen = next((each for each in contexts if each["name"] == context), active)
-    return str(chosen["context"].get("namespace") or "default")
+    _, active = config.list_kube_config_contexts(config_file=path)
+    return str(active["context"].get("namespace") or "default")
 
 
 def _translate(status: int, headers: Mapping[str, str], text: bytes, right: str) -> ClusterError:

@@ -1,1 +1,1 @@
-"""Which process works: the Lease, who holds it, and the gate that the engine asks."""
+"""Which process works: the Lease, the elector that holds it, and the gate that generators ask."""

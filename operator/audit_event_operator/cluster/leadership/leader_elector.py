@@ -1,7 +1,7 @@
-"""One process works, the others stand by: leadership by a Lease, without trusting anybody's clock but our own.
+"""One process works, the others stand by: gets the Lease, keeps it and gives it back.
 
-What to do with a Lease is decided purely; the elector asks, acts, and tells others by callbacks. A holder that cannot reach the
-API server goes on (nobody can take a Lease through a server that is away), unless it is strict.
+Acts on what `lease` decides, and tells others by callbacks. A holder that cannot reach the API server goes on (nobody can
+take a Lease through a server that is away), unless it is strict.
 """
 
 from __future__ import annotations
@@ -9,15 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
-from typing import Any, Final, Protocol
+from typing import Final
 
+from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound
 from audit_event_operator.cluster.api.errors import Unreachable as ServerUnreachable
-from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming, time_of_boot
+from audit_event_operator.cluster.leadership.gate import LeaseGate, time_of_boot
+from audit_event_operator.cluster.leadership.lease import (
+    Json,
+    LeaseTiming,
+    Record,
+    Step,
+    decide,
+    new_lease,
+    read_lease,
+    released_lease,
+    renewed_lease,
+)
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 
 logger = logging.getLogger(__name__)
@@ -29,85 +39,12 @@ _SHORTEST_SLEEP_SECONDS: Final = 0.02
 _WATCHED_TURNS: Final = 3
 """After so many missed turns the holder may have renewed unseen, or not have been able to: its time starts again."""
 
-Json = dict[str, Any]
-
-
-class LeaseStore(Protocol):
-    """What we need of the API server."""
-
-    async def get_lease(self, namespace: str, name: str) -> Json:
-        """The Lease; NotFound when there is none."""
-
-    async def create_lease(self, namespace: str, lease: Json) -> Json:
-        """Create it; Conflict when it is there."""
-
-    async def update_lease(self, namespace: str, name: str, lease: Json) -> Json:
-        """Replace it; Conflict when somebody else did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a Lease says. `renewed` is only compared, never read as a time: clocks differ."""
-
-    holder: str = ""
-    renewed: str = ""
-    transitions: int = 0
-    duration_seconds: float = 15.0
-
-
-class Step(Enum):
-    """What to do with a Lease."""
-
-    RENEW = auto()
-    TAKE = auto()
-    WAIT = auto()
-
-
-def read_lease(lease: Json) -> Record:
-    """Read a Lease; what is missing or strange counts as nothing."""
-    spec = lease.get("spec") or {}
-    transitions, duration = spec.get("leaseTransitions"), spec.get("leaseDurationSeconds")
-    return Record(
-        holder=str(spec.get("holderIdentity") or ""),
-        renewed=str(spec.get("renewTime") or ""),
-        transitions=transitions if isinstance(transitions, int) else 0,
-        duration_seconds=float(duration) if isinstance(duration, int) and duration > 0 else 15.0,
-    )
-
-
-def decide(record: Record, identity: str, unchanged_seconds: float) -> Step:
-    """Say what to do.
-
-    Args:
-        record: the Lease as it is now.
-        identity: who we are.
-        unchanged_seconds: for how long we have seen it like this, by our own clock and without a break.
-    """
-    if record.holder == identity:
-        return Step.RENEW
-    if not record.holder or unchanged_seconds >= record.duration_seconds:
-        return Step.TAKE
-    return Step.WAIT
-
-
-def write_lease(lease: Json, identity: str, timing: LeaseTiming, now: datetime) -> Json:
-    """The Lease as we want it to be: ours, renewed now. Keeps what is not ours to change."""
-    before = read_lease(lease)
-    spec = dict(lease.get("spec") or {})
-    spec["holderIdentity"] = identity
-    spec["leaseDurationSeconds"] = max(1, round(timing.duration))
-    spec["renewTime"] = _micro_time(now)
-    if before.holder != identity:
-        spec["acquireTime"] = _micro_time(now)
-        spec["leaseTransitions"] = before.transitions + 1
-    return {**lease, "spec": spec}
-
 
 class LeaderElector:
     """Gets the Lease, keeps it while `run` runs, and gives it back.
 
     Args:
-        store: the API server.
+        cluster: the API server.
         gate: opened and closed here.
         namespace: of the Lease.
         name: of the Lease.
@@ -115,15 +52,15 @@ class LeaderElector:
         started: called when the Lease has become ours.
         stopped: called at once when it is not ours any more; the gate is closed by then.
         timing: the Lease's times.
-        strict: whether a holder stops that cannot renew.
-        tally: counts the writes.
+        strict: whether a holder that cannot renew stops.
+        api_counts: counts the writes.
         clock: the gate's.
         wall: the time of day, aware.
     """
 
     def __init__(
         self,
-        store: LeaseStore,
+        cluster: Cluster,
         gate: LeaseGate,
         *,
         namespace: str,
@@ -137,7 +74,7 @@ class LeaderElector:
         clock: Callable[[], float] = time_of_boot,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._store = store
+        self._cluster = cluster
         self._gate = gate
         self._namespace = namespace
         self._name = name
@@ -153,9 +90,13 @@ class LeaderElector:
         self._seen_at = 0.0
         self._looked_at = 0.0
         self._wakeup = WakeableSleep()
-        self.leading = False
         self.trouble: str | None = "The Lease has not been read yet."
         """Why the Lease cannot be read or written, a sentence; None once it could."""
+
+    @property
+    def leading(self) -> bool:
+        """Whether the Lease is ours."""
+        return self._gate.held
 
     @property
     def place(self) -> str:
@@ -183,14 +124,12 @@ class LeaderElector:
         """Give the Lease back, so that the next one need not wait for it to expire. Never raises."""
         if not self.leading:
             return
-        self.leading = False
         self._gate.close()
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
-                lease = await self._store.get_lease(self._namespace, self._name)
+                lease = await self._cluster.get_lease(self._namespace, self._name)
                 if read_lease(lease).holder == self._identity:
-                    spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
-                    await self._store.update_lease(self._namespace, self._name, {**lease, "spec": spec})
+                    await self._cluster.update_lease(self._namespace, self._name, released_lease(lease))
                     self._api_counts.wrote(Kind.LEASE)
         except (ClusterError, TimeoutError) as error:
             why = str(error) or "the API server did not answer"
@@ -216,11 +155,11 @@ class LeaderElector:
 
     async def _look_and_act(self, asked_at: float) -> float:
         try:
-            lease = await self._store.get_lease(self._namespace, self._name)
+            lease = await self._cluster.get_lease(self._namespace, self._name)
         except NotFound:
             lease = None
         if lease is None:
-            await self._write(self._new_lease(), asked_at, new=True)
+            await self._write(new_lease(self._namespace, self._name), asked_at, new=True)
             return self._timing.retry
         record = read_lease(lease)
         unwatched = asked_at - self._looked_at > _WATCHED_TURNS * self._timing.retry
@@ -237,34 +176,26 @@ class LeaderElector:
         return self._timing.retry
 
     async def _write(self, lease: Json, asked_at: float, *, new: bool = False) -> None:
-        wanted = write_lease(lease, self._identity, self._timing, self._wall())
+        wanted = renewed_lease(lease, self._identity, self._timing, self._wall())
         try:
             if new:
-                await self._store.create_lease(self._namespace, wanted)
+                await self._cluster.create_lease(self._namespace, wanted)
             else:
-                await self._store.update_lease(self._namespace, self._name, wanted)
+                await self._cluster.update_lease(self._namespace, self._name, wanted)
         except ClusterError as error:
             self._api_counts.failed(Kind.LEASE, error)
             raise
         self._api_counts.wrote(Kind.LEASE)
         self._seen, self._seen_at = read_lease(wanted), asked_at
         self.trouble = None
+        was_leading = self.leading
         self._gate.confirm(asked_at)
-        if not self.leading:
-            self.leading = True
+        if not was_leading:
             logger.info("Got the Lease %s as %s", self.place, self._identity)
             self._started()
 
-    def _new_lease(self) -> Json:
-        return {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": self._name, "namespace": self._namespace},
-        }
-
     def _lose(self, why: str) -> None:
         self._gate.close()
-        self.leading = False
         logger.warning("Lost the Lease %s: %s", self.place, why)
         self._stopped()
 
@@ -277,7 +208,3 @@ class LeaderElector:
         while True:
             self._gate.look()
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _micro_time(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

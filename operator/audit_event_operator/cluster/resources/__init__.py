@@ -1,1 +1,1 @@
-"""The resources as the API server has them: list, watch, resync, and what the fleet does about each."""
+"""The resources: what the API server has told of them, and what the fleet is to do about it."""

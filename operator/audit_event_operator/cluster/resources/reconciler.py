@@ -1,108 +1,56 @@
-"""From what Kubernetes says about a resource to what the fleet does about it. Total: nothing that a resource says raises.
+"""From what the API server tells of a resource to what the fleet does about it. Total: nothing that a resource says raises.
 
-Deciding is pure; the Reconciler acts, and remembers which generations it has already passed on, since watch events repeat.
+It keeps the view up to date whether or not this process works, and has the fleet run what the assignment calls ours.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
+from audit_event_operator.cluster.resources.view import Gone, Identity, Resource, View, classify, identify, read
+from audit_event_operator.cluster.status.reporter import Reporter
+from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.resource.spec import GeneratorSpec, SpecError, parse_spec
-from audit_event_operator.resource.status import Progress, parse_progress
+from audit_event_operator.resource.status import parse_progress
 
 logger = logging.getLogger(__name__)
 
-DELETED: Final = "DELETED"
-REMEMBERED_DELETIONS: Final = 10_000
+_CHUNK: Final = 50
 
-
-class FleetPort(Protocol):
-    """What the fleet does for us."""
-
-    def apply(
-        self, ref: Ref, uid: str, generation: int, spec: GeneratorSpec, progress: Progress, *, preexisting: bool
-    ) -> None:
-        """Have a generator run this spec."""
-
-    def reject(self, ref: Ref, uid: str, generation: int, message: str, progress: Progress | None = None) -> None:
-        """Stop the generator and say why."""
-
-    def discard(self, uid: str) -> None:
-        """The resource is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which resource something is about."""
-
-    ref: Ref
-    uid: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The resource is deleted, or being deleted."""
-
-    uid: str
-
-
-def identify(resource: Mapping[str, Any]) -> Identity | None:
-    """Read who a resource is; None when that cannot be said."""
-    metadata = resource.get("metadata")
-    if not isinstance(metadata, Mapping):
-        return None
-    namespace, name, uid = metadata.get("namespace"), metadata.get("name"), metadata.get("uid")
-    generation = metadata.get("generation")
-    if not all(isinstance(part, str) and part for part in (namespace, name, uid)):
-        return None
-    return Identity(Ref(str(namespace), str(name)), str(uid), generation if isinstance(generation, int) else 0)
-
-
-def judge(event_type: str | None, resource: Mapping[str, Any]) -> Identity | Gone | None:
-    """Say whether a resource lives (as whom), is gone, or cannot be made sense of (None)."""
-    identity = identify(resource)
-    if identity is None:
-        return None
-    if event_type == DELETED or resource["metadata"].get("deletionTimestamp"):
-        return Gone(identity.uid)
-    return identity
+Json = Mapping[str, Any]
 
 
 class Reconciler:
-    """Passes resources on to the fleet.
+    """Takes in what is told of resources, and passes on to the fleet what is ours.
 
     Args:
-        fleet: who runs them.
-        seen: called with UID and status of each resource that lives, as the API server has it.
-        forgotten: called with the UID of each one that is gone.
+        fleet: runs the generators.
+        reporter: keeps the statuses, which the view does not.
+        is_ours: whether a resource is this process's to serve.
     """
 
-    def __init__(
-        self, fleet: FleetPort, seen: Callable[[str, Mapping[str, Any]], None], forgotten: Callable[[str], None]
-    ) -> None:
+    def __init__(self, fleet: Fleet, reporter: Reporter, is_ours: Callable[[Ref], bool]) -> None:
         self._fleet = fleet
-        self._seen = seen
-        self._forgotten = forgotten
-        self._generations: dict[str, int] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._reporter = reporter
+        self._is_ours = is_ours
+        self._view = View()
         self.results: dict[str, int] = {"applied": 0, "rejected": 0, "discarded": 0, "ignored": 0, "error": 0}
+        """Handled changes by what came of them."""
 
-    def take(self, event_type: str | None, resource: Mapping[str, Any], *, preexisting: bool = False) -> None:
-        """Act on one watch event or listed resource. Never raises.
+    def take(self, event_type: str | None, resource: Json, *, preexisting: bool = False) -> None:
+        """Take in one watch event or listed resource. Never raises.
 
         Args:
             event_type: DELETED, or anything else.
             resource: the object as JSON.
             preexisting: it existed before this process took over.
         """
-        try:
-            match judge(event_type, resource):
+        with self._contained():
+            match classify(event_type, resource):
                 case Gone(uid):
                     self.discard(uid)
                 case Identity() as identity:
@@ -110,51 +58,80 @@ class Reconciler:
                 case None:
                     self.results["ignored"] += 1
                     logger.warning("Ignored a watch event without namespace, name or uid")
-        except Exception:  # one strange resource must not stop the others; the resync comes back to it
-            self.results["error"] += 1
-            logger.exception("A resource could not be taken up; this is a bug")
 
-    def discard(self, uid: str) -> None:
-        """The resource with this UID is gone; it does not come back."""
-        self._generations.pop(uid, None)
-        if uid not in self._gone:
-            self.results["discarded"] += 1
-        self._gone[uid] = None
-        while len(self._gone) > REMEMBERED_DELETIONS:
-            self._gone.popitem(last=False)
-        self._fleet.discard(uid)
-        self._forgotten(uid)
-
-    def retake(self, resource: Mapping[str, Any]) -> None:
-        """Take up a resource that was found alive although it is not running here."""
+    def retake(self, resource: Json) -> None:
+        """Take in a resource that was found alive although it is not followed here."""
         identity = identify(resource)
         if identity is not None:
-            self._gone.pop(identity.uid, None)
-            self._generations.pop(identity.uid, None)
+            self._view.forget(identity.uid)
             self.take(None, resource)
 
-    def reset(self) -> None:
-        """Forget everything: the fleet was stopped as a whole."""
-        self._generations.clear()
-        self._gone.clear()
+    def discard(self, uid: str) -> None:
+        """The resource is gone; it does not come back."""
+        self._forget(uid)
+        self._fleet.discard(uid)
 
-    def _adopt(self, identity: Identity, resource: Mapping[str, Any], *, preexisting: bool) -> None:
-        uid, generation = identity.uid, identity.generation
-        if uid in self._gone:
+    def departed(self, uid: str) -> None:
+        """The fleet let a resource go: for us, or because the API server did not have it any more."""
+        self.results["discarded"] += 1
+        self._forget(uid)
+
+    async def take_over(self) -> None:
+        """Have the fleet run what is ours and does not run yet. It existed before, so first ticks keep their rhythm."""
+        uids = list(self._view.living)
+        for start in range(0, len(uids), _CHUNK):
+            running = self._fleet.uids()
+            for uid in uids[start : start + _CHUNK]:
+                resource = self._view.living.get(uid)
+                if resource is not None and uid not in running and self._is_ours(resource.identity.ref):
+                    self._view.forget(uid)  # so that the resync finds it if it does not start
+                    with self._contained():
+                        self._start(resource, preexisting=True)
+                        self._view.living[uid] = resource
+            await asyncio.sleep(0)
+
+    async def all_gone(self) -> None:
+        """Their kind does not exist any more, and so none of them does."""
+        await self._fleet.stop_all()
+        self._view.clear()
+        self._reporter.clear()
+
+    def known(self) -> frozenset[str]:
+        """UIDs of the resources that live, as far as we know."""
+        return self._fleet.uids().union(self._view.living)
+
+    def _adopt(self, identity: Identity, resource: Json, *, preexisting: bool) -> None:
+        if self._view.is_gone(identity.uid):
             return
         status = resource.get("status")
-        status = status if isinstance(status, Mapping) else {}
-        self._seen(uid, status)
-        if self._generations.get(uid, -1) >= generation:
+        self._reporter.seen(identity.uid, status if isinstance(status, Mapping) else {})
+        if not self._view.is_news(identity):
             return
-        progress, spec = parse_progress(status), resource.get("spec")
-        try:
-            parsed = parse_spec(spec if isinstance(spec, Mapping) else {})
-        except SpecError as error:
-            self._fleet.reject(identity.ref, uid, generation, str(error), progress)
+        news = read(identity, resource)
+        if self._is_ours(identity.ref):
+            self._start(news, preexisting=preexisting)
+        self._view.living[identity.uid] = news
+
+    def _start(self, resource: Resource, *, preexisting: bool) -> None:
+        ref, uid, generation = resource.identity.ref, resource.identity.uid, resource.identity.generation
+        progress = parse_progress(self._reporter.status(uid))
+        if isinstance(resource.spec, str):
+            self._fleet.reject(ref, uid, generation, resource.spec, progress)
             self.results["rejected"] += 1
-            logger.warning("Refused the spec of %s: %s", identity.ref, error)
+            logger.warning("Refused the spec of %s: %s", ref, resource.spec)
         else:
-            self._fleet.apply(identity.ref, uid, generation, parsed, progress, preexisting=preexisting)
+            self._fleet.apply(ref, uid, generation, resource.spec, progress, preexisting=preexisting)
             self.results["applied"] += 1
-        self._generations[uid] = generation
+
+    def _forget(self, uid: str) -> None:
+        self._view.remove(uid)
+        self._reporter.forget(uid)
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """One strange resource must not stop the others; the resync comes back to it."""
+        try:
+            yield
+        except Exception:
+            self.results["error"] += 1
+            logger.exception("A resource could not be taken up; this is a bug")

@@ -1,6 +1,6 @@
 """Kubernetes Events about resources, for `kubectl describe`: few, and only when something turned.
 
-What a transition is worth is decided purely; the Announcer posts, slowly, and rather loses some than floods the API server.
+What a transition is worth is decided purely; the recorder posts slowly, and drops some rather than flood the API server.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
+from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind
 from audit_event_operator.cluster.api.errors import ClusterError
-from audit_event_operator.cluster.status.ready import ReadyCondition, ready_condition
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.names import API_VERSION, KIND, OPERATOR_NAME
+from audit_event_operator.resource.status import ReadyCondition, ready_condition
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +46,6 @@ class Announcement(NamedTuple):
     message: str
 
 
-class EventWriter(Protocol):
-    """What we need of the API server."""
-
-    async def create_event(self, namespace: str, event: dict[str, Any]) -> dict[str, Any]:
-        """Post a Kubernetes Event."""
-
-
 def announcement(before: ReadyCondition | None, after: ReadyCondition | None) -> Announcement | None:
     """What a change of the Ready condition is worth telling; None when it is nothing new."""
     if after is None or (before is not None and (before.status, before.reason) == (after.status, after.reason)):
@@ -74,17 +68,17 @@ class EventRecorder:
     Nothing is told of a resource that went while its turn had not come.
 
     Args:
-        writer: the API server.
+        cluster: the API server.
         instance: this process.
         alive: whether the resource with a UID is still there.
-        tally: counts the writes.
+        api_counts: counts the writes.
         same_reason_seconds: least time between two Kubernetes Events of one resource and reason.
         wall: the time of day, aware.
     """
 
     def __init__(
         self,
-        writer: EventWriter,
+        cluster: Cluster,
         *,
         instance: str,
         alive: Callable[[str], bool],
@@ -92,7 +86,7 @@ class EventRecorder:
         same_reason_seconds: float = SAME_REASON_SECONDS,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._writer = writer
+        self._cluster = cluster
         self._instance = instance
         self._alive = alive
         self._api_counts = api_counts or ApiCounts()
@@ -119,7 +113,7 @@ class EventRecorder:
         self._wake.set()
 
     def clear(self) -> None:
-        """Leave untold what waits from an earlier term: since then another process has told how things stand."""
+        """Drop what still waits from when this process led before: since then another one has reported."""
         self._waiting.clear()
 
     async def run(self) -> None:
@@ -136,7 +130,7 @@ class EventRecorder:
                 continue
             ref, uid, told = self._waiting.popleft()
             try:
-                await self._writer.create_event(ref.namespace, self._event(ref, uid, told))
+                await self._cluster.create_event(ref.namespace, self._event(ref, uid, told))
             except ClusterError as error:
                 self._api_counts.failed(Kind.EVENT, error)
                 logger.warning("A Kubernetes Event about %s was not posted: %s", ref, error)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import inf
 from typing import Any, Final
 
-from audit_event_operator.cluster.status.ready import ready_condition
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.status import build_status
+from audit_event_operator.resource.status import build_status, ready_condition
 
 Status = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ class KnownStatuses:
         known = self._statuses.get(uid)
         if known is None:
             self._first_seen_at[uid] = now
-        elif known == status or now - self._written_at.get(uid, 0.0) <= SETTLING_SECONDS:
+        elif known == status or now - self._written_at.get(uid, -inf) <= SETTLING_SECONDS:
             return False
         self._statuses[uid] = status
         return known is not None
@@ -74,6 +74,11 @@ class KnownStatuses:
         if ready is None or ready.status != "True" or ready.reason == Reason.SUSPENDED:
             return 0.0
         return max(0.0, first_seen_at + patience_seconds - now)
+
+    def change_hands(self, now: float) -> None:
+        """Another process wrote until now, or does so from now on: what is heard counts at once, and patience begins anew."""
+        self._written_at.clear()
+        self._first_seen_at = dict.fromkeys(self._statuses, now)
 
     def forget(self, uid: str) -> None:
         """The resource is gone."""

@@ -21,9 +21,6 @@ class WorkQueue:
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
 
-    def __contains__(self, uid: str) -> bool:
-        return uid in self._due
-
     def mark(self, uid: str, now: float) -> None:
         """Something about it changed: look as soon as possible."""
         self._urgent[uid] = None

@@ -10,6 +10,7 @@ import pytest
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import Conflict, Forbidden, Throttled, Unprocessable, Unreachable
 from audit_event_operator.cluster.status.reporter import Pace, Reporter
+from audit_event_operator.cluster.status.writer import StatusWriter
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.spec import parse_spec
@@ -28,13 +29,14 @@ class Bench:
 
     def __init__(self, **pace) -> None:
         self.fleet, self.cluster, self.api_counts = FakeFleet(), FakeCluster(), ApiCounts()
-        self.gone: list[str] = []
         self.announced: list[tuple[str, str]] = []
-        self.reporter = Reporter(
-            self.fleet, self.cluster, owner="me", gone=self._gone, announce=self._announce, api_counts=self.api_counts,
-            pace=Pace(**pace), wall=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        self.writer = StatusWriter(
+            self.cluster, owner="me", gone=self.fleet.discard, api_counts=self.api_counts,
+            wall=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
+        self.reporter = Reporter(self.fleet, self.writer, announce=self._announce, pace=Pace(**pace))
         self.fleet.on_change(self.reporter.changed)
+        self.fleet.on_departure(self.reporter.forget)
 
     def start(self, name: str = "demo", *, status=None) -> str:
         resource = self.cluster.add(make_resource(name, status=status))
@@ -57,10 +59,8 @@ class Bench:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    def _gone(self, uid: str) -> None:
-        self.gone.append(uid)
-        self.fleet.discard(uid)
-        self.reporter.forget(uid)
+    async def flush(self, *, parallel: int = 40) -> int:
+        return await self.writer.flush(self.fleet.snapshots(), seconds=3, parallel=parallel)
 
     def _announce(self, snapshot, before, after) -> None:
         self.announced.append((snapshot.uid, after["conditions"][0]["reason"]))
@@ -169,8 +169,7 @@ async def test_a_resource_that_is_not_there_any_more_is_reported_gone():
         uid = bench.start()
         del bench.cluster.resources["default", "demo"]
         await asyncio.sleep(0.1)
-    assert bench.gone == [uid]
-    assert bench.fleet.uids() == frozenset()
+    assert bench.fleet.told[-1] == ("discard", uid)
 
 
 async def test_a_name_that_belongs_to_another_resource_now_is_not_written():
@@ -179,7 +178,7 @@ async def test_a_name_that_belongs_to_another_resource_now_is_not_written():
         uid = bench.start()
         bench.cluster.add(make_resource("demo", uid="another"))
         await asyncio.sleep(0.1)
-    assert bench.gone == [uid]
+    assert bench.fleet.told[-1] == ("discard", uid)
     assert bench.status() == {}
 
 
@@ -189,7 +188,7 @@ async def test_a_status_that_the_schema_refuses_is_our_bug_and_no_reason_to_insi
     async with bench.running():
         bench.start()
         await asyncio.sleep(20)
-    assert bench.gone == []
+    assert bench.fleet.names() == {"demo"}
     assert bench.cluster.calls.count("patch_generator_status") == 1
     assert "status.queue: too long" in caplog.text
     assert bench.api_counts.writes[Kind.STATUS, Result.UNPROCESSABLE] == 1
@@ -340,7 +339,7 @@ async def test_a_resource_that_does_not_come_back_is_reported_as_starting_after_
 
 
 async def test_the_last_words_come_with_bounded_runs_first_and_keep_the_conditions():
-    bench = Bench(parallel=1)
+    bench = Bench()
     async with bench.running():
         bench.start("endless")
         bench.start("bounded")
@@ -348,7 +347,7 @@ async def test_the_last_words_come_with_bounded_runs_first_and_keep_the_conditio
     for uid, bounded in (("uid-endless", False), ("uid-bounded", True)):
         bench.fleet.become(uid, events_published=99, ready=STARTING, bounded=bounded)
     bench.cluster.statuses.clear()
-    assert await bench.reporter.flush(3) == 2
+    assert await bench.flush(parallel=1) == 2
     assert [name for _, name, _ in bench.cluster.statuses] == ["bounded", "endless"]
     assert bench.status("bounded")["eventsPublished"] == 99
     assert bench.status("bounded")["conditions"][0]["reason"] == "Publishing"
@@ -364,7 +363,7 @@ async def test_a_run_that_completed_while_draining_says_so():
         uid, events_published=9, bounded=True, ready=Ready(Reason.COMPLETED, message),
         complete=Completion(CompletionReason.MAX_EVENTS_REACHED, message),
     )  # fmt: skip
-    await bench.reporter.flush(3)
+    await bench.flush()
     assert "Complete" in {condition["type"] for condition in bench.status()["conditions"]}
 
 
@@ -376,7 +375,7 @@ async def test_the_last_words_take_no_longer_than_they_may():
     bench.cluster.latency_seconds = 100
     bench.fleet.become(uid, events_published=99)
     before = asyncio.get_running_loop().time()
-    assert await bench.reporter.flush(3) == 0
+    assert await bench.flush() == 0
     assert asyncio.get_running_loop().time() - before < 3.5
 
 

@@ -1,4 +1,4 @@
-"""A list against who was running."""
+"""A list against what was known."""
 
 from audit_event_operator.cluster.resources.resync import compare
 from support.doubles.kubernetes import make_resource

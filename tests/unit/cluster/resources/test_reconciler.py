@@ -10,9 +10,22 @@ from support.doubles.kubernetes import make_resource
 
 
 class Notes:
+    """Statuses as they came, by UID."""
+
     def __init__(self) -> None:
-        self.seen: list[tuple[str, dict]] = []
-        self.forgotten: list[str] = []
+        self.statuses: dict[str, dict] = {}
+
+    def seen(self, uid: str, status) -> None:
+        self.statuses[uid] = status
+
+    def status(self, uid: str):
+        return self.statuses.get(uid, {})
+
+    def forget(self, uid: str) -> None:
+        self.statuses.pop(uid, None)
+
+    def clear(self) -> None:
+        self.statuses.clear()
 
 
 @pytest.fixture
@@ -26,15 +39,23 @@ def notes():
 
 
 @pytest.fixture
-def reconciler(fleet, notes):
-    return Reconciler(fleet, lambda uid, status: notes.seen.append((uid, status)), notes.forgotten.append)
+def ours():
+    """The namespaces that are ours."""
+    return {"default"}
+
+
+@pytest.fixture
+def reconciler(fleet, notes, ours):
+    reconciler = Reconciler(fleet, notes, lambda ref: ref.namespace in ours)
+    fleet.on_departure(reconciler.departed)
+    return reconciler
 
 
 def test_a_new_resource_is_applied_with_what_its_status_says_was_done(fleet, reconciler, notes):
     reconciler.take("ADDED", make_resource(status={"eventsPublished": 7}))
     assert fleet.told == [("apply", "demo", 1, False)]
     assert fleet.known["uid-demo"].facts.events_published == 7
-    assert notes.seen == [("uid-demo", {"eventsPublished": 7})]
+    assert notes.statuses == {"uid-demo": {"eventsPublished": 7}}
 
 
 def test_a_resource_that_was_there_before_us_joins(fleet, reconciler):
@@ -61,7 +82,8 @@ def test_a_deleted_resource_is_discarded_and_forgotten(fleet, reconciler, notes,
     reconciler.take("ADDED", make_resource())
     reconciler.take("MODIFIED" if resource["metadata"].get("deletionTimestamp") else "DELETED", resource)
     assert fleet.told[-1] == ("discard", "uid-demo")
-    assert notes.forgotten == ["uid-demo"]
+    assert notes.statuses == {}
+    assert reconciler.results["discarded"] == 1
 
 
 def test_a_late_word_about_a_deleted_resource_does_not_revive_it(fleet, reconciler):
@@ -85,6 +107,52 @@ def test_a_resource_that_proves_to_be_alive_is_taken_up_again(fleet, reconciler)
     assert fleet.uids() == {"uid-demo"}
 
 
+def test_a_resource_that_the_api_server_does_not_have_any_more_is_forgotten_like_a_deleted_one(
+    fleet, reconciler, notes
+):
+    reconciler.take("ADDED", make_resource())
+    fleet.discard("uid-demo")
+    reconciler.take("MODIFIED", make_resource(generation=2))
+    assert fleet.uids() == reconciler.known() == frozenset()
+    assert notes.statuses == {}
+
+
+async def test_what_is_not_ours_is_known_and_left_alone(fleet, reconciler):
+    reconciler.take(None, make_resource("theirs", "elsewhere"), preexisting=True)
+    await reconciler.take_over()
+    reconciler.take("MODIFIED", make_resource("theirs", "elsewhere", generation=2))
+    assert reconciler.known() == {"uid-theirs"}
+    reconciler.take("DELETED", make_resource("theirs", "elsewhere"))
+    assert reconciler.known() == frozenset()
+    assert fleet.told == []
+    assert set(reconciler.results.values()) == {0}
+
+
+async def test_what_becomes_ours_starts_with_its_latest_generation_and_progress(fleet, reconciler, ours):
+    reconciler.take(None, make_resource("running"))
+    for generation, published in ((1, 5), (2, 5), (2, 9)):
+        resource = make_resource("new", "elsewhere", generation=generation, status={"eventsPublished": published})
+        reconciler.take("MODIFIED", resource)
+    reconciler.take(None, make_resource("wrong", "elsewhere", interval="abc"))
+    ours.add("elsewhere")
+    await reconciler.take_over()
+    assert [told[:3] for told in fleet.told] == [("apply", "running", 1), ("apply", "new", 2), ("reject", "wrong", 1)]
+    assert fleet.told[1] == ("apply", "new", 2, True)
+    assert fleet.known["uid-new"].facts.events_published == 9
+
+
+async def test_a_bug_at_take_over_is_counted_and_leaves_the_resource_to_the_resync(fleet, reconciler, ours):
+    reconciler.take(None, make_resource("new", "elsewhere"))
+    ours.add("elsewhere")
+    fleet.apply, apply = None, fleet.apply
+    await reconciler.take_over()
+    assert reconciler.results["error"] == 1
+    assert reconciler.known() == frozenset()
+    fleet.apply = apply
+    reconciler.retake(make_resource("new", "elsewhere"))
+    assert fleet.told == [("apply", "new", 1, False)]
+
+
 def test_a_bug_in_the_fleet_does_not_reach_the_watch(fleet, reconciler, caplog):
     fleet.apply = None
     reconciler.take("ADDED", make_resource())
@@ -102,7 +170,7 @@ json_values = st.recursive(
 @settings(max_examples=100)
 @given(st.sampled_from([None, "ADDED", "MODIFIED", "DELETED", "OTHER"]), json_values, json_values, json_values)
 def test_whatever_a_resource_looks_like_nothing_is_raised(event_type, metadata, spec, status):
-    reconciler = Reconciler(FakeFleet(), lambda *_: None, lambda _: None)
+    reconciler = Reconciler(FakeFleet(), Notes(), lambda _: True)
     reconciler.take(event_type, {"metadata": metadata, "spec": spec, "status": status})
     strange = make_resource()
     strange["spec"], strange["status"] = spec, status

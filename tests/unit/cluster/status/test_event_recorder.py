@@ -8,8 +8,8 @@ import pytest
 from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import Unreachable
 from audit_event_operator.cluster.status.event_recorder import Announcement, EventRecorder, announcement
-from audit_event_operator.cluster.status.ready import ReadyCondition, ready_condition
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.status import ReadyCondition, ready_condition
 from support.doubles.fleet import make_snapshot
 from support.doubles.kubernetes import FakeCluster
 

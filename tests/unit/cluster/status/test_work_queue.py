@@ -36,4 +36,3 @@ def test_who_is_gone_is_never_due():
     work_queue.forget("a")
     assert not work_queue.urgent
     assert work_queue.next_due() is None
-    assert "a" not in work_queue

@@ -2,7 +2,9 @@
 
 import pytest
 
-from audit_event_operator.cluster.leadership.gate import LeaseGate, LeaseTiming
+from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
+from audit_event_operator.cluster.leadership.gate import LeaseGate
+from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.engine.snapshot import Ref
 
 
@@ -47,7 +49,18 @@ def scene():
 
 
 def test_one_lease_is_for_all_resources(scene):
-    assert scene.gate.gate(Ref("team", "one")) is scene.gate.gate(Ref("team", "two")) is scene.gate
+    assignment = LeaseAssignment(scene.gate)
+    one, two = Ref("team", "one"), Ref("team", "two")
+    assert assignment.gate(one) is assignment.gate(two) is scene.gate
+    assert not assignment.is_ours(one)
+    scene.gate.confirm(scene.clock.now)
+    assert assignment.is_ours(one)
+    assert assignment.is_ours(two)
+    scene.asleep(60)
+    assert not scene.gate.is_open()
+    assert assignment.is_ours(one), "in doubt, but not lost"
+    scene.gate.close()
+    assert not assignment.is_ours(two)
 
 
 def test_it_is_closed_until_the_lease_is_ours(scene):

@@ -1,0 +1,61 @@
+"""What a Lease says, and what to do about it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from audit_event_operator.cluster.leadership.lease import (
+    LeaseTiming,
+    Record,
+    Step,
+    decide,
+    read_lease,
+    released_lease,
+    renewed_lease,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("record", "unchanged_seconds", "step"),
+    [
+        (Record(holder="me"), 0, Step.RENEW),
+        (Record(holder="me"), 100, Step.RENEW),
+        (Record(holder=""), 0, Step.TAKE),
+        (Record(holder="other"), 14.9, Step.WAIT),
+        (Record(holder="other"), 15, Step.TAKE),
+        (Record(holder="other", duration_seconds=60), 59, Step.WAIT),
+    ],
+)
+def test_the_lease_is_taken_when_it_is_free_or_has_not_changed_for_as_long_as_it_stands(
+    record, unchanged_seconds, step
+):
+    assert decide(record, "me", unchanged_seconds) is step
+
+
+@pytest.mark.parametrize("lease", [{}, {"spec": None}, {"spec": {"leaseTransitions": "x", "leaseDurationSeconds": -1}}])
+def test_a_strange_lease_is_a_free_one(lease):
+    assert read_lease(lease) == Record()
+
+
+def test_a_renewal_keeps_what_is_not_ours_to_change():
+    lease = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"holderIdentity": "other", "leaseTransitions": 4, "strategy": "x"},
+    }
+    written = renewed_lease(lease, "me", LeaseTiming(), NOW)
+    assert written["metadata"] == {"labels": {"a": "b"}}
+    assert written["spec"] == {
+        "holderIdentity": "me",
+        "leaseDurationSeconds": 15,
+        "renewTime": "2026-01-02T03:04:05.678901Z",
+        "acquireTime": "2026-01-02T03:04:05.678901Z",
+        "leaseTransitions": 5,
+        "strategy": "x",
+    }
+
+
+def test_a_lease_that_is_given_back_has_no_holder_and_keeps_the_rest():
+    released = released_lease({"spec": {"holderIdentity": "me", "leaseTransitions": 4}})
+    assert released["spec"] == {"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 4}
