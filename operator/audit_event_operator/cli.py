@@ -103,7 +103,7 @@ def standalone(files: tuple[Path, ...]) -> None:
 def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
     """Print events on this terminal, without a cluster or a broker.
 
-    One JSON object per line on stdout. Meanwhile all HTTP routes are served on loopback.
+    One JSON object per line on stdout. While it runs, all HTTP routes are served on loopback.
     """
     from audit_event_operator.modes.demo import run_demo
 
@@ -119,7 +119,7 @@ def validate(files: tuple[str, ...], more: tuple[str, ...]) -> None:
     """Validate resources as the API server would, without one.
 
     Prints a line per valid document on stdout, and each problem with file and line on stderr. Exits with 1 if there
-    is a problem. A warning marks what is valid, but probably unintended; it does not change the exit code.
+    is a problem. Warnings mark what is valid, but probably unintended; they do not change the exit code.
     """
     from audit_event_operator.files.validation import validate_files
 

@@ -76,7 +76,7 @@ class DeliveryJournal:
                     file.flush()
                 self._write()
         except OSError as error:
-            logger.error("The delivery journal cannot be written any more and ends here: %s", error)  # noqa: TRY400
+            logger.error("Cannot write the delivery journal any more; it ends here: %s", error)  # noqa: TRY400
             self._broken = True
             self._entries.clear()
 

@@ -72,7 +72,7 @@ class Settings:
     """All settings."""
 
     rabbitmq_host: str | None = None
-    """Host of the default broker; in `run` it exists only if this is set."""
+    """Host of the default broker; `run` has a default broker only if this is set."""
     rabbitmq_port: Annotated[int, Field(ge=1, le=65_535)] = 5672
     """Port of the default broker."""
     rabbitmq_user: str = "user"
@@ -80,66 +80,66 @@ class Settings:
     rabbitmq_pass: SecretStr = SecretStr("password")
     """Password of the default broker."""
     rabbitmq_queue: Text = "audit_events"
-    """Queue of the default broker: of posted events, and of the generator that standalone makes from the environment."""
+    """Queue on the default broker, for posted events and for the generator that `standalone` builds from the environment."""
     rabbitmq_vhost: Text = "/"
     """Virtual host of the default broker."""
     rabbitmq_tls_mode: TLSMode = TLSMode.AUTO
-    """Auto (TLS iff the port is 5671 or a CA file is given), Verify or Disabled."""
+    """Auto (TLS if the port is 5671 or a CA file is set), Verify or Disabled."""
     rabbitmq_ca_file: Path | None = None
-    """PEM file of the authority that signed the default broker's certificate; unset: the system's."""
+    """PEM file of the CA that signed the default broker's certificate; unset: the system's CAs."""
     app_port: Port = 5000
-    """Port of all HTTP routes; 0 takes a free one."""
+    """Port of all HTTP routes; 0 picks a free one."""
     prometheus_port: Port = 8000
-    """Port of /metrics alone; 0 takes a free one."""
+    """Port of /metrics only; 0 picks a free one."""
     event_generation_interval_seconds: SeedInterval = Fraction(5)
-    """Seconds between events in standalone; fractions are allowed, 0 means 1 ms."""
+    """Seconds between events in `standalone` without files; may be a fraction; 0 means 1 ms."""
 
     namespaces: Names = ()
-    """Namespaces to serve, separated by commas; empty: all."""
+    """Namespaces to serve, comma-separated; empty: all."""
     lease_name: str = OPERATOR_NAME
-    """Name of the Lease that the working process holds."""
+    """Name of the leader's Lease."""
     lease_namespace: str | None = None
-    """Namespace of the Lease; unset: the pod's, else the context's."""
+    """Namespace of the Lease; unset: the pod's, else the kubeconfig context's."""
     lease_strict: bool = False
-    """Stop generating when the Lease cannot be renewed because the API server cannot be reached."""
+    """Stop generating if an unreachable API server keeps the Lease from being renewed."""
     identity: str | None = None
-    """Name of this process in the Lease and in status.owner, which no other process may have; unset: the host's name
-    (the pod's) with a random ending."""
+    """Unique name of this process in the Lease and in status.owner; unset: the host name (in a pod, the pod's name) with a
+    random suffix."""
     max_events_per_second: Rate = MAX_EVENTS_PER_SECOND
-    """Most events per second of one generator."""
+    """Maximum events per second of one generator."""
     max_events_per_second_per_namespace: Rate | None = None
-    """Most events per second of all generators of one namespace; unset: no limit."""
+    """Maximum events per second of all generators in one namespace; unset: no limit."""
     bind_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     """Address to listen on."""
     api_auth: Literal["none", "token", "kubernetes"] = "none"
-    """Who may POST /generate_event: none (anybody), token (bearer of the token file), kubernetes (access review; only in
-    `run`)."""
+    """Who may POST /generate_event: none (anyone), token (callers with the token in AEG_API_TOKEN_FILE), kubernetes (callers
+    whom RBAC allows it; `run` only)."""
     api_token_file: Path | None = None
-    """File with the bearer token; needed by the mode token."""
+    """File with the bearer token; required by AEG_API_AUTH=token."""
     allowed_broker_hosts: Names | None = None
-    """Host suffixes and CIDRs that Secrets may name; unset: in a pod everything but loopback and link-local, elsewhere
-    everything."""
+    """Host suffixes and CIDRs of the brokers that Secrets may name; unset: any, but in a pod no loopback or link-local
+    addresses."""
     default_broker_namespaces: Names = ("*",)
     """Namespaces whose resources may use the default broker; * means all."""
     log_format: Literal["plain", "json"] = "plain"
-    """Form of log lines."""
+    """Format of log lines."""
     log_level: LogLevel = "INFO"
-    """Least severe log lines to write."""
+    """Lowest level to log."""
     journal_file: Path | None = None
-    """File to append one line of JSON to for each attempt's outcome and each drop (ids, never bodies); for tests and
-    investigations, it grows without bound."""
+    """File that gets a JSON line for each publish outcome and each drop (ids, never bodies). For tests and investigations;
+    it grows without bound."""
 
     broker_timing: Timing = Timing()
     damping: Damping = Damping()
     engine_timing: EngineTiming = EngineTiming()
     shutdown_drain_seconds: Seconds = 20
-    """How long SIGTERM lets generators drain."""
+    """How long generators may drain after SIGTERM."""
     post_seconds: Seconds = POST_SECONDS
     """How long POST /generate_event waits for the broker's confirm."""
     rhythm: Rhythm = Rhythm()
     pace: Pace = Pace()
     event_repeat_seconds: Seconds = SAME_REASON_SECONDS
-    """Least time between two Kubernetes Events of one resource and reason."""
+    """Minimum time between two Kubernetes Events with the same resource and reason."""
     lease_timing: LeaseTiming = LeaseTiming()
 
 
@@ -180,8 +180,8 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
     if texts.get("RABBITMQ_PORT", "").startswith("tcp://"):
         del texts["RABBITMQ_PORT"]
         warnings.append(
-            "RABBITMQ_PORT looks like the variable of a Service named rabbitmq (tcp://…) and is ignored; "
-            "set enableServiceLinks: false in the pod."
+            "Ignoring RABBITMQ_PORT: its value (tcp://…) comes from a Service named rabbitmq. "
+            "Set enableServiceLinks: false in the pod."
         )
     values: dict[str, Any] = {}
     for name, text in texts.items():
@@ -197,11 +197,11 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
     lease = settings.lease_timing
     if not lease.duration > lease.renew > lease.retry:
         raise SettingsError(
-            "AEG_LEASE_DURATION_SECONDS must be greater than AEG_LEASE_RENEW_SECONDS, and that greater than "
+            "AEG_LEASE_DURATION_SECONDS must be greater than AEG_LEASE_RENEW_SECONDS, which must be greater than "
             "AEG_LEASE_RETRY_SECONDS"
         )
     if settings.api_auth == "token" and settings.api_token_file is None:
-        raise SettingsError("AEG_API_AUTH=token needs AEG_API_TOKEN_FILE, the file that holds the token")
+        raise SettingsError("AEG_API_AUTH=token needs AEG_API_TOKEN_FILE, a file with the token")
     return settings, warnings
 
 

@@ -52,7 +52,7 @@ def completion_script(command: click.Command, shell: str) -> str:
     """
     completer = get_completion_class(shell)
     if completer is None:
-        raise ValueError(f"there is no completion for {shell!r}; there is {', '.join(SHELLS)}")
+        raise ValueError(f"no completion for {shell!r}; there is one for {', '.join(SHELLS)}")
     asked_by = f"_{PROGRAM}_COMPLETE".replace("-", "_").upper()
     # Not BashComplete.source(): that runs bash to check its version, but the script may be for another machine.
     return ShellComplete.source(completer(command, {}, PROGRAM, asked_by))

@@ -5,7 +5,6 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -19,7 +18,7 @@ from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import HealthChecks
-from support.doubles.fleet import make_snapshot
+from support.doubles.fleet import changed, make_snapshot
 from support.parts.browser import Browser, Page
 from support.parts.operator_process import OperatorProcess
 
@@ -204,7 +203,7 @@ async def test_the_table_is_filtered_and_sorted_by_keyboard_and_says_so(browser:
         assert await page.run(NAMES) == ["fast"]
         assert await text(page, "#news") == "1 of 3 generators shown"
         await page.send("Input.insertText", text=" nowhere")
-        assert await text(page, "#nothing") == "No generator fits the filter."
+        assert await text(page, "#nothing") == "No generator matches the filter."
         await page.run("document.getElementById('filter').value = ''; filter()")
         for _ in range(4):  # from the field to the button "Failing"
             await page.press("Tab")
@@ -277,7 +276,7 @@ async def test_five_hundred_generators_cost_little(browser: Browser) -> None:
         begun = await page.busy_seconds()
         for turn in range(1, 7):
             fleet.live = [
-                replace(each, observed_rate=float(turn * number * 7919 % 9999), published=each.published + 999)
+                changed(each, observed_rate=float(turn * number * 7919 % 9999), published=each.counts.published + 999)
                 for number, each in enumerate(fleet.live)
             ]
             await page.run(f"refresh(); new Promise((done) => setInterval(() => spent.length >= {turn} && done(), 5))")

@@ -36,7 +36,7 @@ def test_the_demo_shows_events_and_nothing_else_on_stdout(tmp_path: Path) -> Non
         assert set(event) - {"resource", "client_ip"} == SEED_KEYS
         assert uuid.UUID(event["event_id"]).version == 4
     assert "curl" in ended.stderr
-    assert f"{len(events)} events shown" in ended.stderr
+    assert f"{len(events)} events printed" in ended.stderr
 
 
 def test_while_the_demo_runs_all_routes_answer_and_ctrl_c_ends_it(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_while_the_demo_runs_all_routes_answer_and_ctrl_c_ends_it(tmp_path: Path
         demo.kill()
     assert demo.returncode == 0
     assert posted in [json.loads(line)["event_id"] for line in out.splitlines()]
-    assert "events shown" in err
+    assert "events printed" in err
     assert "Traceback" not in err
     assert first["source_service"] == "audit-event-generator"
 

@@ -46,9 +46,7 @@ class LineBudget:
     def tell(self) -> None:
         """Called every ten seconds: say how many lines were left out, if any."""
         if self.left_out:
-            logger.info(
-                "Left out %d lines about single events and generators: there are too many to tell each", self.left_out
-            )
+            logger.info("Suppressed %d lines about single events and generators: too many per second", self.left_out)
             self.left_out = 0
 
 

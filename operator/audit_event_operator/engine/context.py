@@ -25,13 +25,13 @@ class EngineTiming:
     """The times that all generators share. Each is a setting."""
 
     target_drain_seconds: Seconds = 5
-    """How long a changed queue or broker drains to the old one."""
+    """How long buffered events may drain to the old queue or broker after a change."""
     deletion_grace_seconds: Seconds = 5
-    """How long written events of a deleted resource may still be confirmed."""
+    """How long the broker may still confirm events of a deleted resource."""
     start_spread_seconds: Seconds = 5
-    """Over how long first ticks are spread when the process takes over."""
+    """How far first ticks are spread out when the process takes over."""
     departed_series_seconds: Seconds = 60
-    """How long the series of a deleted resource are still exported."""
+    """How long a deleted resource's series stay in /metrics."""
 
 
 def loop_time() -> float:

@@ -240,7 +240,7 @@ class Fleet:
                 pause = backoff.next_seconds()
                 logger.exception("Generator %s crashed; restarting it in %g s", generator.ref, pause)
                 self.totals.generator_crashes += 1
-                generator.crashed(f"An internal error ended the generator; it restarts in {pause:g} s (see the log).")
+                generator.crashed(f"The generator crashed and restarts in {pause:g} s; see the operator's log.")
                 await asyncio.sleep(pause)
 
     def _share_out(self, namespace: str) -> None:

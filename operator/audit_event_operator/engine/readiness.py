@@ -22,9 +22,9 @@ class Damping:
     """How long a problem must last before Ready turns False."""
 
     unreachable_seconds: Seconds = 30
-    """How long a broker must be away before Ready turns False."""
+    """How long a broker must be unreachable before Ready turns False."""
     blocked_seconds: Seconds = 30
-    """How long a broker must block before Ready turns False."""
+    """How long a broker must block publishing before Ready turns False."""
     backpressure_seconds: Seconds = 60
     """How long events must be skipped before Ready turns False."""
 
@@ -74,27 +74,27 @@ def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
     if health.blocked_since is not None and seen.now - health.blocked_since >= damping.blocked_seconds:
         return Ready(
             Reason.BROKER_BLOCKED,
-            f"The broker {health.broker} has blocked publishing because it is short of memory or disk space. "
-            "Events go on as soon as it lifts the block; see the broker's alarms.",
+            f"Broker {health.broker} has blocked publishing: it is short of memory or disk space. "
+            "Publishing resumes when it lifts the block; check its alarms.",
         )
     if seen.skipping_since is not None and seen.now - seen.skipping_since >= damping.backpressure_seconds:
         return Ready(
             Reason.BACKPRESSURE,
-            f'The broker accepts events for queue "{seen.destination}" more slowly than the spec asks for (interval, '
-            "eventsPerInterval); the surplus is skipped. Lower the rate or relieve the broker.",
+            f'The broker accepts events for queue "{seen.destination}" more slowly than interval and eventsPerInterval '
+            "demand; the surplus is skipped. Lower the rate or relieve the broker.",
         )
     if seen.confirmed:
         return Ready(
             Reason.PUBLISHING,
-            f'Events are confirmed by {health.broker or "the broker"} for queue "{seen.destination}".',
+            f'Publishing to queue "{seen.destination}" on {health.broker or "the broker"}.',
         )
     if slow:
         return Ready(
             Reason.CONNECTED,
-            f'Connected to {health.broker}; queue "{seen.destination}" is there and nothing is due yet.',
+            f'Connected to {health.broker}; queue "{seen.destination}" exists, and no event is due yet.',
         )
     if health.ready_since is not None:
         return Ready(
-            Reason.STARTING, f'Waiting for the first confirm of queue "{seen.destination}" by {health.broker}.'
+            Reason.STARTING, f'Waiting for the first confirm from {health.broker} for queue "{seen.destination}".'
         )
     return Ready(Reason.STARTING, f'Connecting to the broker for queue "{seen.destination}".')

@@ -140,7 +140,7 @@ class GeneratorView:
 
 
 def _rate_limited(asked: Fraction, allowed: Fraction) -> str:
-    return f"spec asks for {float(asked):g} events/s; this operator allows {float(allowed):g} events/s here."
+    return f"The spec asks for {float(asked):g} events/s; this operator allows {float(allowed):g} events/s here."
 
 
 def _last_publish_time(ledger: Ledger, progress: Progress) -> datetime | None:

@@ -53,9 +53,9 @@ def refuse_poison(event: Mapping[str, Any]) -> None:
 
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
-        raise PostedEventError(f"'{name}' must be a text of at most {_MAX_CHARACTERS} characters.")
+        raise PostedEventError(f"'{name}' must be a string of at most {_MAX_CHARACTERS} characters.")
     if _CONTROL.search(value) is not None:
-        raise PostedEventError(f"'{name}' must not hold control characters.")
+        raise PostedEventError(f"'{name}' must not contain control characters.")
 
 
 def _check_address(name: str, value: Any) -> None:
@@ -84,7 +84,7 @@ def _check(value: Any, path: _Path) -> None:
                 raise PostedEventError(f"'{_name(path)}' must be at most {_MAX_CHARACTERS} characters long.")
         case int():
             if not -(2**63) <= value < 2**63:
-                raise PostedEventError(f"'{_name(path)}' must be a whole number of at most 64 bits.")
+                raise PostedEventError(f"'{_name(path)}' must be an integer of at most 64 bits.")
         case float():
             if not math.isfinite(value):
                 raise PostedEventError(f"'{_name(path)}' must be a finite number.")
@@ -102,7 +102,7 @@ def _check_object(members: Mapping[Any, Any], path: _Path) -> None:
     _check_depth(path)
     for key, member in members.items():
         if not isinstance(key, str):
-            raise PostedEventError(f"'{_name((*path, repr(key)))}' must have a text as its name.")
+            raise PostedEventError(f"'{_name((*path, repr(key)))}' must have a string as its name.")
         _check_writable(key, (*path, key))
         _check(member, (*path, key))
 
@@ -114,7 +114,7 @@ def _check_depth(path: _Path) -> None:
 
 def _check_writable(text: str, path: _Path) -> None:
     if UNWRITABLE.search(text) is not None:
-        raise PostedEventError(f"'{_name(path)}' must not hold NUL or half surrogates.")
+        raise PostedEventError(f"'{_name(path)}' must not contain NUL or half a surrogate pair.")
 
 
 def _name(path: _Path) -> str:

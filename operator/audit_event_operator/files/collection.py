@@ -100,7 +100,7 @@ def _take_in(collection: Collection, path: Path, document: Document) -> None:
         if ref is not None:
             collection.refused.add(ref)
     elif ref is None:
-        collection.problems.append(f"{place}: metadata.name is missing; a file needs a fixed name for each resource")
+        collection.problems.append(f"{place}: metadata.name is missing; a resource in a file needs a fixed name")
     elif ref in collection.resources:
         first = collection.resources[ref].place
         collection.problems.append(f"{place}: {ref} is already defined in {first}; remove one of the two")

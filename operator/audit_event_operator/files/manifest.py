@@ -60,7 +60,7 @@ def _decoded(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ManifestError(f"the file must be UTF-8 text; byte {error.start + 1} is not", line) from None
+        raise ManifestError(f"not UTF-8 text: byte {error.start + 1} is invalid", line) from None
 
 
 def _objects(value: Any, place: Place) -> Iterator[Document]:
@@ -132,7 +132,7 @@ class _Converter:
         line = line or node.start_mark.line + 1
         self._values += 1
         if depth > _MAX_DEPTH or self._values > _MAX_VALUES:
-            raise _error(node, "the document is too large or nested too deeply (perhaps by aliases)")
+            raise _error(node, "the document is too large or nested too deeply (perhaps through aliases)")
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node), Place(line)
         if isinstance(node, yaml.SequenceNode):
@@ -159,7 +159,7 @@ class _Converter:
                 continue
             name = _key(key_node)
             if name in own:
-                raise _error(key_node, f"the key {name!r} is given twice in one object")
+                raise _error(key_node, f"duplicate key {name!r} in one object")
             own[name] = self.convert(value_node, depth + 1, key_node.start_mark.line + 1)
         return {**merged, **own}
 
@@ -176,12 +176,12 @@ def _key(node: yaml.Node) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    raise _error(node, "a key must be a text")
+    raise _error(node, "a key must be a string")
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
     if _SURROGATE.search(node.value):
-        raise _error(node, "half of a surrogate pair is not a character; write \\U and eight digits")
+        raise _error(node, "half a surrogate pair is not a character; write \\U and eight digits")
     try:
         return _as_sent(resolve_scalar(node.value, node.tag))
     except ValueError as error:

@@ -41,14 +41,12 @@ def _name_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     elif not isinstance(name, str) or len(name) > 253 or not full_match(DNS_SUBDOMAIN, name):
         yield Problem(
             "metadata.name",
-            "name must be a text of at most 253 lower-case letters, digits, - and ., beginning and ending with a"
-            " letter or digit",
+            "name must be at most 253 lower-case letters, digits, - and ., and must start and end with a letter or digit",
         )
     if namespace not in (None, "") and not (isinstance(namespace, str) and _DNS_LABEL.fullmatch(namespace)):
         yield Problem(
             "metadata.namespace",
-            "namespace must be a text of at most 63 lower-case letters, digits and -, beginning and ending with a"
-            " letter or digit",
+            "namespace must be at most 63 lower-case letters, digits and -, and must start and end with a letter or digit",
         )
 
 
@@ -60,12 +58,14 @@ def _label_problems(labels: Any) -> Iterator[Problem]:
         return
     for key, value in labels.items():
         if not _is_qualified(key):
-            yield Problem("metadata.labels", f"{shown(repr(key))} is not a label name such as app or example.com/app")
+            yield Problem(
+                "metadata.labels", f"{shown(repr(key))} is not a valid label name; app and example.com/app are"
+            )
         if not (value is None or value == "" or (isinstance(value, str) and _QUALIFIED.fullmatch(value))):
             yield Problem(
                 f"metadata.labels[{key}]",
-                "a label must be empty or a text of at most 63 letters, digits and - _ ., beginning and ending with a"
-                " letter or digit (quote numbers, true and false)",
+                "a label must be empty, or at most 63 letters, digits and - _ . that start and end with a letter or digit"
+                " (quote numbers, true and false)",
             )
 
 
@@ -79,16 +79,17 @@ def _annotation_problems(annotations: Any) -> Iterator[Problem]:
     for key, value in annotations.items():
         if not (isinstance(key, str) and _is_qualified(key.lower())):
             yield Problem(
-                "metadata.annotations", f"{shown(repr(key))} is not an annotation name such as note or example.com/note"
+                "metadata.annotations",
+                f"{shown(repr(key))} is not a valid annotation name; note and example.com/note are",
             )
         if not isinstance(value, str | None):
             yield Problem(
-                f"metadata.annotations[{key}]", "an annotation must be a text (quote numbers, true and false)"
+                f"metadata.annotations[{key}]", "an annotation must be a string (quote numbers, true and false)"
             )
         else:
             size_bytes += len(f"{key}{value or ''}".encode("utf-8", "replace"))
     if size_bytes > _MAX_ANNOTATION_BYTES:
-        yield Problem("metadata.annotations", "annotations must be at most 256 KiB together")
+        yield Problem("metadata.annotations", "annotations may total at most 256 KiB")
 
 
 def _is_qualified(name: Any) -> bool:

@@ -60,7 +60,7 @@ def _unknown_fields(value: Any, schema: Mapping[str, Any], place: str) -> Iterat
                 allowed = ", ".join(schema["properties"])
                 yield Problem(
                     path,
-                    f"{shown(str(name)) or repr('')} is not a field of {place or 'the resource'}; there are {allowed}",
+                    f"{shown(str(name)) or repr('')} is not a field of {place or 'the resource'}; its fields are {allowed}",
                 )
     elif isinstance(value, list | tuple) and "items" in schema:
         for index, item in enumerate(value):

@@ -101,7 +101,7 @@ def _json_value(tokens: Iterator[tuple[str, int]], opening: str, line: int, key_
         for token, here in _until("}", tokens):
             key = json.loads(token)
             if key in children:
-                raise ManifestError(f"the key {key!r} is given twice in one object", here)
+                raise ManifestError(f"duplicate key {key!r} in one object", here)
             next(tokens)  # the colon
             children[key] = _json_value(tokens, *next(tokens), here)
     elif opening == "[":

@@ -46,7 +46,7 @@ class FileTargets:
         if destination.reference.kind is TargetKind.CLUSTER:
             raise DestinationUnavailable(
                 Reason.INVALID_SPEC,
-                "spec.rabbitmq.clusterRef needs a cluster; use secretRef with a Secret document in the files.",
+                "spec.rabbitmq.clusterRef needs a cluster; use secretRef and a Secret document in the files.",
             )
         return destination
 
@@ -59,7 +59,7 @@ class FileTargets:
         if secret is None:
             raise DestinationUnavailable(
                 Reason.SECRET_NOT_FOUND,
-                f'There is no Secret "{name}" for namespace "{reference.namespace}" in the files; add its document.',
+                f'The files contain no Secret "{name}" for namespace "{reference.namespace}"; add it.',
             )
         check_label(name, secret)
         return target_of(name, data_of(name, secret), reference)

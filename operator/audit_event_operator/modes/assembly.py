@@ -45,9 +45,9 @@ class Operator:
 
     def failing_livez(self) -> list[str]:
         """Liveness: the loop and the supervisor, never a broker."""
-        failing = [] if self.loop_monitor.alive else ["the event loop has not turned for ten seconds"]
+        failing = [] if self.loop_monitor.alive else ["the event loop has been stuck for ten seconds"]
         if self.fleet.running and not self.fleet.sweeping:
-            failing.append("the supervisor of the generators has ended")
+            failing.append("the generators' supervisor has stopped")
         return failing
 
     def failing_readyz(self) -> list[str]:

@@ -40,15 +40,15 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
     for (event_type, _, _), count in mode.totals.generated_by_label.items():
         by_type[event_type] += count
     kinds = ", ".join(f"{count} {name}" for name, count in by_type.most_common())
-    print(f"Done: {mode.totals.published} events shown{f' ({kinds})' if kinds else ''}.", file=sys.stderr)
+    print(f"Done: {mode.totals.published} events printed{f' ({kinds})' if kinds else ''}.", file=sys.stderr)
     return code
 
 
 def _welcome(servers: Servers) -> None:
     base = f"http://{LOOPBACK}:{servers.app_port}"
     print(
-        "Events go to stdout, one JSON object per line, and nothing else does. Stop with Ctrl-C.\n"
-        f"Meanwhile, in another terminal:\n"
+        "Printing events to stdout, one JSON object per line, and nothing else. Stop with Ctrl-C.\n"
+        f"While this runs, try in another terminal:\n"
         f"  curl {base}/healthz\n"
         f"  curl {base}/generators\n"
         f"  curl {base}/metrics        (also on port {servers.metrics_port})\n"

@@ -81,7 +81,7 @@ async def run_in_cluster(settings: Settings) -> int:
     try:
         async with listening(operator, health_checks, who, source=counts, host=settings.bind_address) as servers:
             logger.info(
-                "Operator %s listens on ports %d (all routes) and %d (/metrics)",
+                "Operator %s is listening on ports %d (all routes) and %d (/metrics)",
                 options.identity, servers.app_port, servers.metrics_port,
             )  # fmt: skip
             leading = operator.spawn(source.run(), "the cluster source")

@@ -133,6 +133,6 @@ async def _stopped(operator: Operator, stop: asyncio.Event, seconds: float | Non
     waiting.cancel()
     for task in done - {waiting}:
         error = None if task.cancelled() else task.exception()
-        logger.critical("%s ended, which is a bug; the process ends", task.get_name(), exc_info=error)
+        logger.critical("%s ended unexpectedly (this is a bug); exiting", task.get_name(), exc_info=error)
         return 1
     return 0

@@ -71,7 +71,7 @@ class WithoutCluster:
         source = FileSource(files, operator.fleet, self._secrets)
         collection = source.read() if files else Collection({ref: Found(ref, spec) for ref, spec in [stream()]})
         if collection.problems and not collection.resources:
-            raise StartError("\n".join(["there is no valid resource in the files", *collection.problems]))
+            raise StartError("\n".join(["the files contain no valid resource", *collection.problems]))
         health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
         async with listening(
             operator, health_checks, self._authorizer, host=host, fallback_port=fallback_port
@@ -80,5 +80,5 @@ class WithoutCluster:
             operator.fleet.start()
             source.take_up(collection)
             if files:
-                operator.spawn(source.run(), "the watch of the files")
+                operator.spawn(source.run(), "the file watch")
             return await until_stopped(operator, self.stop, seconds=seconds, drain_seconds=drain_seconds)

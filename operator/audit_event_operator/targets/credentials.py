@@ -31,7 +31,7 @@ def check_label(name: str, secret: Mapping[str, Any]) -> None:
     if ((secret.get("metadata") or {}).get("labels") or {}).get(CREDENTIALS_LABEL) != "true":
         raise DestinationUnavailable(
             Reason.SECRET_NOT_ALLOWED,
-            f'Secret "{name}" does not carry the label {CREDENTIALS_LABEL}: "true", by which its owner allows its use. '
+            f'Secret "{name}" lacks the label {CREDENTIALS_LABEL}: "true", which allows its use. '
             f"Add it: kubectl label secret {name} {CREDENTIALS_LABEL}=true",
         )
 
@@ -47,7 +47,7 @@ def data_of(name: str, secret: Mapping[str, Any]) -> dict[str, bytes]:
         try:
             data[key] = base64.b64decode(str(value), validate=True)
         except (binascii.Error, ValueError):
-            raise _invalid(name, f"has a data.{key} that is not base64; stringData takes plain text") from None
+            raise _invalid(name, f"has a data.{key} that is not base64; use stringData for plain text") from None
     return data | {key: str(value).encode() for key, value in (secret.get("stringData") or {}).items()}
 
 
@@ -75,7 +75,7 @@ def target_of(
     host, username, password = (_text(name, data, key) for key in ("host", "username", "password"))
     if not host or not username or not password:
         missing = ", ".join(key for key in ("host", "username", "password") if not data.get(key))
-        raise _invalid(name, f"lacks {missing}; it needs the keys host, username and password")
+        raise _invalid(name, f"lacks {missing}; host, username and password are required")
     port = _port(name, data)
     if has_certificate and port in {None, AMQP_PORT} and reference.tls_mode is not TLSMode.DISABLED:
         port = AMQPS_PORT
@@ -116,7 +116,8 @@ def _text(name: str, data: Mapping[str, bytes], key: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise _invalid(
             name,
-            f"has a {key} with a line break, a control character or a space at an end (echo adds a line break; use printf)",
+            f"has a {key} with a line break, a control character or a leading or trailing space "
+            "(echo adds a line break; use printf)",
         )
     return text
 

@@ -17,7 +17,7 @@ from audit_event_operator.web.http_counts import HttpCounts
 
 logger = logging.getLogger(__name__)
 
-_WHERE: Final = "Try / with a browser, /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
+_WHERE: Final = "Try / in a browser, /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
 
 
 def json_answer(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:
@@ -64,22 +64,20 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return refuse(refusal)
     except web.HTTPMethodNotAllowed as refused:
         allowed = ", ".join(sorted(refused.allowed_methods))
-        return error_answer(
-            refused.status, f"This method is not allowed here; allowed: {allowed}.", {hdrs.ALLOW: allowed}
-        )
+        return error_answer(refused.status, f"Method not allowed; this path takes {allowed}.", {hdrs.ALLOW: allowed})
     except web.HTTPNotFound as refused:
-        return error_answer(refused.status, f"There is nothing at this path. {_WHERE}")
+        return error_answer(refused.status, f"Nothing is served at this path. {_WHERE}")
     except web.HTTPException as refused:
         return error_answer(refused.status, f"{HTTPStatus(refused.status).phrase}.")
     except Exception:  # the last resort: the caller gets no traceback, the log does
-        logger.exception("An internal error answered a request to %s", _route(request) or "an unknown path")
-        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error; see the operator's log.")
+        logger.exception("Internal error in a request to %s", _route(request) or "an unknown path")
+        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error; see the operator's log.")
 
 
 async def expectations(request: web.Request) -> web.Response | None:
     """Answer an Expect header; aiohttp asks before any middleware runs, and would refuse in plain text."""
     if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
-        return error_answer(HTTPStatus.EXPECTATION_FAILED, "The only Expect header that is understood is 100-continue.")
+        return error_answer(HTTPStatus.EXPECTATION_FAILED, "Unsupported Expect header; only 100-continue is supported.")
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # as aiohttp's own handler does: the answer itself has not begun
     return None

@@ -63,6 +63,6 @@ class TokenFile:
 
     def _complain(self, why: str) -> bool:
         if not self._complained:
-            logger.error("AEG_API_TOKEN_FILE %s: %s. Nobody may post until it holds a token.", self._path, why)
+            logger.error("AEG_API_TOKEN_FILE %s: %s. All posts are refused until it holds a token.", self._path, why)
         self._complained = True
         return False

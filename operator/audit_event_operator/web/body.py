@@ -23,9 +23,9 @@ async def read_object(request: web.Request, *, read_seconds: float = READ_SECOND
         Refusal: 400 when it is not one, 408 when it comes too slowly, 413 above 64 KiB.
     """
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise _bad("The Content-Type must be application/json, in UTF-8.")
+        raise _bad("The Content-Type must be application/json with UTF-8 text.")
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
-        raise _bad("Content-Encoding is not supported; send the JSON as it is.")
+        raise _bad("Content-Encoding is not supported; send plain JSON.")
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
         raise too_large()
     try:
@@ -38,7 +38,9 @@ async def read_object(request: web.Request, *, read_seconds: float = READ_SECOND
     except web.HTTPRequestEntityTooLarge:
         raise too_large() from None
     except (web.RequestPayloadError, asyncio.IncompleteReadError):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body ended before it was complete.", close=True) from None
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "The connection ended before the body was complete.", close=True
+        ) from None
     try:
         content = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -58,7 +60,7 @@ def too_large() -> Refusal:
     """The refusal of what would not fit into an event."""
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"The body is larger than {BODY_LIMIT_BYTES // 1024} KiB, the most an event may have.",
+        f"The body is larger than {BODY_LIMIT_BYTES // 1024} KiB, the limit for an event.",
     )
 
 

@@ -79,7 +79,7 @@ class Generators:
         ref = Ref(request.match_info["namespace"], request.match_info["name"])
         snapshot = self._fleet.find(ref)
         if snapshot is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such generator here; GET /generators lists all.")
+            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such generator here; GET /generators lists them.")
         return json_answer(describe(snapshot))
 
 
@@ -94,7 +94,7 @@ def _fields(request: web.Request) -> Sequence[str] | None:
     fields = request.query["fields"].split(",")
     if len(fields) > len(FIELDS) or any(field not in FIELDS for field in fields):
         known = ", ".join(FIELDS)
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"`fields` takes a list, divided by commas, of these: {known}.")
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"`fields` takes a comma-separated list of {known}.")
     return fields
 
 

@@ -14,10 +14,8 @@ from aiohttp import web
 
 from audit_event_operator.web.answers import error_answer, set_headers
 
-_UNREADABLE: Final = (
-    "This is no HTTP request that can be read here; look at its first line and headers, at most 8 KiB each."
-)
-_INTERNAL: Final = "An internal error; see the operator's log."
+_UNREADABLE: Final = "Malformed HTTP request; check its request line and headers (at most 8 KiB each)."
+_INTERNAL: Final = "Internal error; see the operator's log."
 
 
 class _Protocol(web.RequestHandler):

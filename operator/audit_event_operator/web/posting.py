@@ -68,7 +68,7 @@ class Posting:
             self._submissions.refuse()
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "Too many posts are waiting for the broker; try again.",
+                "Too many posts are waiting for the broker; retry.",
                 retry_after_seconds=1,
             )
         self._under_way += 1
@@ -104,18 +104,18 @@ class Posting:
         if decision is Decision.UNAUTHENTICATED:
             raise Refusal(
                 HTTPStatus.UNAUTHORIZED,
-                "Posting needs a valid token: send it as Authorization: Bearer <token>.",
+                "Posting needs a valid token; send Authorization: Bearer <token>.",
                 challenge='Bearer realm="audit-event-operator"',
             )
         if decision is Decision.FORBIDDEN:
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
-                "You may not post here: it needs the right to create auditeventgenerators/events in the namespace of the "
-                "generator, or of the operator when none is named.",
+                "Posting needs permission to create auditeventgenerators/events in the generator's namespace, or in the "
+                "operator's if the request names no generator.",
             )
         raise Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "It cannot be checked right now who may post; try again.",
+            "Authorization is unavailable; retry.",
             retry_after_seconds=5,
         )
 
@@ -123,35 +123,35 @@ class Posting:
 def _asked_for(request: web.Request) -> Ref | Refusal | None:
     """The generator that the query names, None for the default target."""
     if set(request.query) - {"generator"}:
-        return Refusal(
-            HTTPStatus.BAD_REQUEST, "The only query parameter is generator, as in ?generator=namespace/name."
-        )
+        return Refusal(HTTPStatus.BAD_REQUEST, "The only query parameter is generator: ?generator=namespace/name.")
     values = request.query.getall("generator", [])
     if not values:
         return None
     found = _TARGET.fullmatch(values[0])
     if found is None or len(values) > 1:
-        return Refusal(HTTPStatus.BAD_REQUEST, "generator must be one namespace/name, as in ?generator=team-a/logins.")
+        return Refusal(
+            HTTPStatus.BAD_REQUEST, "generator must be one namespace/name, such as ?generator=team-a/logins."
+        )
     return Ref(found["namespace"], found["name"])
 
 
 def _refusal(outcome: PostOutcome) -> Refusal:
     if outcome is PostOutcome.UNKNOWN_GENERATOR:
-        return Refusal(HTTPStatus.NOT_FOUND, "There is no such generator here; GET /generators lists all.")
+        return Refusal(HTTPStatus.NOT_FOUND, "There is no such generator here; GET /generators lists them.")
     if outcome is PostOutcome.NO_TARGET:
         return Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "There is no default broker (RABBITMQ_HOST is not set); name a generator with ?generator=namespace/name.",
+            "There is no default broker (RABBITMQ_HOST is unset); name a generator with ?generator=namespace/name.",
             retry_after_seconds=30,
         )
     if outcome is PostOutcome.NOT_ACCEPTING:
         return Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "This process does not take events right now: it is starting, ending or standing by.",
+            "This process is not accepting events: it is starting, stopping or on standby.",
             retry_after_seconds=5,
         )
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The broker did not confirm the event in time; try again.",
+        "The broker did not confirm the event in time; retry.",
         retry_after_seconds=5,
     )

@@ -94,18 +94,18 @@ class Servers:
         except OSError as error:
             if error.errno != errno.EADDRINUSE or not self._fallback_port:
                 raise ListenError(self._why_not(error, variable, port)) from error
-            logger.debug("%s %d is taken; using a free one", variable, port)
+            logger.debug("%s %d is in use; picking a free port", variable, port)
             await web.TCPSite(runner, self._host, 0).start()
         self._ports[variable] = runner.addresses[0][1]
 
     def _why_not(self, error: OSError, variable: str, port: int) -> str:
         if error.errno == errno.EADDRINUSE:
             return (
-                f"{variable} {port} is taken (by another process, or by both settings). Set {variable} to a free port."
+                f"{variable} {port} is in use by another process or by the other port. Set {variable} to a free port."
             )
         if error.errno == errno.EACCES:
-            return f"{variable} {port} needs more rights than this process has. Set {variable} to a port from 1024 on."
-        return f"AEG_BIND_ADDRESS {self._host} with {variable} {port} cannot be listened on: {error.strerror or error}."
+            return f"{variable} {port} needs privileges that this process lacks. Set {variable} to 1024 or above."
+        return f"Cannot listen on AEG_BIND_ADDRESS {self._host}, {variable} {port}: {error.strerror or error}."
 
 
 def _protocol_logger() -> logging.Logger:

@@ -96,7 +96,7 @@ def test_a_port_that_is_taken_fails_with_the_setting_to_change():
         port = str(taken.getsockname()[1])
         answer = run("standalone", env={"APP_PORT": port, "PROMETHEUS_PORT": "0", "AEG_BIND_ADDRESS": "127.0.0.1"})
     assert answer.exit_code == 1
-    assert f"APP_PORT {port} is taken" in answer.stderr
+    assert f"APP_PORT {port} is in use" in answer.stderr
 
 
 @pytest.mark.parametrize("duration", ["0s", "soon", "-1s"])

@@ -59,7 +59,7 @@ def test_a_problem_says_where_it_is(more: dict[str, Any], field: str) -> None:
 
 def test_an_unknown_field_is_told_with_the_known_ones() -> None:
     (problem,) = validate_object({**GOOD, "spec": {"entities": {"user": {}}}})
-    assert str(problem) == "spec.entities.user: user is not a field of spec.entities; there are users, hosts"
+    assert str(problem) == "spec.entities.user: user is not a field of spec.entities; its fields are users, hosts"
 
 
 def test_what_is_no_object_is_told_what_it_should_be() -> None:

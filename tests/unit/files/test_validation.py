@@ -39,8 +39,8 @@ spec:
 """
 
 NOT_READABLE = [
-    ("a: 1\nb: 2\na: 3\n", 3, "the key 'a' is given twice"),
-    ('{\n  "a": 1,\n  "b": [{"c": 1,\n  "c": 2}]\n}', 4, "the key 'c' is given twice"),
+    ("a: 1\nb: 2\na: 3\n", 3, "duplicate key 'a'"),
+    ('{\n  "a": 1,\n  "b": [{"c": 1,\n  "c": 2}]\n}', 4, "duplicate key 'c'"),
     ('{"a":\n\n NaN}', 3, "NaN is not a JSON number"),
     ("a: 1\nb: c: d\n", 2, "not valid YAML"),
     ("a: 1\nb: \x07\n", 2, "U+0007"),

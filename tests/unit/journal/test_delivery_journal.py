@@ -108,4 +108,4 @@ def test_a_full_disk_ends_the_journal_and_nothing_else(caplog: pytest.LogCapture
         kept.close()
     outbox.ack(outbox.take())
     assert outbox.ledger.published == 2
-    assert "The delivery journal cannot be written any more" in caplog.text
+    assert "Cannot write the delivery journal any more" in caplog.text

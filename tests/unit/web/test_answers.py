@@ -36,7 +36,7 @@ async def test_an_internal_error_tells_the_caller_nothing(client, backend, caplo
     backend.fleet.snapshots = broken
     answer = await client.get("/healthz")
     assert answer.status == 500
-    assert await answer.json() == {"error": "An internal error; see the operator's log."}
+    assert await answer.json() == {"error": "Internal error; see the operator's log."}
     assert "inner secret" in caplog.text
 
 

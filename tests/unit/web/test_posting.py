@@ -57,7 +57,7 @@ async def test_a_named_generator_gets_the_event_also_while_suspended(client, bac
     "outcome, status, words",
     [
         (PostOutcome.NOT_CONFIRMED, 503, "did not confirm"),
-        (PostOutcome.NOT_ACCEPTING, 503, "standing by"),
+        (PostOutcome.NOT_ACCEPTING, 503, "on standby"),
         (PostOutcome.NO_TARGET, 503, "RABBITMQ_HOST"),
         (PostOutcome.UNKNOWN_GENERATOR, 404, "no such generator"),
     ],
@@ -72,7 +72,7 @@ async def test_what_is_not_published_is_never_accepted(client, backend, outcome,
 async def test_a_process_that_drains_or_stands_by_takes_nothing(client, backend):
     backend.submissions.outcome = PostOutcome.NOT_ACCEPTING
     answer = await client.post("/generate_event", json=EXAMPLE)
-    await refused(answer, 503, "starting, ending or standing by")
+    await refused(answer, 503, "starting, stopping or on standby")
     assert int(answer.headers["Retry-After"]) > 0
 
 

@@ -54,7 +54,7 @@ async def test_both_ports_answer_and_close(servers):
 async def test_a_taken_port_is_named_and_nothing_stays_open(servers, a_taken_port, setting, variable):
     both = servers(**{setting: a_taken_port})
     with pytest.raises(
-        ListenError, match=rf"^{variable} {a_taken_port} is taken .* Set {variable} to a free port\.$"
+        ListenError, match=rf"^{variable} {a_taken_port} is in use .* Set {variable} to a free port\.$"
     ) as raised:
         await both.start()
     assert isinstance(raised.value, OSError)
@@ -75,7 +75,7 @@ async def test_another_port_is_used_when_that_is_wanted(servers, a_taken_port):
 
 
 async def test_an_address_of_somebody_else_is_named(servers):
-    with pytest.raises(ListenError, match=r"AEG_BIND_ADDRESS 192\.0\.2\.1 with APP_PORT 0"):
+    with pytest.raises(ListenError, match=r"AEG_BIND_ADDRESS 192\.0\.2\.1, APP_PORT 0"):
         await servers(host="192.0.2.1").start()
 
 

@@ -15,22 +15,22 @@ class Timing:
     """The times of a connection to a broker. Each is a setting; the text below it is its line in docs/settings.md."""
 
     connect_seconds: Seconds = 20
-    """Deadline of one connection attempt, name look-up included."""
+    """Deadline of one connection attempt, including the DNS lookup."""
     rpc_seconds: Seconds = 20
-    """Deadline of one answer by a broker."""
+    """Deadline of one reply from the broker."""
     confirm_seconds: Seconds = 60
-    """Age of the oldest unconfirmed event at which the connection is given up."""
+    """Age at which an unconfirmed event makes the operator reconnect."""
     heartbeat_seconds: Annotated[int, Field(ge=1, le=600)] = 15
     """AMQP heartbeat."""
     backoff_min_seconds: Seconds = 1
-    """First wait before connecting again."""
+    """First wait before reconnecting."""
     backoff_max_seconds: Seconds = 30
-    """Longest wait before connecting again."""
+    """Longest wait before reconnecting."""
     slow_retry_min_seconds: Seconds = 30
-    """First wait before retrying what only the user can fix."""
+    """First wait before retrying after an error that only the user can fix."""
     slow_retry_max_seconds: Seconds = 300
-    """Longest wait before retrying what only the user can fix."""
+    """Longest wait before retrying after an error that only the user can fix."""
     secret_failing_seconds: Seconds = 30
-    """Longest time between two readings of a Secret while its broker fails."""
+    """Longest time between two reads of a Secret while its broker fails."""
     secret_connected_seconds: Seconds = 300
-    """Time between two readings of a Secret while its broker is connected."""
+    """Time between two reads of a Secret while its broker is connected."""

@@ -130,23 +130,23 @@ FAMILIES: Final = (
     # The four of the service that this one replaces.
     Family(COUNTER, f"{SEED}events_total", ("event_type", "server_hostname", "action_result"),
            lambda of: _readable(of.totals.generated_by_label),
-           "Audit events generated or posted. At most 2000 label sets; above that all three labels are 'other'."),
+           "Audit events generated or posted. At most 2000 label sets; beyond that, all three labels are 'other'."),
     Family(COUNTER, f"{SEED}published_success_total", (), lambda of: _alone(of.totals.published),
            "Audit events that the broker confirmed."),
     Family(COUNTER, f"{SEED}published_failure_total", (), lambda of: _alone(of.totals.failed),
-           "Attempts to publish that ended with a nack, a return or an unknown outcome, and posts answered with 503. A "
-           "failed attempt is usually repeated: this does not count lost events."),
+           "Attempts to publish that ended in a nack, a return or an unknown outcome, and posts answered with 503. Failed "
+           "attempts are usually retried: these are not lost events."),
     Family(GAUGE, f"{SEED}rabbitmq_connection_status", (), lambda of: _alone(int(of.health.rabbitmq_connected)),
-           "1 when events get through, 0 when not, as /healthz tells: the default broker's connection, or without a "
-           "default broker whether any active generator is connected."),
+           "1 when events get through, else 0, as in /healthz: the default broker's connection or, without a default "
+           "broker, whether any active generator is connected."),
     # Events of the whole operator.
     Family(GAUGE, f"{OURS}generators", ("state",), lambda of: _words(GeneratorState, of.health.states),
-           "Resources by what they do: active (publishing or trying to), suspended, completed, failing (needs the user)."),
+           "Resources by state: active (publishing or trying to), suspended, completed, failing (needs your action)."),
     Family(COUNTER, f"{OURS}events_dropped_total", ("reason",), lambda of: _words(DropReason, of.totals.dropped),
-           "Audit events that ended unpublished, by reason."),
+           "Audit events dropped without being published, by reason."),
     Family(COUNTER, f"{OURS}events_skipped_total", ("reason",), lambda of: _words(SkipReason, of.totals.skipped),
            "Events that were due but never generated, by reason: buffer_full (the broker is slower than the rate), late "
-           "(the moment had passed), global_budget (all buffers together are full), rate_limited (a cap of the "
+           "(too late to make up for), global_budget (all buffers together are full), rate_limited (a cap of the "
            "operator)."),
     Family(COUNTER, f"{OURS}publish_attempts_total", ("outcome",), lambda of: _words(Outcome, of.totals.attempts),
            "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue), unknown (the "
@@ -154,9 +154,9 @@ FAMILIES: Final = (
     Family(HISTOGRAM, f"{OURS}publish_confirm_seconds", (), lambda of: _alone(of.totals.confirm_seconds.copy()),
            "Time from writing an event to the broker's confirm."),
     Family(HISTOGRAM, f"{OURS}schedule_lag_seconds", (), lambda of: _alone(of.totals.schedule_lag_seconds.copy()),
-           "How much later than due a tick generated its events."),
+           "Delay between a tick's due time and the generation of its events."),
     Family(HISTOGRAM, f"{OURS}event_loop_lag_seconds", (), lambda of: _alone(of.totals.loop_lag_seconds.copy()),
-           "How much later than asked the event loop woke up, ten times a second."),
+           "Delay of the event loop's timer, measured ten times a second."),
     # Brokers and the API server.
     Family(GAUGE, f"{OURS}broker_connections", ("state",),
            lambda of: dict.fromkeys(CONNECTION_STATES, 0) | of.sources.brokers.connections(),
@@ -164,7 +164,7 @@ FAMILIES: Final = (
     Family(COUNTER, f"{OURS}broker_connects_total", ("result",), lambda of: dict(of.sources.brokers.connect_results()),
            "Attempts to connect to a broker, by result."),
     Family(COUNTER, f"{OURS}reconcile_total", ("result",), lambda of: dict(of.sources.source.reconciles()),
-           "Changes of resources that were handled, by result."),
+           "Resource changes handled, by result."),
     Family(COUNTER, f"{OURS}api_writes_total", ("kind", "result"), lambda of: dict(of.sources.source.api_writes()),
            "Writes to the Kubernetes API server, by kind of object and result."),
     Family(GAUGE, f"{OURS}apiserver_last_success_timestamp_seconds", (),
@@ -172,30 +172,29 @@ FAMILIES: Final = (
            "Unix time of the API server's last answer; absent without a cluster."),
     # This process.
     Family(GAUGE, f"{OURS}leader", (), lambda of: _alone(int(of.sources.health_checks.leader() is not False)),
-           "1 when this process does the work, 0 while it stands by; always 1 without a cluster."),
+           "1 when this process is the leader, 0 on standby; always 1 without a cluster."),
     Family(COUNTER, f"{OURS}http_requests_total", ("route", "method", "code"), lambda of: dict(of.sources.http.requests),
            "HTTP requests answered, by route template, method and status code."),
     Family(HISTOGRAM, f"{OURS}http_request_duration_seconds", ("route",),
            lambda of: {route: seconds.copy() for route, seconds in of.sources.http.seconds.items()},
            "Time to answer an HTTP request, by route template."),
     Family(COUNTER, f"{OURS}label_overflow_total", (), lambda of: _alone(of.totals.label_overflow),
-           "Audit events that audit_event_generator_events_total counts as 'other' because it has reached its label "
-           "sets."),
+           "Audit events that audit_event_generator_events_total counts as 'other' because its label sets have run out."),
     Family(GAUGE, f"{OURS}build_info", ("version", "revision", "python_version"),
            lambda of: {tuple(of.sources.build.values()): 1},
-           "Always 1; tells what is running."),
+           "Always 1; the labels identify the running build."),
 )
 
 # Exactly twelve per resource: these, and `info`.
 RESOURCE_LABELS: Final = ("generator_namespace", "generator")
-INFO: Final = "Always 1; tells which queue and broker a generator publishes to. Empty labels: not known yet."
+INFO: Final = "Always 1; the labels name the generator's queue and broker, and are empty until these are known."
 PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], float], str], ...]] = (
     (COUNTER, "events_generated_total", lambda each: each.counts.generated,
      "Audit events of this generator, posted ones included; always published + dropped + buffered + in flight."),
     (COUNTER, "events_published_total", lambda each: each.counts.published,
      "Audit events that the broker confirmed."),
     (COUNTER, "events_dropped_total", lambda each: each.counts.dropped,
-     "Audit events that ended unpublished; audit_event_operator_events_dropped_total has the reasons."),
+     "Audit events dropped without being published; audit_event_operator_events_dropped_total has the reasons."),
     (COUNTER, "events_retried_total", lambda each: each.counts.retried,
      "Second and later attempts to publish an event."),
     (COUNTER, "events_skipped_total", lambda each: each.counts.skipped,
@@ -203,14 +202,14 @@ PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], fl
     (GAUGE, "events_buffered", lambda each: each.counts.buffered,
      "Audit events generated and waiting to be written to the broker."),
     (GAUGE, "events_in_flight", lambda each: each.counts.in_flight,
-     "Audit events written to the broker and not confirmed yet."),
+     "Audit events written to the broker but not confirmed yet."),
     (GAUGE, "target_events_per_second", lambda each: float(each.facts.target_rate),
-     "Events per second asked for, within the operator's caps; 0 while nothing is due (suspended, completed)."),
+     "Events per second that the spec asks for, after the operator's caps; 0 while suspended or completed."),
     (GAUGE, "interval_seconds", lambda each: each.facts.interval_seconds,
      "The interval in effect."),
     (GAUGE, "ready", lambda each: int(each.facts.ready.readiness.status == "True"),
      "1 when the resource's Ready condition is True (publishing, suspended on purpose, completed), else 0."),
     (GAUGE, "last_publish_timestamp_seconds",
      lambda each: 0.0 if (last := each.facts.last_publish_time) is None else last.timestamp(),
-     "Unix time of the last confirm; 0 when there was none yet."),
+     "Unix time of the last confirm; 0 before the first one."),
 )

@@ -195,8 +195,8 @@ function arrange() {
 }
 
 function sayNothing() {
-  if (rows.size > 0) return $("nothing").replaceChildren("No generator fits the filter.");
-  if (view.leader === false) return $("nothing").replaceChildren("This replica stands by: another one holds the Lease and runs the generators.");
+  if (rows.size > 0) return $("nothing").replaceChildren("No generator matches the filter.");
+  if (view.leader === false) return $("nothing").replaceChildren("This replica is on standby: another one holds the Lease and runs the generators.");
   return $("nothing").replaceChildren("There are no generators yet. Create one:", element("code", {}, "audit-event-operator sample 01-minimal | kubectl apply -f -"));
 }
 
@@ -384,8 +384,8 @@ function take({ leader, fields, rows: told }) {
 
 function lose() {
   if (!$("trouble").hidden) return;
-  const since = lastAnswer === null ? "" : ` What is below is of ${moment.format(lastAnswer)}.`;
-  say($("trouble"), `The operator does not answer; trying again every ${EVERY_MS / 1000} seconds.${since}`);
+  const since = lastAnswer === null ? "" : ` Showing the state of ${moment.format(lastAnswer)}.`;
+  say($("trouble"), `The operator does not answer; retrying every ${EVERY_MS / 1000} seconds.${since}`);
   $("trouble").hidden = false;
   document.body.classList.add("stale");
   announce("The operator does not answer.");
