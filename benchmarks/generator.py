@@ -7,11 +7,11 @@ import sys
 from fractions import Fraction
 
 from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
+from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -32,10 +32,9 @@ class OneTarget:
 
 async def main(queue: str, seconds: float) -> None:
     totals, targets = Totals(), OneTarget()
-    policy = HostPolicy.of(None, in_pod=False)
-    brokers = RabbitMQBrokers(
-        targets, gate=AlwaysOpen(), totals=totals, timing=Timing(), allowed=policy, rng=random.Random()
-    )
+    timing = Timing()
+    dialer = Dialer(timing, HostPolicy.of(None, in_pod=False))
+    brokers = RabbitMQBrokers(targets, dialer, totals=totals, timing=timing, rng=random.Random())
     fleet = Fleet(EngineContext(brokers, targets, totals=totals, cap=Fraction(1_000_000)))
     fleet.start()
     fleet.apply(Ref("bench", "bench"), "bench", 1, spec(queue), Progress(), preexisting=False)

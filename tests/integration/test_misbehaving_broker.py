@@ -4,7 +4,6 @@ In memory, with a clock that jumps, tests/unit/brokers/test_misbehaving_broker.p
 """
 
 import asyncio
-import logging
 import os
 import socket
 import struct
@@ -19,9 +18,10 @@ from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.engine.outbox import Parcel
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.targets.target import Target
-from support.doubles.bad_broker import PUBLISH, BadPeer, Deed, scripts
-from support.doubles.confirm_machine import PRODUCT, Errors, quiet
-from support.parts.outlets import QUICK, Producer, Producers, events
+from support.doubles.bad_broker import PUBLISH, BadPeer, Misbehaviour, scripts
+from support.doubles.error_log import ErrorLog
+from support.doubles.producer import Producer, events
+from support.parts.outlets import QUICK, Producers
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "25"))
 IMPATIENT = replace(
@@ -60,7 +60,7 @@ class SocketWire:
 class Server:
     """Plays one script per connection; when there are no more, it is a good broker."""
 
-    plays: list[list[Deed]]
+    plays: list[list[Misbehaviour]]
     frame_max: int | None = None
     accepted: set[str] = field(default_factory=set)
     queues: set[str] = field(default_factory=set)
@@ -93,7 +93,7 @@ class Server:
             await asyncio.wait(self._tasks, timeout=5)
 
 
-async def meet(plays: list[list[Deed]], counts: list[int], *, cut: bool) -> None:
+async def meet(plays: list[list[Misbehaviour]], counts: list[int], *, cut: bool) -> None:
     """Meet the scripts, then a good broker. `cut`: the bad connection ends by itself, else the product must leave it."""
     escaped: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: escaped.append(context))
@@ -138,35 +138,30 @@ async def meet(plays: list[list[Deed]], counts: list[int], *, cut: bool) -> None
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plays=st.lists(scripts, min_size=1, max_size=3), counts=st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_whatever_a_broker_does_on_a_real_socket_nothing_is_lost_and_nothing_is_made_up(
-    plays: list[list[Deed]], counts: list[int]
+    plays: list[list[Misbehaviour]], counts: list[int]
 ) -> None:
-    errors = Errors()
-    with quiet():
-        logging.getLogger(PRODUCT).addHandler(errors)
-        try:
-            asyncio.run(meet(plays, counts, cut=True))
-        finally:
-            logging.getLogger(PRODUCT).removeHandler(errors)
+    with ErrorLog() as errors:
+        asyncio.run(meet(plays, counts, cut=True))
     assert not errors.records
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "step",
     [
-        Deed("ProtocolHeader", "silence"),
-        Deed("Connection.Open", "silence"),
-        Deed("Confirm.Select", "silence"),
-        Deed("Queue.Declare", "silence"),
-        Deed(PUBLISH, "silence"),
-        Deed(PUBLISH, "oversized", 999),
-        Deed(PUBLISH, "garbage", 63),
-        Deed(PUBLISH, "half a frame and cut", 4),
-        Deed(PUBLISH, "half an ack and cut", 11),
+        Misbehaviour("ProtocolHeader", "silence"),
+        Misbehaviour("Connection.Open", "silence"),
+        Misbehaviour("Confirm.Select", "silence"),
+        Misbehaviour("Queue.Declare", "silence"),
+        Misbehaviour(PUBLISH, "silence"),
+        Misbehaviour(PUBLISH, "oversized", 999),
+        Misbehaviour(PUBLISH, "garbage", 63),
+        Misbehaviour(PUBLISH, "half a frame and cut", 4),
+        Misbehaviour(PUBLISH, "half an ack and cut", 11),
     ],
     ids=str,
 )
-async def test_a_bad_connection_is_left_for_a_good_one(deed: Deed) -> None:
-    await meet([[deed]], [5], cut=False)
+async def test_a_bad_connection_is_left_for_a_good_one(step: Misbehaviour) -> None:
+    await meet([[step]], [5], cut=False)
 
 
 @pytest.mark.parametrize("frame_max", [8, 4_095])

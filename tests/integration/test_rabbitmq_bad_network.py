@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from audit_event_operator.resource.conditions import Reason
-from support.parts.outlets import QUICK, Producers, events, target_of
+from support.doubles.producer import events
+from support.parts.outlets import QUICK, Producers, target_of
 from support.parts.rabbitmq import Broker, RabbitMQ
 from support.parts.tcp_proxy import TcpProxy
 

@@ -1,1 +1,1 @@
-"""Where events go: RabbitMQ, memory, a stream. Each implements the engine's ports; they do not know each other."""
+"""Where events go: RabbitMQ or a stream. Each implements the engine's ports; they share the pump and do not know each other."""

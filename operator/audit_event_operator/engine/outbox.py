@@ -10,7 +10,7 @@ from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, Protocol
 
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome
 from audit_event_operator.events.event import AuditEvent
@@ -64,12 +64,18 @@ Note = Callable[[Parcel, Outcome | DropReason], None]
 """What becomes of a parcel: the outcome of its latest attempt, or why it was dropped."""
 
 
+class Writer(Protocol):
+    """Takes parcels out of an outbox and writes them: an outlet."""
+
+    def poke(self) -> None:
+        """There is something to write."""
+
+
 class Outbox:
     """The buffer and window of one outlet.
 
-    Writers call, in this order: `take` (the parcel becomes in flight), then exactly one of `ack`, `fail`, `drop` — or
-    `untake` when writing raised before anything left. Calls about a parcel that is already settled are ignored, so late
-    answers of an old connection do no harm.
+    Its writer calls, in this order: `take` (the parcel becomes in flight), then exactly one of `ack`, `fail`, `drop`. Calls
+    about a parcel that is already settled are ignored, so late answers of an old connection do no harm.
 
     Args:
         ledger: where outcomes are counted.
@@ -98,12 +104,11 @@ class Outbox:
         self.in_flight = 0
         self.run_in_flight = 0
         self.consecutive_nacks = 0
-        self.on_put: Callable[[], None] | None = None
-        """Set by the outlet: there is something to write."""
         self.on_settled: Callable[[], None] | None = None
         """Set by the generator: room appeared, or the run came closer to its end. Called once per broker answer."""
         self.on_published: Callable[[AuditEvent], None] | None = None
         """Set where each published event is told of one by one (few of them)."""
+        self._writer: Writer | None = None
         self._budget = budget
         self._wall_ns = wall_ns
         self._note = note
@@ -172,8 +177,8 @@ class Outbox:
         self._order = order
         self._budget.used_bytes += used
         ledger.generated += count
-        if self.on_put is not None:
-            self.on_put()
+        if self._writer is not None:
+            self._writer.poke()
 
     def post(self, event: AuditEvent, waiter: Future[bool]) -> Parcel:
         """Take one posted event in, ahead of the buffer. It counts as generated only when it is written.
@@ -183,8 +188,8 @@ class Outbox:
         self._order += 1
         parcel = Parcel(self, event, self._order, NO_RUN, waiter)
         self._posts.append(parcel)
-        if self.on_put is not None:
-            self.on_put()
+        if self._writer is not None:
+            self._writer.poke()
         return parcel
 
     def withdraw(self, parcel: Parcel) -> bool:
@@ -196,6 +201,15 @@ class Outbox:
         return True
 
     # -- the outlet's side ---------------------------------------------------------------------------------------------
+
+    def attach(self, writer: Writer) -> None:
+        """From now on this writer, and no other, is poked."""
+        self._writer = writer
+
+    def detach(self, writer: Writer) -> None:
+        """Do not poke this writer any more; nothing happens where another one has taken its place."""
+        if self._writer is writer:
+            self._writer = None
 
     @property
     def writable(self) -> int:
@@ -221,17 +235,6 @@ class Outbox:
         if parcel.run == self.ledger.run:
             self.run_in_flight += 1
         return parcel
-
-    def untake(self, parcel: Parcel) -> None:
-        """Writing raised and nothing left the process: the parcel waits as before, at the front."""
-        self._land(parcel)
-        parcel.attempt -= 1
-        if parcel.attempt:
-            self.ledger.retried -= 1
-        if self._open:
-            heappush(self._retries, parcel)
-        else:
-            self._drop(parcel, self._closed_for)
 
     def ack(self, parcel: Parcel) -> None:
         """The broker took responsibility: the event is published."""

@@ -7,6 +7,7 @@ Brokers implement `Brokers` and `Outlet`; cluster and files implement `Destinati
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from audit_event_operator.engine.outbox import Note, Outbox
@@ -123,14 +124,23 @@ class OutletOwner(Protocol):
         """`Outlet.health` changed; cheap, called on the loop."""
 
 
+class ConnectionState(StrEnum):
+    """How a connection to a broker fares, as metrics count it."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    BLOCKED = "blocked"
+    FAILING = "failing"
+
+
 class Brokers(Protocol):
     """Opens outlets; outlets of one place share a connection."""
 
     def open(self, destination: Destination, outbox: Outbox, owner: OutletOwner) -> Outlet:
         """A new outlet; connecting goes on in the background. Never raises for what only time or the user can fix."""
 
-    def connections(self) -> dict[str, int]:
-        """Connections by state: connecting, connected, blocked, failing."""
+    def connections(self) -> dict[ConnectionState, int]:
+        """Connections by state; a missing state has none."""
 
     def connect_results(self) -> dict[str, int]:
         """Connection attempts since the start, by result (a small fixed set of words)."""

@@ -18,7 +18,7 @@ from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.loop_monitor import LoopMonitor
-from audit_event_operator.engine.ports import Assignment, Brokers, Destinations, Gate
+from audit_event_operator.engine.ports import Assignment, Brokers, Destinations
 from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.journal import DeliveryJournal
 from audit_event_operator.resource.spec import GeneratorSpec
@@ -131,14 +131,14 @@ def default_broker(settings: Settings) -> Callable[[], Awaitable[Target]]:
     return partial(asyncio.to_thread, default_target, settings)
 
 
-def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals, gate: Gate) -> Brokers:
+def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals) -> Brokers:
     """The real brokers."""
     from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
+    from audit_event_operator.brokers.rabbitmq.dial import Dialer
 
+    timing = settings.broker_timing
     policy = HostPolicy.of(settings.allowed_broker_hosts, in_pod="KUBERNETES_SERVICE_HOST" in os.environ)
-    return RabbitMQBrokers(
-        targets, gate=gate, totals=totals, timing=settings.broker_timing, allowed=policy, rng=random.Random()
-    )
+    return RabbitMQBrokers(targets, Dialer(timing, policy), totals=totals, timing=timing, rng=random.Random())
 
 
 def authorizer(settings: Settings, mode: str) -> Authorizer:

@@ -43,7 +43,7 @@ async def run_in_cluster(settings: Settings) -> int:
         default_broker(settings) if has_default else None,
         default_namespaces=settings.default_broker_namespaces,
     )
-    brokers = rabbitmq_brokers(settings, targets, totals, assignment.lease_gate)
+    brokers = rabbitmq_brokers(settings, targets, totals)
     operator = assemble(settings, brokers, targets, totals, assignment=assignment, default_stream=has_default)
     options = Options(
         identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",

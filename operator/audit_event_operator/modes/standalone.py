@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from audit_event_operator.engine.ports import AlwaysOpen
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.modes.assembly import rabbitmq_brokers
@@ -22,7 +21,7 @@ logger = logging.getLogger(__name__)
 async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     """Run until a signal; returns the exit code."""
     mode = WithoutCluster(settings, "standalone")
-    brokers = rabbitmq_brokers(settings, mode.targets, mode.totals, AlwaysOpen())
+    brokers = rabbitmq_brokers(settings, mode.targets, mode.totals)
 
     def stream() -> tuple[Ref, GeneratorSpec]:
         try:

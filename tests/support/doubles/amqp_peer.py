@@ -187,7 +187,7 @@ class Line:
         on_lost: called when the line is cut, by either end.
     """
 
-    def __init__(self, connection: Any, peer: Peer, on_lost: Callable[["Line"], None]) -> None:
+    def __init__(self, connection: Any, peer: Peer, on_lost: Callable[[], object] = lambda: None) -> None:
         self.connection = connection
         self.peer = peer
         self.cut = False
@@ -245,7 +245,7 @@ class Line:
     def _end(self, error: Exception | None) -> None:
         if not self.cut:
             self.cut = True
-            self._on_lost(self)
+            self._on_lost()
             self._loop.call_soon(self.connection._proto_connection_lost, error)
 
 

@@ -32,8 +32,8 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True)
-class Deed:
-    """What is done, and when: the first time that the client comes to `stage`. `number` is whatever the deed makes of it."""
+class Misbehaviour:
+    """What it does, and when: the first time that the client comes to `stage`. `number` varies it."""
 
     stage: str
     what: str
@@ -70,17 +70,19 @@ def _unexpected(number: int) -> bytes:
 
 
 class BadPeer(Peer):
-    """Does each deed once, in order; between and after them it is as good as any broker.
+    """Does each step of its script once, in order; between and after them it is as good as any broker.
 
     Args:
-        deeds: the script.
+        script: what it does.
         wire: the way to the client.
         accepted: gets what is acknowledged and was not returned on this connection.
     """
 
-    def __init__(self, deeds: list[Deed], wire: Wire, accepted: set[str], queues: set[str] | None = None) -> None:
+    def __init__(
+        self, script: list[Misbehaviour], wire: Wire, accepted: set[str], queues: set[str] | None = None
+    ) -> None:
         super().__init__(on_method=self._at, on_publish=self._on_message, queues=queues)
-        self._deeds = list(deeds)
+        self._script = list(script)
         self._wire = wire
         self._accepted = accepted
         self._silent = False
@@ -99,25 +101,25 @@ class BadPeer(Peer):
         if not message.returned and any(tag == end or (many and tag <= (end or tag)) for end, many in self._promises):
             self._accepted.add(message.message_id)
 
-    def _next(self, stage: str) -> Deed | None:
-        if self._deeds and self._deeds[0].stage == stage:
-            return self._deeds.pop(0)
+    def _next(self, stage: str) -> Misbehaviour | None:
+        if self._script and self._script[0].stage == stage:
+            return self._script.pop(0)
         return None
 
     def _at(self, name: str, channel: int, method: Any) -> Reply:
-        deed = self._next(name)
+        step = self._next(name)
         if self._silent:
             return b""
-        if deed is None:
+        if step is None:
             return None
         self.publishing_channel = self.publishing_channel or 1
-        before = self._do(deed)
+        before = self._do(step)
         return before if before is None or self._silent else before + self._as_a_broker(name, channel, method)
 
-    def _do(self, deed: Deed) -> bytes:
+    def _do(self, step: Misbehaviour) -> bytes:
         """What comes before the answer, if one is still to come."""
-        number = deed.number
-        match deed.what:
+        number = step.number
+        match step.what:
             case "silence":
                 self._silent = True
             case "garbage":
@@ -145,7 +147,7 @@ class BadPeer(Peer):
             case "block and unblock":
                 return self.block() + self.block() + self.unblock() + self.unblock()
             case _:
-                raise ValueError(deed.what)
+                raise ValueError(step.what)
         return b""
 
     def _end(self, *, cut: bool) -> None:
@@ -153,16 +155,16 @@ class BadPeer(Peer):
         (self._wire.cut if cut else self._wire.hang_up)()
 
     def _on_message(self, message: Published) -> bytes:
-        deed = self._next(PUBLISH)
+        step = self._next(PUBLISH)
         self._note(message)
         if self._silent:
             return b""
-        if deed is None:
+        if step is None:
             kept, self._kept = self._kept, []
             # Those that were kept back are answered after the one that came later.
             return self.say_ack(message.tag) + b"".join(self.say_ack(each.tag) for each in reversed(kept))
         tag = message.tag
-        match deed.what:
+        match step.what:
             case "answer later":
                 self._kept.append(message)
                 return b""
@@ -171,13 +173,13 @@ class BadPeer(Peer):
             case "ack twice":
                 return self.say_ack(tag) + self.answer(tag)
             case "ack all":
-                return self.say_ack(0, multiple=True) if deed.number % 2 else self.say_ack(tag, multiple=True)
+                return self.say_ack(0, multiple=True) if step.number % 2 else self.say_ack(tag, multiple=True)
             case "ack unknown":
-                return self.say_ack(tag + 1 + deed.number % 8) + self.say_ack(tag)
+                return self.say_ack(tag + 1 + step.number % 8) + self.say_ack(tag)
             case "ack many unknown":
-                return self.say_ack(2**64 - 1 - deed.number, multiple=True)
+                return self.say_ack(2**64 - 1 - step.number, multiple=True)
             case "nack":
-                return self.answer(tag, multiple=deed.number % 2 == 1, ack=False)
+                return self.answer(tag, multiple=step.number % 2 == 1, ack=False)
             case "ack and nack":
                 return self.say_ack(tag) + self.answer(tag, ack=False)
             case "return":
@@ -190,11 +192,11 @@ class BadPeer(Peer):
             case "return a stranger":
                 return self.returned("a-stranger", body=b"") + self.say_ack(tag)
             case "half an ack and cut":
-                self._wire.say(self.say_ack(tag)[: 1 + deed.number % 20])
-                self._end(cut=deed.number % 2 == 0)
+                self._wire.say(self.say_ack(tag)[: 1 + step.number % 20])
+                self._end(cut=step.number % 2 == 0)
                 return b""
             case _:
-                before = self._do(deed)
+                before = self._do(step)
                 return before if self._silent else before + self.say_ack(tag)
 
 
@@ -208,7 +210,7 @@ WITH_A_MESSAGE = [
 ]  # fmt: skip
 
 numbers = st.integers(0, 10_000)
-early = st.builds(Deed, st.sampled_from(STAGES), st.sampled_from(ANYWHERE), numbers)
-late = st.builds(Deed, st.just(PUBLISH), st.sampled_from(WITH_A_MESSAGE + ANYWHERE), numbers)
+early = st.builds(Misbehaviour, st.sampled_from(STAGES), st.sampled_from(ANYWHERE), numbers)
+late = st.builds(Misbehaviour, st.just(PUBLISH), st.sampled_from(WITH_A_MESSAGE + ANYWHERE), numbers)
 scripts = st.one_of(st.lists(early, min_size=1, max_size=2), st.lists(late, min_size=1, max_size=6), st.just([]))
 """What one connection meets."""

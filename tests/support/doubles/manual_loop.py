@@ -4,6 +4,7 @@ For state machines: each rule acts, lets the loop come to rest, and looks. Whate
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,6 +24,10 @@ class ManualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:
+        """Each name has one address; a thread that looked it up would not come back in time."""
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", port))]
 
     def do(self, action: Callable[..., Result], *args: Any) -> Result:
         """Run `action` inside the loop, then everything that follows from it without time passing."""

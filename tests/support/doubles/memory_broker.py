@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox, Parcel
-from audit_event_operator.engine.ports import Destination, OutletHealth, OutletOwner, Trouble
+from audit_event_operator.engine.ports import ConnectionState, Destination, OutletHealth, OutletOwner, Trouble
 from audit_event_operator.events.event import AuditEvent
 
 BROKER: str = "memory:0/%2F"
@@ -44,7 +44,7 @@ class MemoryOutlet:
         self._brokers = brokers
         self._owner = owner
         self._answer_due = False
-        outbox.on_put = self.pump
+        outbox.attach(self)
 
     def ready(self) -> None:
         """Connected and declared from now on."""
@@ -60,7 +60,7 @@ class MemoryOutlet:
             return
         self.health = health
         self._owner.outlet_changed()
-        self.pump()
+        self.poke()
 
     def resize(self) -> None:
         """The window is the outbox's own; there is nothing to do."""
@@ -74,13 +74,13 @@ class MemoryOutlet:
         if self.closed_after is not None:
             return
         self.closed_after = grace_seconds
-        self.outbox.on_put = None
+        self.outbox.detach(self)
         if grace_seconds <= 0:
             self.answer(Outcome.UNKNOWN)
         else:
             asyncio.get_running_loop().call_later(grace_seconds, self.answer, Outcome.UNKNOWN)
 
-    def pump(self) -> None:
+    def poke(self) -> None:
         """Write what the window allows."""
         if self.closed_after is not None or self.health.ready_since is None or not self._brokers.taking:
             return
@@ -102,7 +102,7 @@ class MemoryOutlet:
                 self.outbox.fail(parcel, outcome)
         if parcels:
             self.outbox.notify_settled()
-        self.pump()
+        self.poke()
 
     def _answer_as_asked(self) -> None:
         self._answer_due = False
@@ -132,11 +132,11 @@ class MemoryBrokers:
             asyncio.get_running_loop().call_soon(outlet.ready)
         return outlet
 
-    def connections(self) -> dict[str, int]:
+    def connections(self) -> dict[ConnectionState, int]:
         """Every open outlet is one connection."""
         live = [outlet for outlet in self.outlets if outlet.closed_after is None]
         connected = sum(outlet.health.connected for outlet in live)
-        return {"connecting": len(live) - connected, "connected": connected, "blocked": 0, "failing": 0}
+        return {ConnectionState.CONNECTING: len(live) - connected, ConnectionState.CONNECTED: connected}
 
     def connect_results(self) -> dict[str, int]:
         """There are no attempts that could fail."""

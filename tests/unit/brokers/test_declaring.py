@@ -2,21 +2,21 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from audit_event_operator.engine.ledger import DropReason
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import DeclarationMode, Delivery
-from support.doubles.confirm_machine import ConfirmMachine, quiet
+from support.doubles.confirm_machine import ConfirmMachine
 
 
 @pytest.fixture
 def machine() -> Iterator[ConfirmMachine]:
-    with quiet():
-        made = ConfirmMachine()
-        yield made
-        made.teardown()
+    made = ConfirmMachine()
+    yield made
+    made.teardown()
 
 
 def open_some(machine: ConfirmMachine, count: int) -> None:
@@ -25,14 +25,12 @@ def open_some(machine: ConfirmMachine, count: int) -> None:
 
 
 def ready(machine: ConfirmMachine) -> int:
-    return sum(station.outlet.health.ready_since is not None for station in machine.stations)
+    return sum(outlet.health.ready_since is not None for outlet in machine.outlets)
 
 
 def reconnect(machine: ConfirmMachine) -> None:
-    client = machine.answering()
-    assert client is not None
-    assert client.line is not None
-    machine.loop.do(client.line.hang_up)
+    connection = machine.answering()
+    machine.loop.do(connection.line.hang_up)
     assert ready(machine) == 0
     machine.loop.advance(3)
 
@@ -54,10 +52,9 @@ def test_no_more_are_declared_at_once_than_rabbitmq_has_channels_by_default(mach
 
     def watch(name: str, _channel: int, _method: object) -> None:
         nonlocal most
-        client = machine.clients[-1]
-        most = max(most, len(client._channels))
+        most = max(most, len(machine.connections[-1]._channels))
 
-    machine.method_at_the_broker = watch  # type: ignore[method-assign]
+    machine.hears = watch  # type: ignore[method-assign]
     reconnect(machine)
     assert ready(machine) == 300
     assert 50 < most <= 101
@@ -66,8 +63,8 @@ def test_no_more_are_declared_at_once_than_rabbitmq_has_channels_by_default(mach
 def test_a_broker_without_a_second_channel_is_told_of(machine: ConfirmMachine) -> None:
     machine.channel_max = 1
     open_some(machine, 2)
-    for station in machine.stations:
-        trouble = station.outlet.health.trouble
+    for outlet in machine.outlets:
+        trouble = outlet.health.trouble
         assert trouble is not None
         assert trouble.reason is Reason.REJECTED_BY_BROKER
         assert "channel_max" in trouble.message
@@ -78,17 +75,15 @@ def test_a_broker_without_a_second_channel_is_told_of(machine: ConfirmMachine) -
 
 def test_an_outlet_that_ends_while_it_declares_leaves_no_channel_behind(machine: ConfirmMachine) -> None:
     open_some(machine, 2)
-    client = machine.answering()
-    assert client is not None
+    connection = machine.answering()
     machine.mute = True
     open_some(machine, 1)  # its channel is asked for, and the answer comes when nobody waits any more
-    machine.close(machine.stations[-1], DropReason.RESOURCE_DELETED, 0)
-    assert client.line is not None
+    machine.close(machine.outlets[-1], DropReason.RESOURCE_DELETED, 0)
     machine.mute = False
-    number = max(client._channels)
-    assert number != client.peer.publishing_channel
-    machine.loop.do(client.line.say, client.peer.opened(number))
-    assert set(client._channels) == {client.peer.publishing_channel}
+    number = max(connection._channels)
+    assert number != connection.peer.publishing_channel
+    machine.loop.do(connection.line.say, connection.peer.opened(number))
+    assert set(connection._channels) == {connection.peer.publishing_channel}
 
 
 def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_memory(
@@ -96,12 +91,11 @@ def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_m
 ) -> None:
     monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.channel_session.MOST_RETURNED", 10)
     open_some(machine, 1)
-    machine.put_into(machine.stations[0], 2, 10)
-    client = machine.answering()
-    assert client is not None
-    says = b"".join(client.peer.returned(f"stranger-{number}") for number in range(12))
+    machine.put_into(machine.outlets[0], 2, 10)
+    connection = machine.answering()
+    says = b"".join(connection.peer.returned(f"stranger-{number}") for number in range(12))
     caplog.set_level(logging.WARNING, "audit_event_operator")
-    machine.hear(client, says, [lambda: machine.line_over(client)])
-    assert client.is_closed
+    machine.hear(connection, says, partial(machine.model.ended, connection.model))
+    assert connection.is_closed
     assert "violates AMQP" in caplog.text
     machine.every_event_is_somewhere_exactly_once()

@@ -9,13 +9,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.inflight import InFlight
-from support.doubles.confirm_machine import ConfirmMachine, quiet
+from support.doubles.confirm_machine import ConfirmMachine
 
 Patch = pytest.MonkeyPatch
 
 
 def an_ack_after_a_return_counts_as_published(patch: Patch) -> None:
-    patch.setattr(ChannelSession, "_sort_out_returned", lambda _self, _outlet, parcels: parcels)
+    patch.setattr(ChannelSession, "_sort_out_returned", lambda _self, _feed, parcels: parcels)
 
 
 def an_answer_for_many_settles_one(patch: Patch) -> None:
@@ -53,7 +53,7 @@ def what_was_in_flight_when_the_line_broke_is_forgotten(patch: Patch) -> None:
 
 
 def an_outlet_that_ends_leaves_its_parcels_behind(patch: Patch) -> None:
-    patch.setattr(ChannelSession, "abandon", lambda _self, _outlet: [])
+    patch.setattr(ChannelSession, "abandon", lambda _self, _feed: [])
 
 
 MUTATIONS: list[Callable[[Patch], None]] = [
@@ -71,7 +71,7 @@ MUTATIONS: list[Callable[[Patch], None]] = [
 @pytest.mark.parametrize("mutate", MUTATIONS)
 def test_the_state_machine_finds_the_mistake(mutate: Callable[[Patch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
-    with quiet(), pytest.raises(AssertionError):
+    with pytest.raises(AssertionError):
         run_state_machine_as_test(
             ConfirmMachine,
             settings=settings(

@@ -5,7 +5,7 @@ import pytest
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.targets.target import Target
-from support.parts.outlets import SECRET, Targets
+from support.doubles.producer import SECRET, Targets
 
 TARGET = Target("mq", 5672, "/", "u", "p")
 

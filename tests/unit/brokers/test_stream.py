@@ -4,46 +4,24 @@ import asyncio
 import io
 import os
 import threading
-import time
 
 import pytest
 
 from audit_event_operator.brokers.stream import StreamBrokers
-from audit_event_operator.engine.ledger import DropReason, Ledger, Totals
-from audit_event_operator.engine.outbox import Budget, Outbox
-from audit_event_operator.engine.ports import AlwaysOpen
+from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.conditions import Reason
 from support.doubles.events import make_event
 from support.doubles.memory_broker import Place
+from support.doubles.producer import Producer
 
 
 def event(text: str) -> AuditEvent:
     return make_event(text, text.encode())
 
 
-class Sender:
-    """A generator as its outlet sees it."""
-
-    def __init__(self, brokers: StreamBrokers, *, window: int = 64) -> None:
-        self.ledger = Ledger(Totals())
-        self.outbox = Outbox(self.ledger, Budget(), window=window, wall_ns=time.time_ns)
-        self.gate = AlwaysOpen()
-        self.stir = asyncio.Event()
-        self.outbox.on_settled = self.stir.set
-        self.outlet = brokers.open(Place("anywhere"), self.outbox, self)
-
-    def outlet_changed(self) -> None:
-        self.stir.set()
-
-    async def until(self, condition) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                self.stir.clear()
-                await self.stir.wait()
-
-    async def published(self, count: int) -> None:
-        await self.until(lambda: self.ledger.published >= count)
+def a_sender(brokers: StreamBrokers, *, window: int = 64) -> Producer:
+    return Producer(brokers, Place("anywhere"), window=window)
 
 
 class Reluctant(io.RawIOBase):
@@ -65,7 +43,7 @@ class Reluctant(io.RawIOBase):
 async def test_each_event_is_one_line_in_order():
     stream, totals = io.BytesIO(), Totals()
     brokers = StreamBrokers(stream, totals=totals)
-    sender = Sender(brokers)
+    sender = a_sender(brokers)
     await sender.until(lambda: sender.outlet.health.ready_since is not None)
     sender.outbox.put([event("one"), event("two")])
     sender.outbox.put([event("three")])
@@ -80,8 +58,8 @@ async def test_each_event_is_one_line_in_order():
 async def test_more_than_a_window_goes_out_as_room_appears():
     stream = io.BytesIO()
     brokers = StreamBrokers(stream, totals=Totals())
-    sender = Sender(brokers, window=500)
-    other = Sender(brokers)
+    sender = a_sender(brokers, window=500)
+    other = a_sender(brokers)
     sender.outbox.put([event(f"a{number}") for number in range(500)])
     other.outbox.put([event(f"b{number}") for number in range(64)])
     await sender.published(500)
@@ -95,7 +73,7 @@ async def test_more_than_a_window_goes_out_as_room_appears():
 async def test_a_reader_that_does_not_read_holds_up_events_but_not_the_loop():
     stream = Reluctant()
     brokers = StreamBrokers(stream, totals=Totals())
-    sender = Sender(brokers)
+    sender = a_sender(brokers)
     sender.outbox.put([event("slow")])
     await sender.until(lambda: sender.outbox.in_flight == 1 or sender.outlet.health.connected)
     while sender.outbox.in_flight == 0:
@@ -113,11 +91,11 @@ async def test_a_reader_that_leaves_is_said_once_and_nothing_counts_as_published
     left = []
     with os.fdopen(write, "wb") as stream:
         brokers = StreamBrokers(stream, totals=Totals(), closed=lambda: left.append(1))
-        sender = Sender(brokers)
+        sender = a_sender(brokers)
         sender.outbox.put([event("lost")])
         await sender.until(lambda: sender.outlet.health.trouble is not None)
         sender.outbox.put([event("more")])
-        late = Sender(brokers)
+        late = a_sender(brokers)
         await late.until(lambda: late.outlet.health.trouble is not None)
         await brokers.aclose()
     assert left == [1]
@@ -132,7 +110,7 @@ async def test_a_reader_that_leaves_is_said_once_and_nothing_counts_as_published
 async def test_a_closed_outlet_writes_nothing_more_and_what_was_handed_over_settles(grace_seconds: float):
     stream = Reluctant()
     brokers = StreamBrokers(stream, totals=Totals())
-    sender = Sender(brokers)
+    sender = a_sender(brokers)
     sender.outbox.put([event("under way")])
     while sender.outbox.in_flight == 0:
         await asyncio.sleep(0)

@@ -95,7 +95,7 @@ async def test_a_broker_that_takes_nothing_fills_the_buffer_and_then_ticks_are_s
     assert snapshot.counts.skipped > 800
     assert conserved(snapshot)
     brokers.taking = True
-    brokers.outlets[0].pump()
+    brokers.outlets[0].poke()
     await asyncio.sleep(0.5)
     snapshot = fleet.find(REF)
     assert snapshot.counts.buffered == 0

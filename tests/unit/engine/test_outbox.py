@@ -54,7 +54,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.flying[parcel.event.event_id] = parcel
 
     @precondition(lambda self: self.flying)
-    @rule(data=st.data(), outcome=st.sampled_from([*Outcome, "untake", "drop"]))
+    @rule(data=st.data(), outcome=st.sampled_from([*Outcome, "drop"]))
     def answer(self, data, outcome):
         key = data.draw(st.sampled_from(sorted(self.flying)))
         parcel = self.flying.pop(key)
@@ -63,12 +63,6 @@ class OutboxMachine(RuleBasedStateMachine):
             self.published.add(key)
             self.run_published += parcel.run == self.outbox.ledger.run
             self.stale.append(parcel)
-        elif outcome == "untake":
-            self.outbox.untake(parcel)
-            if self.closed:
-                self.dropped.add(key)
-            else:
-                self.buffered.append(key)
         elif outcome == "drop":
             self.outbox.drop(parcel, DropReason.REJECTED_BY_BROKER)
             self.dropped.add(key)
@@ -199,3 +193,22 @@ async def test_closing_tells_those_who_wait():
     outbox.close(DropReason.SHUTDOWN_DEADLINE)
     assert await waiter is False
     assert outbox.ledger.dropped_total == 0, "it never was generated"
+
+
+class CountingWriter:
+    def __init__(self):
+        self.pokes = 0
+
+    def poke(self):
+        self.pokes += 1
+
+
+def test_a_writer_that_leaves_late_does_not_unseat_the_one_that_took_its_place():
+    outbox, first, second = an_outbox(), CountingWriter(), CountingWriter()
+    outbox.attach(first)
+    outbox.attach(second)
+    outbox.detach(first)
+    outbox.put([an_event()])
+    outbox.detach(second)
+    outbox.put([an_event()])
+    assert (first.pokes, second.pokes) == (0, 1)

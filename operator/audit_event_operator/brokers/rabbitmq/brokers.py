@@ -1,4 +1,4 @@
-"""Opens outlets to RabbitMQ: which outlet shares which link, and who looks whether a Secret has changed meanwhile."""
+"""Opens outlets to RabbitMQ: decides which outlet shares which link, and looks for changed Secrets while connected."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections import Counter
 from typing import Final
 
 from audit_event_operator.brokers.ports import TargetLookup
-from audit_event_operator.brokers.rabbitmq.channel_session import CLOSE_SECONDS, SessionContext
-from audit_event_operator.brokers.rabbitmq.dial import Dialer, HostCheck
+from audit_event_operator.brokers.rabbitmq.channel_session import CLOSE_SECONDS
+from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
-from audit_event_operator.brokers.rabbitmq.link import Link, LinkContext, LinkState
-from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
+from audit_event_operator.brokers.rabbitmq.link import Link, LinkContext
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
-from audit_event_operator.engine.ports import Destination, Gate, Outlet, OutletOwner
+from audit_event_operator.engine.ports import ConnectionState, Destination, Outlet, OutletOwner
 from audit_event_operator.resource.conditions import DestinationUnavailable
 from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.reference import TargetReference
@@ -33,26 +32,24 @@ class RabbitMQBrokers:
 
     Args:
         targets: knows where brokers are.
-        gate: whether this process may write now.
+        dialer: makes connections.
         totals: gets the time to each confirm.
         timing: deadlines and pauses.
-        allowed: whether a host name may be dialled at an address; does not concern the default target.
         rng: jitter.
     """
 
     def __init__(
         self,
         targets: TargetLookup,
+        dialer: Dialer,
         *,
-        gate: Gate,
         totals: Totals,
         timing: Timing,
-        allowed: HostCheck,
         rng: random.Random,
     ) -> None:
-        self._dialer = Dialer(timing, allowed)
+        self._dialer = dialer
         self._resolver = Resolver(targets)
-        self._context = LinkContext(self._resolver, self._dialer, SessionContext(gate, totals, timing), timing, rng)
+        self._context = LinkContext(self._resolver, dialer, totals, timing, rng)
         self._links: dict[TargetReference, dict[str, Link]] = {}
         self._watches: dict[TargetReference, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -65,15 +62,11 @@ class RabbitMQBrokers:
         """
         if not isinstance(destination, RabbitMQDestination):
             raise TypeError(f"RabbitMQBrokers carries events to a RabbitMQDestination, not to {destination!r}")
-        link = self._link(destination.reference, destination.queue)
-        outlet = RabbitMQOutlet(link, destination, outbox, owner)
-        link.add(outlet)
-        return outlet
+        return self._link(destination.reference, destination.queue).open(destination, outbox, owner)
 
-    def connections(self) -> dict[str, int]:
+    def connections(self) -> dict[ConnectionState, int]:
         """Connections by state."""
-        counts = Counter(link.state for links in self._links.values() for link in links.values())
-        return {state.value: counts[state] for state in LinkState}
+        return Counter(link.state for links in self._links.values() for link in links.values())
 
     def connect_results(self) -> dict[str, int]:
         """Connection attempts by result."""
@@ -126,19 +119,21 @@ class RabbitMQBrokers:
                 watch.cancel()
 
     async def _watch(self, reference: TargetReference) -> None:
-        """While connected, look from time to time whether the broker or the credentials are others now."""
+        """While connected, look from time to time whether the broker or its credentials have changed."""
         timing, rng = self._context.timing, self._context.rng
         while True:
             await asyncio.sleep(timing.secret_connected_seconds * rng.uniform(0.9, 1.0))
-            links = [link for link in self._links.get(reference, {}).values() if link.state is LinkState.CONNECTED]
+            links = [
+                link for link in self._links.get(reference, {}).values() if link.state is ConnectionState.CONNECTED
+            ]
             if not links:
                 continue
             try:
                 target = await self._resolver.resolve(reference)
             except DestinationUnavailable as answer:
-                logger.warning("The open connections are kept, but: %s", answer.message)
+                logger.warning("Keeping the open connections, although: %s", answer.message)
             except Exception:
-                logger.exception("Looking a broker up failed unexpectedly.")
+                logger.exception("Failed to look a broker up.")
             else:
                 for link in links:
                     link.take_up(target)

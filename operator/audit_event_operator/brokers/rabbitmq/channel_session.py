@@ -1,7 +1,7 @@
-"""One connection's life after it was opened: writes what outlets have, takes the broker's answers, notices the end.
+"""One connection's life after it was opened: writes what its feeds have, takes the broker's answers, notices the end.
 
-A session is an epoch: when it has ended, late callbacks of its connection are nothing. It is the hot path of the product, so
-there is no task, timer or log line per event. It never reconnects; its link does.
+A session is an epoch: late callbacks of its connection do nothing after its end. It is the hot path of the product, so there
+is no task, timer or log line per event. It never reconnects; its link does.
 """
 
 from __future__ import annotations
@@ -9,33 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from pika import exceptions, spec
 
+from audit_event_operator.brokers.pump import BATCH, Pump
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
+from audit_event_operator.brokers.rabbitmq.feed import Feed
 from audit_event_operator.brokers.rabbitmq.inflight import InFlight
 from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Outcome, Totals
 from audit_event_operator.engine.outbox import Parcel
-from audit_event_operator.engine.ports import Gate
-
-if TYPE_CHECKING:
-    from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 100
-"""Most events written in one turn of the loop, by all outlets of a link together."""
-
-GATE_POLL_SECONDS: Final = 0.25
 CLOSE_SECONDS: Final = 2.0
 
 MOST_RETURNED: Final = 65_536
@@ -43,26 +35,16 @@ MOST_RETURNED: Final = 65_536
 returns shall not fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionContext:
-    """What all sessions share."""
-
-    gate: Gate
-    totals: Totals
-    timing: Timing
-
-
 class ChannelSession:
     """One open connection with one publishing channel.
 
     Args:
         connection: it is open.
-        broker: its label.
-        queue: for the sentences.
-        tools: shared surroundings.
-        suspicion: the link's.
-        changed: called when blocked or unblocked.
-        proven: called at the first confirm.
+        broker, queue: their names, for messages.
+        totals: gets the time to each confirm.
+        poison_detector: the link's; it outlives the connection.
+        changed: called when the broker blocks the connection, and when it unblocks it.
+        proven: called at the first ack.
     """
 
     def __init__(
@@ -71,7 +53,8 @@ class ChannelSession:
         *,
         broker: str,
         queue: str,
-        context: SessionContext,
+        totals: Totals,
+        timing: Timing,
         poison_detector: PoisonDetector,
         changed: Callable[[], None],
         proven: Callable[[], None],
@@ -82,28 +65,28 @@ class ChannelSession:
         self.blocked_since: float | None = None
         self.flowing = asyncio.Event()
         self.flowing.set()
-        self.rpc = Rpc(connection, context.timing.rpc_seconds, lambda: self.blocked_since is not None)
+        self.rpc = Rpc(connection, timing.rpc_seconds, self.flowing)
         self.ended: asyncio.Future[BrokerFault | None] = self._loop.create_future()
         self.channel_number = 0
         self._queue = queue
-        self._context = context
+        self._totals = totals
+        self._confirm_seconds = timing.confirm_seconds
         self._poison_detector = poison_detector
         self._changed = changed
         self._proven: Callable[[], None] | None = proven
-        self._in_flight: InFlight[RabbitMQOutlet] = InFlight()
-        self._ready: deque[RabbitMQOutlet] = deque()
-        self._touched: dict[RabbitMQOutlet, None] = {}
+        self._in_flight: InFlight[Feed] = InFlight()
+        self._pump: Pump[Feed] = Pump(self._room, self._write)
+        self._touched: dict[Feed, None] = {}
         self._returned: set[str] = set()
         self._over = False
         self._retiring = False
-        self._pump_due = False
         self._clock: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Open the publishing channel with confirms on.
 
         Raises:
-            BrokerFault: it did not come about.
+            BrokerFault: why not.
         """
         self.connection.add_on_close_callback(lambda _connection, error: self._lost(error))
         self.connection.add_on_connection_blocked_callback(lambda _connection, _frame: self._block())
@@ -123,68 +106,40 @@ class ChannelSession:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def enqueue(self, outlet: RabbitMQOutlet) -> None:
-        """This outlet has something to write."""
-        if self._over:
-            return
-        outlet.queued = True
-        self._ready.append(outlet)
-        self._schedule()
+    def poke(self, feed: Feed) -> None:
+        """There may be something to write."""
+        if not self._over:
+            self._pump.add(feed)
 
-    def _schedule(self) -> None:
-        if not self._pump_due and not self._over:
-            self._pump_due = True
-            self._loop.call_soon(self._pump)
-
-    def _pump(self) -> None:
-        """Write up to one batch, in turns."""
-        self._pump_due = False
+    def _room(self) -> int:
+        """How many events the connection takes now, whatever feed they are of."""
         if self._over or self._retiring or self.blocked_since is not None or self.connection.ending:
-            return
-        if not self._context.gate.is_open():
-            self._pump_due = True
-            self._loop.call_later(GATE_POLL_SECONDS, self._pump)
-            return
-        one_by_one = self._poison_detector.one_by_one
-        if one_by_one and not self._in_flight.empty:
-            return
-        ready, left = self._ready, 1 if one_by_one else BATCH
+            return 0
+        if self._poison_detector.one_by_one:
+            return 1 if self._in_flight.empty else 0
+        return BATCH
+
+    def _write(self, turns: Iterator[tuple[Feed, int]]) -> None:
         pieces: list[bytes] = []
         now = self._loop.time()
-        while ready and left > 0:
-            outlet = ready[0]
-            count = min(outlet.outbox.writable, max(1, left // len(ready))) if outlet.writing else 0
-            if count <= 0:
-                ready.popleft()
-                outlet.queued = False
-                continue
-            self._write(outlet, count, pieces, now)
-            left -= count
-            ready.rotate(-1)
+        for feed, count in turns:
+            take, encode = feed.outbox.take, feed.encode
+            parcels: list[Parcel] = []
+            for _ in range(count):
+                parcel = take()
+                try:
+                    encode(parcel.event, parcel.attempt, pieces)
+                except (ValueError, struct.error):
+                    logger.exception("An event for queue %s cannot be encoded.", feed.queue)
+                    feed.outbox.drop(parcel, DropReason.ENCODE_ERROR)
+                    self._touched[feed] = None
+                    self._loop.call_soon(self._on_read)
+                else:
+                    parcels.append(parcel)
+            if parcels:
+                self._in_flight.add(feed, parcels, now)
         if pieces:
             self.connection.write(pieces)
-        if ready:
-            self._schedule()
-
-    def _write(self, outlet: RabbitMQOutlet, count: int, pieces: list[bytes], now: float) -> None:
-        take, encode = outlet.outbox.take, outlet.encode
-        parcels: list[Parcel] = []
-        for _ in range(count):
-            parcel = take()
-            try:
-                encode(parcel.event, parcel.attempt, pieces)
-            except (ValueError, struct.error):
-                logger.exception("An event for queue %s cannot be encoded.", outlet.destination.queue)
-                outlet.outbox.drop(parcel, DropReason.ENCODE_ERROR)
-                self._touch_later(outlet)
-            else:
-                parcels.append(parcel)
-        if parcels:
-            self._in_flight.add(outlet, parcels, now)
-
-    def _touch_later(self, outlet: RabbitMQOutlet) -> None:
-        self._touched[outlet] = None
-        self._loop.call_soon(self._on_read)
 
     # -- the broker's answers: these run inside pika and never raise ----------------------------------------------------
 
@@ -193,29 +148,29 @@ class ChannelSession:
             return
         try:
             now = self._loop.time()
-            for outlet, written, parcels in self._in_flight.settle(tag, multiple=multiple):
-                self._context.totals.confirm_seconds.observe(now - written, len(parcels))
-                accepted = parcels if not self._returned else self._sort_out_returned(outlet, parcels)
-                ack = outlet.outbox.ack
+            for feed, written, parcels in self._in_flight.settle(tag, multiple=multiple):
+                self._totals.confirm_seconds.observe(now - written, len(parcels))
+                accepted = parcels if not self._returned else self._sort_out_returned(feed, parcels)
+                ack = feed.outbox.ack
                 for parcel in accepted:
                     ack(parcel)
-                self._touched[outlet] = None
-                if accepted and outlet.unproven:
-                    outlet.confirmed()
+                self._touched[feed] = None
+                if accepted and feed.unproven:
+                    feed.outlet.confirmed()
                 if accepted and self._proven is not None:
                     self._proven()
                     self._proven = None
         except Exception:
-            logger.exception("A confirm could not be worked through.")
+            logger.exception("Failed to process a confirm.")
 
-    def _sort_out_returned(self, outlet: RabbitMQOutlet, parcels: list[Parcel]) -> list[Parcel]:
+    def _sort_out_returned(self, feed: Feed, parcels: list[Parcel]) -> list[Parcel]:
         """Fail those that came back before their ack; the others."""
         accepted = []
         for parcel in parcels:
             if parcel.event.event_id in self._returned:
                 self._returned.discard(parcel.event.event_id)
-                outlet.outbox.fail(parcel, Outcome.RETURNED)
-                outlet.returned()
+                feed.outbox.fail(parcel, Outcome.RETURNED)
+                feed.outlet.returned()
             else:
                 accepted.append(parcel)
         return accepted
@@ -229,15 +184,15 @@ class ChannelSession:
         if self._over:
             return
         try:
-            for outlet, _, parcels in self._in_flight.settle(tag, multiple=multiple):
+            for feed, _, parcels in self._in_flight.settle(tag, multiple=multiple):
                 for parcel in parcels:
                     self._returned.discard(parcel.event.event_id)
-                    outlet.outbox.fail(parcel, Outcome.NACK)
-                self._touched[outlet] = None
+                    feed.outbox.fail(parcel, Outcome.NACK)
+                self._touched[feed] = None
                 if parcels:
-                    outlet.nacked()
+                    feed.outlet.nacked()
         except Exception:
-            logger.exception("A nack could not be worked through.")
+            logger.exception("Failed to process a nack.")
 
     def _on_return(self, _channel: object, _method: object, properties: Any, _body: bytes) -> None:
         if self._over or not properties.message_id:
@@ -247,20 +202,19 @@ class ChannelSession:
             self.end(faults.nonsense(self.broker, "it returns events and never answers for them"))
 
     def _on_read(self) -> None:
-        """A piece of input is worked through: tell each generator once."""
+        """A piece of input has been processed: tell each generator once."""
         if not self._touched:
             return
         touched, self._touched = self._touched, {}
-        for outlet in touched:
+        for feed in touched:
             try:
-                outlet.outbox.notify_settled()
-                outlet.after_answers()
+                feed.outbox.notify_settled()
+                feed.outlet.settled()
             except Exception:
-                logger.exception("What follows from the broker's answers could not be done.")
+                logger.exception("Failed to pass the broker's answers on.")
         if self._returned and self._in_flight.empty:
             self._returned.clear()  # of outlets that have gone meanwhile
-        if self._ready:
-            self._schedule()
+        self._pump.schedule()
 
     def _block(self) -> None:
         if self.blocked_since is None and not self._over:
@@ -274,16 +228,16 @@ class ChannelSession:
             self.blocked_since = None
             self.flowing.set()
             self._changed()
-            self._schedule()
+            self._pump.schedule()
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    def abandon(self, outlet: RabbitMQOutlet) -> list[Parcel]:
-        """Forget what this outlet has in flight; the parcels."""
-        return self._in_flight.abandon(outlet)
+    def abandon(self, feed: Feed) -> list[Parcel]:
+        """Forget what this feed has in flight; the parcels."""
+        return self._in_flight.abandon(feed)
 
     async def retire(self) -> None:
-        """End without haste: write nothing more, and let what is in flight be confirmed for a moment."""
+        """Write nothing more, give what is in flight a moment to be confirmed, then end."""
         self._retiring = True
         deadline = self._loop.time() + CLOSE_SECONDS
         # Seldom, and not worth a signal in the hot path.
@@ -292,7 +246,7 @@ class ChannelSession:
         self.end(None)
 
     def end(self, fault: BrokerFault | None) -> None:
-        """Nothing of this connection counts any more: what is in flight has an unknown outcome. Idempotent."""
+        """Ignore the connection from now on: what is in flight has an unknown outcome. Idempotent."""
         if self._over:
             return
         self._over = True
@@ -303,16 +257,14 @@ class ChannelSession:
         poison = None
         if fault is not None and fault.hard:
             poison = self._poison_detector.closed(parcel for _, parcels in left for parcel in parcels)
-        for outlet, parcels in left:
+        for feed, parcels in left:
             for parcel in parcels:
                 if parcel is poison:
-                    outlet.outbox.drop(parcel, DropReason.REJECTED_BY_BROKER)
+                    feed.outbox.drop(parcel, DropReason.REJECTED_BY_BROKER)
                 else:
-                    outlet.outbox.fail(parcel, Outcome.UNKNOWN)
-            self._touched[outlet] = None
-        for outlet in self._ready:
-            outlet.queued = False
-        self._ready.clear()
+                    feed.outbox.fail(parcel, Outcome.UNKNOWN)
+            self._touched[feed] = None
+        self._pump.stop()
         self._on_read()
         self.flowing.set()
         if not self.ended.done():
@@ -321,22 +273,9 @@ class ChannelSession:
             self.connection.abort()
 
     async def close(self) -> None:
-        """Take leave of the broker within 2 s, else drop the line."""
+        """End, and close the connection within 2 s."""
         self.end(None)
-        connection = self.connection
-        if connection.is_closed:
-            return
-        gone = asyncio.Event()
-        connection.add_on_close_callback(lambda _connection, _error: gone.set())
-        try:
-            if connection.is_open and self.blocked_since is None:
-                connection.close()
-                async with asyncio.timeout(CLOSE_SECONDS):  # wait_for can swallow a cancellation before Python 3.12
-                    await gone.wait()
-        except (TimeoutError, exceptions.AMQPError) as error:
-            logger.debug("The connection with %s did not close: %r", self.broker, error)
-        finally:
-            connection.abort()
+        await self.connection.take_leave(CLOSE_SECONDS if self.blocked_since is None else 0)
 
     def _lost(self, error: BaseException) -> None:
         if not self._over:
@@ -344,7 +283,7 @@ class ChannelSession:
 
     def _tick(self) -> None:
         """Look at the age of the oldest unconfirmed event."""
-        limit = self._context.timing.confirm_seconds
+        limit = self._confirm_seconds
         oldest = self._in_flight.oldest
         if self.blocked_since is None and oldest is not None and self._loop.time() - oldest > limit:
             self.end(faults.confirm_timeout(self.broker, self._queue, limit))

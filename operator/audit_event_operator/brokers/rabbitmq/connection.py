@@ -7,6 +7,7 @@ the event itself. Everything else stays pika's. Knows nothing of events.
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,6 +17,8 @@ import pika.exceptions
 from pika import spec
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.frame import decode_frame
+
+logger = logging.getLogger(__name__)
 
 _ACK_BYTES: Final = 21
 _ACK_PAYLOAD_BYTES: Final = 13
@@ -74,6 +77,22 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
+
+    async def take_leave(self, seconds: float) -> None:
+        """Close as AMQP asks, and drop the line if the broker has not answered within `seconds` (0: drop it at once)."""
+        if self.is_closed:
+            return
+        gone = asyncio.Event()
+        self.add_on_close_callback(lambda _connection, _error: gone.set())
+        try:
+            if self.is_open and seconds > 0:
+                self.close()
+                async with asyncio.timeout(seconds):  # wait_for can swallow a cancellation before Python 3.12
+                    await gone.wait()
+        except (TimeoutError, pika.exceptions.AMQPError) as error:
+            logger.debug("A connection did not close: %r", error)
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """Drop the line without a word; the close callbacks follow."""

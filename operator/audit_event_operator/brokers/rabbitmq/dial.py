@@ -39,12 +39,16 @@ class Dialer:
     Args:
         timing: deadlines and heartbeat.
         allowed: whether a name may be dialled at an address.
+        connect: makes a connection from pika's parameters and callbacks, and begins to open it.
     """
 
-    def __init__(self, timing: Timing, allowed: HostCheck) -> None:
+    def __init__(
+        self, timing: Timing, allowed: HostCheck, connect: Callable[..., GatheringConnection] = GatheringConnection
+    ) -> None:
         self.results: Counter[ConnectResult] = Counter()
         self._timing = timing
         self._allowed = allowed
+        self._connect = connect
         self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
     async def dial(self, target: Target, *, trusted: bool) -> GatheringConnection:
@@ -126,7 +130,7 @@ class Dialer:
             retry_delay=0,
             client_properties=_CLIENT_PROPERTIES,
         )
-        connection = GatheringConnection(
+        connection = self._connect(
             parameters, on_open_callback=succeed, on_open_error_callback=fail, on_close_callback=fail
         )
         try:

@@ -8,34 +8,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Any
 
 from audit_event_operator.brokers.rabbitmq import faults
-from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession, SessionContext
+from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult, label
 from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
 from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
-from audit_event_operator.brokers.rabbitmq.rpc import spawn
 from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.engine.ports import ConnectionState, OutletOwner
 from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.conditions import DestinationUnavailable
+from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
 
 logger = logging.getLogger(__name__)
-
-
-class LinkState(StrEnum):
-    """How a connection fares, as metrics count it."""
-
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    BLOCKED = "blocked"
-    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class LinkContext:
 
     resolver: Resolver
     dialer: Dialer
-    session: SessionContext
+    totals: Totals
     timing: Timing
     rng: random.Random
 
@@ -53,9 +47,9 @@ class Link:
     """One connection and its outlets.
 
     Args:
-        reference: who knows the broker.
-        queue: the queue of its first outlet, for the sentences.
-        tools: shared surroundings.
+        reference: says which broker.
+        queue: the queue of its first outlet, for the messages.
+        context: what all links share.
         on_empty: called when the last outlet is gone.
     """
 
@@ -63,14 +57,14 @@ class Link:
         self, reference: TargetReference, queue: str, context: LinkContext, on_empty: Callable[[Link], None]
     ) -> None:
         self.reference = reference
-        self.context = context
         self.outlets: dict[RabbitMQOutlet, None] = {}
-        self.target: Target | None = None
+        self._context = context
+        self._target: Target | None = None
         self._queue = queue
         self._on_empty = on_empty
         self._session: ChannelSession | None = None
         self._fault: BrokerFault | None = None
-        self._wake = asyncio.Event()
+        self._asked = asyncio.Event()
         self._attempted = 0.0
         self._poison_detector = PoisonDetector()
         timing, rng = context.timing, context.rng
@@ -80,35 +74,27 @@ class Link:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     @property
-    def state(self) -> LinkState:
+    def state(self) -> ConnectionState:
         """How it fares."""
         if self._session is not None:
-            return LinkState.CONNECTED if self._session.blocked_since is None else LinkState.BLOCKED
-        return LinkState.CONNECTING if self._fault is None else LinkState.FAILING
+            return ConnectionState.CONNECTED if self._session.blocked_since is None else ConnectionState.BLOCKED
+        return ConnectionState.CONNECTING if self._fault is None else ConnectionState.FAILING
 
-    def add(self, outlet: RabbitMQOutlet) -> None:
+    def open(self, destination: RabbitMQDestination, outbox: Outbox, owner: OutletOwner) -> RabbitMQOutlet:
         """Carry one more outlet."""
+        timing, rng = self._context.timing, self._context.rng
+        outlet = RabbitMQOutlet(destination, outbox, owner, timing, rng, retry=self._retry_now, ended=self._remove)
         self.outlets[outlet] = None
         if self._session is not None:
             outlet.attach(self._session)
         elif self._fault is not None:
             outlet.detach(self._fault)
-
-    def remove(self, outlet: RabbitMQOutlet) -> None:
-        """An outlet has ended."""
-        self.outlets.pop(outlet, None)
-        if not self.outlets:
-            self._on_empty(self)
-
-    def retry_now(self) -> None:
-        """Try at once what only the user can mend; he may have."""
-        if self._fault is not None and self._fault.slow:
-            self._wake.set()
+        return outlet
 
     def take_up(self, target: Target) -> None:
-        """The broker, or the user to log in as, may be another one now: if so, connect anew."""
-        if self._session is not None and target != self.target:
-            spawn(self._tasks, self._session.retire())
+        """This was just looked up: if it is another broker or another user, connect anew."""
+        if self._session is not None and target != self._target:
+            self._spawn(self._session.retire())
 
     def stop(self) -> asyncio.Task[None]:
         """End: gracefully within 2 s. The task that does it."""
@@ -116,6 +102,20 @@ class Link:
         return self._task
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _remove(self, outlet: RabbitMQOutlet) -> None:
+        self.outlets.pop(outlet, None)
+        if not self.outlets:
+            self._on_empty(self)
+
+    def _retry_now(self) -> None:
+        if self._fault is not None and self._fault.slow:
+            self._asked.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
         try:
@@ -129,23 +129,23 @@ class Link:
             try:
                 fault = await self._serve()
             except DestinationUnavailable as answer:
-                self.target = None
-                self.context.dialer.results[ConnectResult.TARGET_UNAVAILABLE] += 1
+                self._target = None
+                self._context.dialer.results[ConnectResult.TARGET_UNAVAILABLE] += 1
                 fault = faults.target_fault(answer)
             except BrokerFault as found:
                 fault = found
             except Exception as error:
-                logger.exception("Connecting to the broker of queue %s failed unexpectedly.", self._queue)
+                logger.exception("Failed to connect to the broker of queue %s.", self._queue)
                 fault = faults.unreachable("of this resource", repr(error))
             self._tell(fault)
             if fault is not None:
                 await self._pause(fault)
 
     async def _serve(self) -> BrokerFault | None:
-        """Connect, and stay connected as long as it lasts; why it ended, None when it shall be made anew at once."""
-        context = self.context
+        """Connect, and stay connected while it lasts; why it ended, None to connect again at once."""
+        context = self._context
         self._attempted = asyncio.get_running_loop().time()
-        target = self.target = await context.resolver.resolve(self.reference)
+        target = self._target = await context.resolver.resolve(self.reference)
         broker = label(target)
         for outlet in tuple(self.outlets):
             outlet.locate(broker)
@@ -154,7 +154,8 @@ class Link:
             connection,
             broker=broker,
             queue=self._queue,
-            context=context.session,
+            totals=context.totals,
+            timing=context.timing,
             poison_detector=self._poison_detector,
             changed=self._flow_changed,
             proven=self._proven,
@@ -172,7 +173,7 @@ class Link:
             if self._task.cancelling():
                 await session.close()
             else:
-                spawn(self._tasks, session.close())
+                self._spawn(session.close())
         return fault
 
     def _tell(self, fault: BrokerFault | None) -> None:
@@ -183,39 +184,42 @@ class Link:
             outlet.detach(fault)
 
     async def _pause(self, fault: BrokerFault) -> None:
-        """Wait before the next attempt; shorter when the user asks, or the broker's whereabouts change."""
-        timing, rng, loop = self.context.timing, self.context.rng, asyncio.get_running_loop()
-        if not fault.slow:
+        """Wait before the next attempt."""
+        if fault.slow:
+            await self._wait_for_the_user()
+        else:
             await asyncio.sleep(self._backoff.next_seconds())
-            return
-        self._wake.clear()
-        end = loop.time() + self._slow.next_seconds()
-        while self.target is None or loop.time() < end:
-            look = timing.secret_failing_seconds * rng.uniform(2 / 3, 1)
-            wait = look if self.target is None else min(look, end - loop.time())
+
+    async def _wait_for_the_user(self) -> None:
+        """Until a spec changes, another target is found, or, while there is one at all, the slow pause is over."""
+        now = asyncio.get_running_loop().time
+        self._asked.clear()
+        due = now() + self._slow.next_seconds()
+        while self._target is None or now() < due:
+            look = self._context.timing.secret_failing_seconds * self._context.rng.uniform(2 / 3, 1)
             try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
+                async with asyncio.timeout(look if self._target is None else min(look, due - now())):
+                    await self._asked.wait()
             except TimeoutError:
                 if await self._another_target():
                     return
             else:
                 # A spec that is patched many times a second must not become as many logins.
-                await asyncio.sleep(self._attempted + timing.backoff_min_seconds - loop.time())
+                await asyncio.sleep(self._attempted + self._context.timing.backoff_min_seconds - now())
                 return
 
     async def _another_target(self) -> bool:
+        """Look the target up; whether it is another one than at the last attempt."""
+        seconds = self._context.timing.secret_failing_seconds / 2
         try:
-            target = await self.context.resolver.recent(self.reference, self.context.timing.secret_failing_seconds / 2)
+            return await self._context.resolver.recent(self.reference, seconds) != self._target
         except DestinationUnavailable as answer:
-            self.target = None
+            self._target = None
             if self._fault is None or self._fault.message != answer.message:
                 self._tell(faults.target_fault(answer))
-            return False
-        except Exception:  # the next attempt says it to the user
-            logger.exception("Looking up the broker of queue %s failed unexpectedly.", self._queue)
-            return False
-        return target != self.target
+        except Exception:  # the next attempt tells the user
+            logger.exception("Failed to look up the broker of queue %s.", self._queue)
+        return False
 
     def _flow_changed(self) -> None:
         session = self._session

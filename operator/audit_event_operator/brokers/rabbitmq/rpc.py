@@ -1,29 +1,26 @@
 """pika's callbacks as awaitables: open a channel, switch confirms on, declare a queue on a channel of its own.
 
 Every question to the broker has a deadline, which does not run while the broker has blocked the connection (it answers
-nothing then). Decides how a queue is declared; knows no outlet.
+nothing then). Knows no outlet, and does not judge the answers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from pika import exceptions
 from pika.channel import Channel
 
-from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
-from audit_event_operator.resource.spec import DeclarationMode, QueueType
-from audit_event_operator.targets.destination import RabbitMQDestination
 
 DECLARES_AT_ONCE: Final = 100
 """Each has a channel of its own for a moment, and a connection has 2047 of them: less than one queue may have generators."""
 
 
 class ConnectionLost(Exception):  # noqa: N818 - an answer
-    """The connection went away meanwhile; whoever watches it says why."""
+    """The connection went away meanwhile; its session knows why."""
 
 
 class RpcTimeout(Exception):  # noqa: N818
@@ -36,13 +33,13 @@ class Rpc:
     Args:
         connection: it is open.
         seconds: the deadline of each question.
-        blocked: whether the broker has blocked the connection.
+        flowing: not set while the broker has blocked the connection.
     """
 
-    def __init__(self, connection: GatheringConnection, seconds: float, blocked: Callable[[], bool]) -> None:
+    def __init__(self, connection: GatheringConnection, seconds: float, flowing: asyncio.Event) -> None:
         self._connection = connection
         self._seconds = seconds
-        self._blocked = blocked
+        self._flowing = flowing
         self._turns = asyncio.Semaphore(max(1, min(DECLARES_AT_ONCE, connection.channels_max - 1)))
 
     async def open_channel(self, on_close: Callable[[BaseException], None]) -> Channel:
@@ -72,67 +69,47 @@ class Rpc:
         channel.confirm_delivery(on_answer, callback=lambda frame: _answer(done, frame))
         await self._wait(done)
 
-    async def declare(self, destination: RabbitMQDestination, broker: str) -> None:
-        """Make sure of the queue as the destination says.
+    async def declare_queue(self, name: str, arguments: dict[str, str] | None, *, passive: bool) -> tuple[int, str]:
+        """Declare a durable queue on a channel of its own, which the broker closes to say no.
+
+        Returns:
+            Code and text of the refusal; code 0 is yes.
 
         Raises:
-            BrokerFault: QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker (also when the
-                broker allows no second channel).
-            LineLost: the connection ended.
-            Mute: no answer.
+            ConnectionLost: the connection ended.
+            RpcTimeout: no answer.
+            NoFreeChannels: pika's; the broker allows no second channel.
         """
-        try:
-            async with self._turns:
-                await self._declare(destination, broker)
-        except exceptions.NoFreeChannels:
-            raise faults.no_second_channel(broker) from None
+        async with self._turns:
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[Any] = loop.create_future()
+            gone: asyncio.Future[Any] = loop.create_future()
 
-    async def _declare(self, destination: RabbitMQDestination, broker: str) -> None:
-        code, text = await self._ask_for(destination, passive=True)
-        create = code == faults.NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
-        if create:
-            code, text = await self._ask_for(destination, passive=False)
-            if code == faults.PRECONDITION_FAILED:  # somebody else was faster; his arguments are his business
-                again, _ = await self._ask_for(destination, passive=True)
-                code = 0 if again == 0 else code
-        if code:
-            raise faults.queue_fault(code, text, broker, destination.queue, create=create)
+            def closed(error: BaseException) -> None:
+                _answer(gone, None)
+                if isinstance(error, exceptions.ChannelClosedByBroker):
+                    _answer(answer, (error.reply_code, error.reply_text))
+                else:
+                    _answer(answer, ConnectionLost())
 
-    async def _ask_for(self, destination: RabbitMQDestination, *, passive: bool) -> tuple[int, str]:
-        """One declare on a channel of its own: the broker closes the channel to say no. Code 0 is yes."""
-        answer: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def closed(error: BaseException) -> None:
-            _answer(gone, None)
-            if isinstance(error, exceptions.ChannelClosedByBroker):
-                _answer(answer, (error.reply_code, error.reply_text))
-            else:
-                _answer(answer, ConnectionLost())
-
-        channel = await self.open_channel(closed)
-        arguments = {"x-queue-type": "quorum"} if destination.queue_type is QueueType.QUORUM and not passive else None
-        channel.queue_declare(
-            destination.queue,
-            passive=passive,
-            durable=True,
-            arguments=arguments,
-            callback=lambda _frame: _answer(answer, (0, "")),
-        )
-        try:
-            code, text = await self._wait(answer)
-        finally:
-            if channel.is_open:
-                channel.close()
-        if not channel.is_closed:
-            await self._wait(gone)  # until then its number is taken
-        return code, text
+            channel = await self.open_channel(closed)
+            channel.queue_declare(
+                name, passive, durable=True, arguments=arguments, callback=lambda _frame: _answer(answer, (0, ""))
+            )
+            try:
+                code, text = await self._wait(answer)
+            finally:
+                if channel.is_open:
+                    channel.close()
+            if not channel.is_closed:
+                await self._wait(gone)  # until then its number is taken
+            return code, text
 
     async def _wait(self, answer: asyncio.Future[Any]) -> Any:
         try:
             while not answer.done():
                 await asyncio.wait({answer}, timeout=self._seconds)
-                if not answer.done() and not self._blocked():
+                if not answer.done() and self._flowing.is_set():
                     raise RpcTimeout
         finally:
             answer.cancel()  # too late to be of use; does nothing to one that is there
@@ -140,14 +117,6 @@ class Rpc:
         if isinstance(result, ConnectionLost):
             raise result
         return result
-
-
-def spawn(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Start a task and keep it alive until it ends."""
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    return task
 
 
 def _answer(future: asyncio.Future[Any], value: object) -> None:

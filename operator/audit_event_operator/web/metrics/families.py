@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import Health, health_of
 from audit_event_operator.engine.ledger import DropReason, Histogram, Outcome, SkipReason, Totals
-from audit_event_operator.engine.ports import Brokers
+from audit_event_operator.engine.ports import Brokers, ConnectionState
 from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
@@ -24,7 +24,6 @@ SEED: Final = "audit_event_generator_"
 OURS: Final = "audit_event_operator_"
 EACH: Final = "audit_event_operator_generator_"
 COUNTER, GAUGE, HISTOGRAM = CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-CONNECTION_STATES: Final = ("connecting", "connected", "blocked", "failing")
 
 Labels = tuple[str, ...]
 Rows = Mapping[Any, Any]
@@ -159,7 +158,7 @@ FAMILIES: Final = (
            "Delay of the event loop's timer, measured ten times a second."),
     # Brokers and the API server.
     Family(GAUGE, f"{OURS}broker_connections", ("state",),
-           lambda of: dict.fromkeys(CONNECTION_STATES, 0) | of.sources.brokers.connections(),
+           lambda of: dict.fromkeys(ConnectionState, 0) | of.sources.brokers.connections(),
            "Connections to brokers by state: connecting, connected, blocked (short of memory or disk), failing."),
     Family(COUNTER, f"{OURS}broker_connects_total", ("result",), lambda of: dict(of.sources.brokers.connect_results()),
            "Attempts to connect to a broker, by result."),

@@ -1,0 +1,128 @@
+"""Makes sure of one outlet's queue: looks it up, creates it where the spec says so, and tries again until it is there.
+
+Works on whatever session it is given, one at a time. Knows no outbox and no outlet; it tells two callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+
+from pika import exceptions
+
+from audit_event_operator.brokers.rabbitmq import faults
+from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
+from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
+from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
+from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.pacing.backoff import Backoff
+from audit_event_operator.resource.spec import DeclarationMode, QueueType
+from audit_event_operator.targets.destination import RabbitMQDestination
+
+logger = logging.getLogger(__name__)
+
+
+class Declaration:
+    """The declaration of one queue, with its pauses. `declared` and `failed` are told of each attempt's end."""
+
+    def __init__(
+        self,
+        destination: RabbitMQDestination,
+        timing: Timing,
+        rng: random.Random,
+        *,
+        declared: Callable[[], None],
+        failed: Callable[[BrokerFault], None],
+    ) -> None:
+        self._destination = destination
+        self._declared = declared
+        self._failed = failed
+        self._fast = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
+        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, rng)
+        self._return_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
+        self._apart_seconds = timing.backoff_min_seconds
+        self._returns = 0
+        self._asked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, session: ChannelSession) -> None:
+        """Make sure of the queue on a new connection."""
+        self.cancel()
+        self._task = asyncio.get_running_loop().create_task(self._run(session))
+
+    def again(self, session: ChannelSession) -> None:
+        """An event came back: make sure of the queue once more."""
+        self._returns += 1
+        self.begin(session)
+
+    def cancel(self) -> None:
+        """Stop; the connection or the outlet has ended."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def retry_now(self) -> None:
+        """The user may have fixed what was wrong: do not wait."""
+        self._asked.set()
+
+    def proven(self) -> None:
+        """The broker took an event."""
+        self._returns = 0
+        for backoff in (self._fast, self._slow, self._return_pauses):
+            backoff.reset()
+
+    async def _run(self, session: ChannelSession) -> None:
+        if self._returns > 1:  # the queue was there a moment ago, and events came back all the same
+            await asyncio.sleep(self._return_pauses.next_seconds())
+        while True:
+            await session.flowing.wait()
+            began = asyncio.get_running_loop().time()
+            try:
+                await declare(session.rpc, self._destination, session.broker)
+            except BrokerFault as fault:
+                logger.warning("%s [%s]", fault.message, fault.detail)
+                self._failed(fault)
+                await self._pause(fault, began)
+            except RpcTimeout:
+                session.end(faults.mute(session.broker))
+                return
+            except (ConnectionLost, exceptions.AMQPError):
+                return
+            else:
+                self._declared()
+                return
+
+    async def _pause(self, fault: BrokerFault, began: float) -> None:
+        self._asked.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout((self._slow if fault.slow else self._fast).next_seconds()):
+                await self._asked.wait()
+        # A spec that is patched many times a second must not become as many questions.
+        await asyncio.sleep(began + self._apart_seconds - asyncio.get_running_loop().time())
+
+
+async def declare(rpc: Rpc, destination: RabbitMQDestination, broker: str) -> None:
+    """Make sure of the queue as the destination says.
+
+    Raises:
+        BrokerFault: QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker (also when the
+            broker allows no second channel).
+        ConnectionLost: the connection ended.
+        RpcTimeout: no answer.
+    """
+    queue = destination.queue
+    arguments = {"x-queue-type": "quorum"} if destination.queue_type is QueueType.QUORUM else None
+    try:
+        code, text = await rpc.declare_queue(queue, None, passive=True)
+        create = code == faults.NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
+        if create:
+            code, text = await rpc.declare_queue(queue, arguments, passive=False)
+            if code == faults.PRECONDITION_FAILED:  # another client was faster; its arguments are its business
+                again, _ = await rpc.declare_queue(queue, None, passive=True)
+                code = code if again else 0
+    except exceptions.NoFreeChannels:
+        raise faults.no_second_channel(broker) from None
+    if code:
+        raise faults.queue_fault(code, text, broker, queue, create=create)
