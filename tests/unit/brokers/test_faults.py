@@ -8,6 +8,7 @@ from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorTransportSetupError
 
 from audit_event_operator.brokers.rabbitmq import faults
+from audit_event_operator.brokers.rabbitmq.foreign_errors import connect_fault, lost_fault
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.targets.target import Target
 
@@ -47,7 +48,7 @@ def mismatch() -> ssl.SSLCertVerificationError:
     ],
 )
 def test_each_error_of_an_attempt_has_a_reason(error: Exception, reason: Reason) -> None:
-    fault = faults.connect_fault(error, TARGET)
+    fault = connect_fault(error, TARGET)
     assert fault.reason is reason
     assert "mq.example.org:5672/%2F" in fault.message
     assert fault.message.endswith(".")
@@ -57,10 +58,10 @@ def test_each_error_of_an_attempt_has_a_reason(error: Exception, reason: Reason)
 
 
 def test_a_wrong_name_is_told_from_an_unknown_authority() -> None:
-    assert "not valid for this host" in faults.connect_fault(mismatch(), TARGET).message
+    assert "not valid for this host" in connect_fault(mismatch(), TARGET).message
     unknown = ssl.SSLCertVerificationError(1, "self-signed certificate")
     unknown.verify_code = 19
-    assert "ca.crt" in faults.connect_fault(unknown, TARGET).message
+    assert "ca.crt" in connect_fault(unknown, TARGET).message
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_a_wrong_name_is_told_from_an_unknown_authority() -> None:
     ],
 )
 def test_each_end_of_a_connection_has_a_reason(error: Exception, reason: Reason, hard: bool) -> None:
-    fault = faults.lost_fault(error, "mq:5672/%2F", "audit")
+    fault = lost_fault(error, "mq:5672/%2F", "audit")
     assert (fault.reason, fault.hard, fault.until_confirm) == (reason, hard, True)
 
 

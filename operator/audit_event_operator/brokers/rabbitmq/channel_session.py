@@ -19,6 +19,7 @@ from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
 from audit_event_operator.brokers.rabbitmq.feed import Feed
+from audit_event_operator.brokers.rabbitmq.foreign_errors import lost_fault
 from audit_event_operator.brokers.rabbitmq.inflight import InFlight
 from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
@@ -279,7 +280,7 @@ class ChannelSession:
 
     def _lost(self, error: BaseException) -> None:
         if not self._over:
-            self.end(faults.lost_fault(error, self.broker, self._queue))
+            self.end(lost_fault(error, self.broker, self._queue))
 
     def _tick(self) -> None:
         """Look at the age of the oldest unconfirmed event."""

@@ -21,6 +21,7 @@ import pika
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult
+from audit_event_operator.brokers.rabbitmq.foreign_errors import connect_fault
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.targets.target import Target, TLSMaterial
 
@@ -79,9 +80,7 @@ class Dialer:
         try:
             found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise faults.connect_fault(
-                error if isinstance(error, OSError) else socket.gaierror(str(error)), target
-            ) from error
+            raise connect_fault(error if isinstance(error, OSError) else socket.gaierror(str(error)), target) from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not trusted:
             addresses = [address for address in addresses if self._allowed(target.host, address)]
@@ -114,7 +113,7 @@ class Dialer:
 
         def fail(_connection: object, error: BaseException) -> None:
             if not opened.done():
-                opened.set_exception(faults.connect_fault(error, target))
+                opened.set_exception(connect_fault(error, target))
 
         seconds = self._timing.connect_seconds
         parameters = pika.ConnectionParameters(
