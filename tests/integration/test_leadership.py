@@ -92,7 +92,7 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     ended = first.stop()
     second.wait_until(lambda: scrape(second).each("events_published_total", "stream") > 20, what="the second's events")
     assert ended.exit_code == 0
-    assert "Gave back the Lease" in first.log
+    assert "Released the Lease" in first.log
     assert time.monotonic() - asked < 15
     told = resources.status("stream")["eventsPublished"]
     events = [(message.json()["timestamp"], message.properties.message_id) for message in rabbitmq.drain(queue)]

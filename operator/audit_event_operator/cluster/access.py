@@ -51,7 +51,7 @@ class KubernetesAuthorizer:
         try:
             decision = await self._ask(token, where)
         except ClusterError as error:
-            logger.warning("Who may post cannot be asked: %s", error)
+            logger.warning("Cannot check who may post: %s", error)
             return Decision.UNAVAILABLE
         if len(self._known) >= REMEMBERED_LIMIT:
             self._known.clear()

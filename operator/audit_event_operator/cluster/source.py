@@ -149,7 +149,7 @@ class ClusterSource:
         if self._elector.leading:
             snapshots, parallel = self._fleet.snapshots(), self._options.pace.parallel
             written = await self._writer.flush(snapshots, seconds=seconds, parallel=parallel)
-            logger.info("Wrote %d last statuses", written)
+            logger.info("Wrote %d final statuses", written)
             await asyncio.sleep(_LAST_STATUSES_ARRIVE_SECONDS if written else 0)
 
     async def close(self) -> None:

@@ -146,9 +146,9 @@ class Connection:
             raise Unreachable(f"The API server did not answer within {REQUEST_SECONDS:g} s ({right}).") from error
         except (aiohttp.ClientError, OSError) as error:
             why = str(error) or type(error).__name__
-            raise Unreachable(f"The API server at {self.server} cannot be reached: {why}.") from error
+            raise Unreachable(f"Cannot reach the API server at {self.server}: {why}.") from error
         except ConfigException as error:
-            raise Unreachable(f"The credentials for the API server cannot be read: {error}.") from error
+            raise Unreachable(f"Cannot read the credentials for the API server: {error}.") from error
 
     async def _could_log_in_again(self) -> bool:
         now = time.monotonic()
@@ -158,7 +158,7 @@ class Connection:
         try:
             await self._log_in_again()
         except NoCluster as error:
-            logger.warning("Could not log in again: %s", error)
+            logger.warning("Could not log in to the API server again: %s", error)
             return False
         return True
 
@@ -195,7 +195,7 @@ async def connect(environment: Mapping[str, str] = os.environ) -> Connection:
 
 def _no_cluster(error: Exception) -> NoCluster:
     return NoCluster(
-        f"There is no way to a Kubernetes API server: {error}. Run in a pod with a service account, set KUBECONFIG, "
+        f"No usable Kubernetes configuration: {error}. Run in a pod with a service account, set KUBECONFIG, "
         "or use `audit-event-operator standalone`."
     )
 
@@ -221,14 +221,14 @@ def _translate(status: int, headers: Mapping[str, str], text: bytes, right: str)
         message = str(orjson.loads(text).get("message", ""))
     except (orjson.JSONDecodeError, AttributeError):
         message = ""
-    said = f"the API server says: {message[:500]}" if message else f"the API server answers {status}"
+    said = f"the API server answered: {message[:500]}" if message else f"the API server answered {status}"
     retry_after = _retry_after(headers)
     if status == 429 or (status == 503 and retry_after is not None):
         return Throttled(f"Cannot {right} now; {said}.", retry_after or DEFAULT_RETRY_AFTER_SECONDS)
     if status == 403 and b"NamespaceTerminating" in text:
         return NotFound(f"Cannot {right}: the namespace is being deleted.")
     if status == 403:
-        return Forbidden(f"The operator's account may not {right}; grant it in its role ({said}).")
+        return Forbidden(f"The operator's account may not {right}; add the permission to its role ({said}).")
     kinds: dict[int, type[ClusterError]] = {404: NotFound, 409: Conflict, 422: Unprocessable}
     kind = kinds.get(status, Unreachable if status >= 500 else Refused)
     return kind(f"Cannot {right}; {said}.")

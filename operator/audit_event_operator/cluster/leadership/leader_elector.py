@@ -133,9 +133,9 @@ class LeaderElector:
                     self._api_counts.wrote(Kind.LEASE)
         except (ClusterError, TimeoutError) as error:
             why = str(error) or "the API server did not answer"
-            logger.warning("The Lease %s could not be given back; it expires by itself: %s", self.place, why)
+            logger.warning("Could not release the Lease %s; it will expire: %s", self.place, why)
         else:
-            logger.info("Gave back the Lease %s", self.place)
+            logger.info("Released the Lease %s", self.place)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class LeaderElector:
         if record != self._seen or unwatched:
             self._seen, self._seen_at = record, asked_at
         if self.leading and record.holder != self._identity:
-            self._lose(f"{record.holder or 'nobody'} holds it now")
+            self._lose(f"{record.holder or 'no one'} holds it now")
         if decide(record, self._identity, asked_at - self._seen_at) is Step.WAIT:
             self.trouble = None
             expires = self._seen_at + record.duration_seconds - self._clock()
@@ -191,7 +191,7 @@ class LeaderElector:
         was_leading = self.leading
         self._gate.confirm(asked_at)
         if not was_leading:
-            logger.info("Got the Lease %s as %s", self.place, self._identity)
+            logger.info("Acquired the Lease %s as %s", self.place, self._identity)
             self._started()
 
     def _lose(self, why: str) -> None:
@@ -201,7 +201,7 @@ class LeaderElector:
 
     def _note(self, trouble: str) -> None:
         if trouble != self.trouble:
-            logger.warning("The Lease %s cannot be %s: %s", self.place, "renewed" if self.leading else "had", trouble)
+            logger.warning("Cannot %s the Lease %s: %s", "renew" if self.leading else "acquire", self.place, trouble)
         self.trouble = trouble
 
     async def _look_around(self) -> None:

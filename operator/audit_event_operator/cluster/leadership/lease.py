@@ -22,11 +22,11 @@ class LeaseTiming:
     """The Lease's times in seconds. Each is a setting."""
 
     duration: Annotated[int, Field(ge=1, le=3600)] = 15
-    """How long the Lease is valid without being renewed."""
+    """How long the Lease stays valid without renewal."""
     renew: Seconds = 10
-    """Deadline of the holder's renewal."""
+    """Deadline for the leader's renewal."""
     retry: Seconds = 2
-    """Time between two tries to take or renew the Lease."""
+    """Time between two attempts to acquire or renew the Lease."""
 
 
 @dataclass(frozen=True, slots=True)

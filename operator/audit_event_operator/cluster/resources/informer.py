@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _NO_CRD: Final = (
     f"The CustomResourceDefinition {PLURAL}.{GROUP} is not installed. "
-    "Apply crds/ or an overlay; it is noticed within seconds."
+    "Apply crds/ or an overlay; the operator notices within seconds."
 )
 _SECOND_LOOK_SECONDS: Final = 1.0
 _BACKOFF_SECONDS: Final = (1.0, 30.0)
@@ -38,12 +38,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often the informer looks, in seconds. `retry`: after a list that failed."""
+    """How often the informer lists, in seconds. `retry`: after a failed list."""
 
     resync: Seconds = 60
-    """Time between two lists that find what the watch missed."""
+    """Time between two full lists, which catch what the watch missed."""
     crd_poll: Seconds = 5
-    """Time between two looks for the CustomResourceDefinition until it is served."""
+    """Time between two checks for a missing CustomResourceDefinition."""
     retry: float = 2.0
 
 
@@ -79,7 +79,7 @@ class Informer:
     def trouble(self) -> str | None:
         """Why this process does not follow the resources yet, a sentence; None once it does."""
         if self._trouble is None and not self._was_watching:
-            return self._watch.trouble if self._watch is not None else "The watch is about to begin."
+            return self._watch.trouble if self._watch is not None else "The watch is about to start."
         return self._trouble
 
     async def wait_until_current(self) -> None:
@@ -109,7 +109,7 @@ class Informer:
             if clock() - began > _LIVED_LONG_SECONDS:
                 backoff.reset()
             pause = backoff.next_seconds()
-            logger.warning("The watch ended and starts again in %g s; generators go on (%s)", pause, why)
+            logger.warning("The watch ended and restarts in %g s; generators keep running (%s)", pause, why)
             await self._pause.sleep(pause)
 
     async def _catch_up(self, *, preexisting: bool) -> None:
@@ -168,7 +168,7 @@ class Informer:
             except NotFound:
                 return
             except ClusterError as error:
-                logger.warning("The resync is put off: %s", error)
+                logger.warning("Postponed the resync: %s", error)
                 seconds = min(seconds, self._rhythm.crd_poll)
             else:
                 await self._make_up_for_what_was_missed(known, listed)
@@ -178,7 +178,7 @@ class Informer:
         found = compare(known, listed, self._strays)
         self._strays = found.strays
         for uid in found.gone:
-            logger.info("The watch missed that the resource with UID %s is gone", uid)
+            logger.info("The watch missed the deletion of the resource with UID %s", uid)
             self._reconciler.discard(uid)
         await self._take(found.living)
         for resource in found.revived:
@@ -200,7 +200,7 @@ class Informer:
             return await self._cluster.list_generators()
 
     async def _all_gone(self) -> None:
-        logger.warning("The CustomResourceDefinition %s.%s is gone: all generators stop", PLURAL, GROUP)
+        logger.warning("The CustomResourceDefinition %s.%s is gone; stopping all generators", PLURAL, GROUP)
         self._was_watching = False
         self._trouble = _NO_CRD
         await self._reconciler.all_gone()

@@ -118,7 +118,7 @@ class Reconciler:
         if isinstance(resource.spec, str):
             self._fleet.reject(ref, uid, generation, resource.spec, progress)
             self.results["rejected"] += 1
-            logger.warning("Refused the spec of %s: %s", ref, resource.spec)
+            logger.warning("Rejected the spec of %s: %s", ref, resource.spec)
         else:
             self._fleet.apply(ref, uid, generation, resource.spec, progress, preexisting=preexisting)
             self.results["applied"] += 1
@@ -134,4 +134,4 @@ class Reconciler:
             yield
         except Exception:
             self.results["error"] += 1
-            logger.exception("A resource could not be taken up; this is a bug")
+            logger.exception("Failed to reconcile a resource; this is a bug")

@@ -66,7 +66,7 @@ class Watch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopping = False
-        self._trouble: str | None = f"The watch of {PLURAL}.{GROUP} is not open yet."
+        self._trouble: str | None = f"The watch on {PLURAL}.{GROUP} is not open yet."
 
     @property
     def trouble(self) -> str | None:
@@ -85,7 +85,7 @@ class Watch:
         def live() -> None:
             try:
                 asyncio.run(self._operate(home))
-                why = "it stopped"
+                why = "kopf stopped"
             except Exception as error:  # noqa: BLE001 - whatever ended kopf, the answer is to start it again
                 why = f"{type(error).__name__}: {error}"
             _hand_over(home, end, why)
@@ -181,7 +181,9 @@ class Watch:
             if asked.response.status == 403:
                 verb = "watch" if "watch" in asked.url.query else "list"
                 _hand_over(
-                    home, self._note, f"The operator's account may not {verb} {PLURAL}.{GROUP}; grant it in its role."
+                    home,
+                    self._note,
+                    f"The operator's account may not {verb} {PLURAL}.{GROUP}; add the permission to its role.",
                 )
             if asked.response.status != 200:
                 return
@@ -243,7 +245,7 @@ def _hand_over(loop: asyncio.AbstractEventLoop, callback: Callable[..., object],
     try:
         loop.call_soon_threadsafe(callback, *arguments)
     except RuntimeError:
-        logger.debug("An event loop ended before it could be told something")
+        logger.debug("An event loop ended before a callback could run on it")
 
 
 def _quieten_kopf() -> None:

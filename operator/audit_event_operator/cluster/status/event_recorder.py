@@ -133,7 +133,7 @@ class EventRecorder:
                 await self._cluster.create_event(ref.namespace, self._event(ref, uid, told))
             except ClusterError as error:
                 self._api_counts.failed(Kind.EVENT, error)
-                logger.warning("A Kubernetes Event about %s was not posted: %s", ref, error)
+                logger.warning("Could not post a Kubernetes Event about %s: %s", ref, error)
             else:
                 self._api_counts.wrote(Kind.EVENT)
 

@@ -37,7 +37,7 @@ class Pace:
     """How often statuses are written."""
 
     counter_seconds: Seconds = 30
-    """Least time between two writes of one resource's counters."""
+    """Minimum time between two status writes that only update one resource's counters."""
     transitions_per_second: float = 200.0
     counters_per_second: float = 20.0
     coming_back_seconds: float = 10.0
@@ -215,14 +215,14 @@ class Reporter:
         now = self._now()
         if not isinstance(error, Conflict) and self._paused_until <= now:
             pause = error.retry_after_seconds if isinstance(error, Throttled) else self._backoff.next_seconds()
-            logger.warning("Statuses wait for %.1f s: %s", pause, error)
+            logger.warning("Pausing status writes for %.1f s: %s", pause, error)
             self._paused_until = now + pause
 
     def _rest_in(self, snapshot: Snapshot, error: Forbidden) -> None:
         namespace = snapshot.ref.namespace
         pause = self._forbidden.refused(namespace, snapshot.uid)
         if pause is not None:
-            logger.warning("Statuses of namespace %s wait for %g s: %s", namespace, pause, error)
+            logger.warning("Pausing status writes in namespace %s for %g s: %s", namespace, pause, error)
             asyncio.get_running_loop().call_later(pause, self._return_to, namespace)
 
     def _return_to(self, namespace: str) -> None:

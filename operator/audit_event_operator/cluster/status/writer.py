@@ -63,7 +63,7 @@ class StatusWriter:
                 return False
             if not isinstance(error, Unprocessable):
                 raise
-            logger.error("The API server refuses the status of %s; this is a bug: %s", ref, error)  # noqa: TRY400
+            logger.error("The API server rejected the status of %s; this is a bug: %s", ref, error)  # noqa: TRY400
             written = False
         else:
             self._api_counts.wrote(Kind.STATUS)
@@ -88,7 +88,7 @@ class StatusWriter:
                 try:
                     written += await self.write(snapshot, status)
                 except ClusterError as error:
-                    logger.warning("The last status of %s was not written: %s", snapshot.ref, error)
+                    logger.warning("Could not write the final status of %s: %s", snapshot.ref, error)
                     if isinstance(error, Unreachable):
                         return
 

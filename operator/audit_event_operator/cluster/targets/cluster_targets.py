@@ -58,12 +58,12 @@ class ClusterTargets:
             raise DestinationUnavailable(
                 Reason.NO_BROKER,
                 "The operator has no broker of its own; set spec.rabbitmq.secretRef or spec.rabbitmq.clusterRef, "
-                "or have the operator's RABBITMQ_HOST set.",
+                "or RABBITMQ_HOST on the operator.",
             )
         if not {EVERYBODY, namespace} & self._default_namespaces:
             raise DestinationUnavailable(
                 Reason.NO_BROKER,
-                f'Resources of namespace "{namespace}" may not use the operator\'s own broker '
+                f'Resources in namespace "{namespace}" may not use the operator\'s own broker '
                 "(AEG_DEFAULT_BROKER_NAMESPACES); set spec.rabbitmq.secretRef or spec.rabbitmq.clusterRef.",
             )
         return destination
@@ -81,10 +81,10 @@ class ClusterTargets:
             last = self._last.get(reference)
             if last is None:
                 raise DestinationUnavailable(
-                    Reason.STARTING, f'"{reference.name}" could not be read yet and is asked for again. {error}'
+                    Reason.STARTING, f'Could not read "{reference.name}" yet; retrying. {error}'
                 ) from error
             logger.warning(
-                "Going on with the last known broker of %s/%s: %s", reference.namespace, reference.name, error
+                "Cannot read %s/%s; keeping its last known broker: %s", reference.namespace, reference.name, error
             )
             return last
         except DestinationUnavailable:
@@ -120,7 +120,7 @@ class ClusterTargets:
         if not isinstance(credentials, str) or not credentials or user.get("namespace", namespace) != namespace:
             raise DestinationUnavailable(
                 Reason.CLUSTER_NOT_FOUND,
-                f'RabbitmqCluster "{name}" names no default user of its own namespace yet '
+                f'RabbitmqCluster "{name}" does not name a default user in its own namespace yet '
                 "(status.defaultUser.secretReference).",
             )
         secret = await self._objects.secret(namespace, credentials, f'RabbitmqCluster "{name}"')

@@ -51,7 +51,7 @@ class BrokerObjects:
         except Forbidden as error:
             raise DestinationUnavailable(
                 Reason.SECRET_NOT_ALLOWED,
-                f'Secret "{name}" cannot be read: the operator\'s account lacks the right to get secrets '
+                f'Cannot read Secret "{name}": the operator\'s account lacks the right to get secrets '
                 f'in namespace "{namespace}".',
             ) from error
 
@@ -72,7 +72,7 @@ class BrokerObjects:
         except Forbidden as error:
             raise DestinationUnavailable(
                 Reason.CLUSTER_NOT_FOUND,
-                f'RabbitmqCluster "{name}" cannot be read: the operator\'s account lacks the right to get '
+                f'Cannot read RabbitmqCluster "{name}": the operator\'s account lacks the right to get '
                 f'rabbitmqclusters.rabbitmq.com in namespace "{namespace}" (component rabbitmqclusters).',
             ) from error
 

@@ -205,7 +205,7 @@ async def test_without_a_way_to_an_api_server_there_is_a_sentence(tmp_path, text
     path = tmp_path / "config"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(NoCluster, match="There is no way to a Kubernetes API server"):
+    with pytest.raises(NoCluster, match="No usable Kubernetes configuration"):
         await connect({"KUBECONFIG": str(path)})
 
 
