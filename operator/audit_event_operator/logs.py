@@ -1,6 +1,6 @@
 """Log lines: one per record, plain or JSON, on stderr; in plain form the lines of a traceback follow, indented.
 
-Control characters are escaped, in messages and in tracebacks, so that no name, text of a broker or field of an event can forge
+Control characters are escaped, in messages and in tracebacks, so that no name, broker text or event field can forge
 a line. Knows nothing of what is logged.
 """
 
@@ -58,7 +58,7 @@ def configure_logging(form: Literal["plain", "json"], level: str, stream: TextIO
     if level != "DEBUG":
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
-        # pika logs each failed attempt several times over, with tracebacks; the link says it once.
+        # pika logs each failed attempt several times over, with tracebacks; the link logs it once.
         logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 

@@ -35,11 +35,11 @@ DEFAULT_RABBITMQ_HOST: Final = "rabbitmq-service"
 
 _SEED: Final = ("rabbitmq_", "app_", "prometheus_", "event_generation_")
 _VARIABLES: Final = {"lease_timing": "AEG_LEASE_{}_SECONDS", "rhythm": "AEG_{}_SECONDS", "pace": "AEG_STATUS_{}"}
-"""What the variables of a group are called, where it is not `AEG_` and the field's name."""
+"""How the variables of a group are named, where that is not `AEG_` and the field's name."""
 
 
 class SettingsError(ValueError):
-    """A variable has a value that it cannot have. The text names the variable and its range, never a credential."""
+    """A variable is invalid. The text names the variable and its range, never a credential."""
 
 
 def _names(value: object) -> object:
@@ -113,7 +113,7 @@ class Settings:
     """Address to listen on."""
     api_auth: Literal["none", "token", "kubernetes"] = "none"
     """Who may POST /generate_event: none (anyone), token (callers with the token in AEG_API_TOKEN_FILE), kubernetes (callers
-    whom RBAC allows it; `run` only)."""
+    with the RBAC right; `run` only)."""
     api_token_file: Path | None = None
     """File with the bearer token; required by AEG_API_AUTH=token."""
     allowed_broker_hosts: Names | None = None
@@ -144,7 +144,7 @@ class Settings:
 
 
 def variables() -> dict[str, tuple[str, ...]]:
-    """Each variable, with the way to its field: the field's name in `Settings`, or the group's name and the field's.
+    """Each variable, with the path to its field: the field's name in `Settings`, or the group's name and the field's.
 
     Of a group, the fields with a range are settings; the others are constants.
     """

@@ -1,1 +1,1 @@
-"""What is said: event types, the mix between them, and the bodies of events. Pure; knows neither time nor brokers."""
+"""What events say: event types, the mix between them, and the bodies of events. Pure; knows no clock and no broker."""

@@ -1,7 +1,6 @@
 """The kinds of events: the seven of the seed service with the values they draw from, and the user's own.
 
-Consumers and dashboards of the platform know these words, so they are data of the contract, not taste. How a shape is
-written is none of this module's business.
+The platform's consumers and dashboards depend on these words, so they are part of the contract. Knows no layout.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ BUILT_IN: Final[Mapping[str, Shape]] = MappingProxyType(
 
 
 def shape_of(event_type: EventType) -> Shape:
-    """A type of the user's own; its `resource`, if it has one, comes first in the details, as in the seed's."""
+    """A user-defined type; its `resource`, if any, comes first in the details, as in the seed's."""
     resource = {} if event_type.resource is None else {"resource": event_type.resource}
     details = {**resource, **event_type.details, **resource}
     return Shape(

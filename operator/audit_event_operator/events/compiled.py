@@ -1,7 +1,7 @@
-"""Canonical events made ready for speed: one bytes format with everything fixed in it, and what to put in for the rest.
+"""Canonical events compiled for speed: one bytes format with the fixed parts in it, and what to insert for the rest.
 
 An event then costs a few look-ups and one formatting, without a Python call per value. The layout alone decides the
-bytes; here are only placeholders.
+bytes; this module knows only placeholders.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.shape import Choices, Hex
 
 FIRST_DRAW: Final = 3
-"""Before it are the random numbers of template, host and user."""
+"""The random numbers before it choose template, host and user."""
 
 MAX_DRAWS: Final = 5
 """What is left of one digest: no shape draws more."""
 
 _GIVEN: Final = {EVENT_ID.name: b"%b", TIMESTAMP.name: b"%b", HOST.name: b"%b", USER.name: b"%b", SEQUENCE.name: b"%d"}
-"""What every event has whatever its kind, in order, and how it is put in."""
+"""What every event has, in order, and how it is inserted."""
 
 
 class Draw(NamedTuple):

@@ -1,7 +1,7 @@
 """Makes events: the content is a function of (seed, sequence), the id and the time are new.
 
-Random access and no state: event number n is the same whoever makes it and whatever was made before, so a restart goes on
-where it was, and the same seed tells the same story again. Knows neither what an event is for nor where it goes.
+Random access and no state: event number n does not depend on what was made before, so a restart continues where it was, and
+the same seed tells the same story again. Knows neither what an event is for nor where it goes.
 """
 
 from __future__ import annotations

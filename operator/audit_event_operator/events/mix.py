@@ -16,7 +16,7 @@ _RANK: Final = {name: rank for rank, name in enumerate(BUILT_IN_TEMPLATES)}
 def weights_of(mix: Mapping[str, int] | None) -> dict[str, int]:
     """Whole weights above 0 per template, in the ratio the mix asks for; without a mix the seven built-in ones, equal.
 
-    The weight of an event type that stands for several templates is shared evenly by them and added to what these have.
+    An alias's weight is split evenly among its templates and added to their own.
     The order of the result does not depend on the order of the mix, because JSON objects have none: the API server
     sorts them, a file does not, and both have to tell the same story.
     """

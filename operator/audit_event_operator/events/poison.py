@@ -1,7 +1,7 @@
-"""What no posted event may hold: texts and numbers that the platform's consumers put back into their queue for ever.
+"""What a posted event must not contain: values that make the platform's consumers requeue it endlessly.
 
-An address that is none, a top-level text of more than 255 characters, a resource that is no text, NUL, NaN. Knows
-neither how an event is completed nor how it is written.
+Invalid addresses, top-level texts of more than 255 characters, a resource that is not a text, NUL, NaN. Knows neither how an
+event is completed nor how it is written.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _is_address(value: Any) -> bool:
 
 
 def _check(value: Any, path: _Path) -> None:
-    """Refuse what no consumer survives, wherever it stands."""
+    """Refuse what no consumer survives, at any depth."""
     match value:
         case None | bool():
             pass

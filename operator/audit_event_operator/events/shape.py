@@ -1,6 +1,6 @@
 """The shape of a kind of event: three fixed words, details with tokens, and what is drawn for them.
 
-Shapes are plain data; here they become canonical events. How these are written is none of this module's business.
+Shapes are plain data; here they become canonical events. Knows no layout.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Texts on their way out: what may be written at all.
+"""Which characters may be written at all.
 
-The platform's consumers never get over a NUL or half a surrogate pair, so both end here. Knows no event and no layout.
+The platform's consumers cannot handle a NUL or half a surrogate pair, so both are replaced here. Knows no event and no layout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arrival laws: where along Λ events arrive. Another law spreads the same number of events in another way. Pure."""
+"""Arrival laws: where along Λ events arrive. Another law spreads the same number of events differently. Pure."""
 
 from __future__ import annotations
 

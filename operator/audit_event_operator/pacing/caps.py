@@ -10,7 +10,7 @@ K = TypeVar("K")
 
 
 def fair_shares(asked: Mapping[K, Fraction], cap: Fraction) -> dict[K, Fraction]:
-    """Divide `cap` events/s among those who ask; nobody gets more than asked, and the shares never exceed the cap."""
+    """Divide `cap` events/s: no share exceeds what it asked for, and their sum never exceeds the cap."""
     shares: dict[K, Fraction] = {}
     left, waiting = cap, len(asked)
     for key, rate in sorted(asked.items(), key=lambda item: item[1]):

@@ -35,7 +35,7 @@ class Intensity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """`events` in every `interval_ns`, for ever."""
+    """`events` per `interval_ns`, constantly."""
 
     events: int
     interval_ns: int

@@ -37,7 +37,7 @@ class Pacer:
 
     def __init__(self, schedule: Schedule, first_ns: int, cap: Fraction | None = None) -> None:
         self._last_ns: int | None = None
-        self._ahead = 0  # millionths of an event that were given before the cap had allowed them
+        self._ahead = 0  # millionths of an event, granted before the cap allowed them
         self._begin(schedule, first_ns, cap)
 
     def _begin(self, schedule: Schedule, first_ns: int, cap: Fraction | None) -> None:
@@ -67,12 +67,12 @@ class Pacer:
         return Due(events, (start - first) * schedule.events, asked - events, now_ns - oldest_ns)
 
     def change(self, schedule: Schedule, cap: Fraction | None, now_ns: int) -> None:
-        """Take a new schedule or cap up in place: the next tick is at max(now, last tick + its new distance)."""
+        """Adopt a new schedule or cap in place: the next tick is at max(now, last tick + its new distance)."""
         if (schedule, cap) == (self._schedule, self._cap):
             return
         next_ns, gap_ns = self.next_ns, schedule.longest_gap_ns
         if gap_ns != self._schedule.longest_gap_ns:
-            # Before the first tick there is none to count from: it stays due when it was, or earlier if so asked.
+            # Before the first tick there is none to count from: it stays due when it was, or earlier if the new gap is shorter.
             next_ns = min(next_ns, now_ns + gap_ns) if self._last_ns is None else max(now_ns, self._last_ns + gap_ns)
         self._ahead = self._carried()
         self._begin(schedule, next_ns, cap)
@@ -89,7 +89,7 @@ class Pacer:
         return -(-amount // (intensity.parts * _MILLIONTHS))
 
     def _carried(self) -> int:
-        """What was given in advance is owed over a change, else each change of a share below one would be worth an event.
+        """What was granted in advance stays owed across a change; else each change of a share below one would add an event.
 
         Kept to a millionth of an event, rounded up: exact fractions would grow longer with every change.
         """

@@ -1,11 +1,11 @@
-"""The one rate limit for what may wait or be left out: log lines, writes to the API server. Pure; the clock is the caller's."""
+"""A rate limit for what may wait or be left out: log lines, writes to the API server. Pure; the caller reads the clock."""
 
 from __future__ import annotations
 
 from typing import Final
 
 _SHORTEST_WAIT_SECONDS: Final = 0.001
-"""What is missing may be a rounding error, for which nobody can sleep."""
+"""The lack may be a mere rounding error, which is too short to sleep for."""
 
 
 class TokenBucket:

@@ -23,7 +23,7 @@ _PEM_LIMIT_BYTES: Final = 64 * 1024
 
 
 def check_label(name: str, secret: Mapping[str, Any]) -> None:
-    """A Secret serves as broker credentials only when its owner has labelled it for that.
+    """A Secret serves as broker credentials only if its owner has labelled it for that.
 
     Raises:
         DestinationUnavailable: SecretNotAllowed.
@@ -59,15 +59,15 @@ def target_of(
     ca: bytes | None = None,
     has_certificate: bool = False,
 ) -> Target:
-    """Make a target of a Secret's data.
+    """Make a target from a Secret's data.
 
     Args:
         name: the Secret's name, for messages.
         data: its keys; host, username and password are needed.
         reference: what the resource says about virtual host and TLS, which wins over the Secret.
-        ca: the authority's PEM from elsewhere (a RabbitmqCluster's CA Secret).
-        has_certificate: the broker serves TLS, so that the port of plain AMQP means the one beside it: RabbitMQ's cluster
-            operator writes 5672 also then.
+        ca: the CA's PEM from elsewhere (a RabbitmqCluster's CA Secret).
+        has_certificate: the broker serves TLS; port 5672 then means 5671, because RabbitMQ's cluster operator writes 5672
+            even with TLS.
 
     Raises:
         DestinationUnavailable: SecretInvalid; the message names the key.

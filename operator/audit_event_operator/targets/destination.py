@@ -1,4 +1,4 @@
-"""Where the events of one resource go in RabbitMQ: an engine's destination, of which only brokers know the inside."""
+"""Where the events of one resource go in RabbitMQ: opaque to the engine; only brokers look inside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from audit_event_operator.targets.reference import TargetReference
 
 @dataclass(frozen=True, slots=True)
 class RabbitMQDestination:
-    """Which broker, which queue, how the queue is declared, with which promise events are delivered."""
+    """Broker, queue, how the queue is declared, and the delivery guarantee."""
 
     reference: TargetReference
     queue: str

@@ -1,7 +1,6 @@
-"""Which hosts a Secret may name: nobody makes the operator connect to its own pod or node.
+"""Which hosts a Secret may name, so that no Secret makes the operator connect to its own pod or node.
 
-Pure: a name and an address that it resolved to come in, a yes or no goes out. Whoever dials must dial exactly the address
-that was checked here.
+Pure: a name and the address it resolved to in, yes or no out. The caller must dial exactly the address that was checked here.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class HostPolicy:
 
         Args:
             allowed: host suffixes (`example.org` also means its subdomains) and CIDRs or addresses; None: no list.
-            in_pod: whether loopback and link-local belong to a pod, whose neighbours are not the user's to reach.
+            in_pod: whether this process runs in a pod: users must not reach its loopback and link-local neighbours.
         """
         if allowed is None:
             return cls(None, (), in_pod)
@@ -63,7 +62,7 @@ class HostPolicy:
 
 
 def _plain(address: str) -> Address:
-    """The address without its zone, and an IPv4 address as such when it comes dressed as IPv6."""
+    """The address without its zone; an IPv4-mapped IPv6 address as IPv4."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         return ip.ipv4_mapped

@@ -13,7 +13,7 @@ AMQPS_PORT: Final = 5671
 
 @dataclass(frozen=True, slots=True)
 class TLSMaterial:
-    """What a verified connection needs; PEM texts. `ca_pem` None means the system's authorities."""
+    """What a verified connection needs; PEM texts. `ca_pem` None means the system's CAs."""
 
     ca_pem: str | None = None
     certificate_pem: str | None = None
@@ -33,5 +33,5 @@ class Target:
 
 
 def encrypted(mode: TLSMode, port: int | None, ca_pem: str | None) -> bool:
-    """Whether a connection uses TLS: Auto means yes on port 5671 or with an authority, and then never plain AMQP."""
+    """Whether a connection uses TLS: Auto means yes on port 5671 or with a CA, and then never plain AMQP."""
     return mode is TLSMode.VERIFY or (mode is TLSMode.AUTO and (port == AMQPS_PORT or ca_pem is not None))

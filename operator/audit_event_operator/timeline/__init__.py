@@ -1,1 +1,1 @@
-"""What a stream has to say until a moment. Pure: spec, seed, progress and clock readings in; due events and waits out."""
+"""What is due in a stream by a given moment. Pure: spec, seed, progress and clock readings in; due events and waits out."""

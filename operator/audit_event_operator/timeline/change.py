@@ -1,4 +1,4 @@
-"""What a changed spec means for a stream that is already running. Pure: specs in, one word out."""
+"""What a changed spec means for a stream that is already running. Pure: specs in, one `Change` out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Change(Enum):
     """What becomes of the run, the sequence and the ticks."""
 
     FIRST = auto()
-    """There was no spec: take the run up where the status left it."""
+    """The first spec: continue the run where the status left it."""
     NEW_RUN = auto()
     """Another runId: count from zero, restart the sequence, tick at once."""
     RESUMED = auto()
@@ -19,7 +19,7 @@ class Change(Enum):
     MOVED = auto()
     """Another destination: the ticks keep their rhythm, but start again only once it is ready."""
     RETIMED = auto()
-    """Everything else: in effect in place."""
+    """Anything else: takes effect in place."""
 
     @property
     def resets_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the clocks show: the only way in which time reaches a timeline."""
+"""What the clocks show: the only way time reaches a timeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run: what was done of it before this process, when it began, and whether it is over.
+"""A run: what earlier processes did of it, when it began, and whether it is over.
 
 Decisions about maxEvents, runDuration and runId; times are wall-clock datetimes in UTC, since a run outlives processes.
 """
@@ -43,7 +43,7 @@ class Run:
         self.complete: Completion | None = None
 
     def take_up(self, spec: GeneratorSpec, progress: Progress) -> Progress:
-        """Go on with the run that the status tells of, or begin anew when the runId is another one.
+        """Continue the run that the status records, or begin another if the runId differs.
 
         Returns what was done in this run before.
         """
@@ -57,12 +57,12 @@ class Run:
         self.start_time = self.completion_time = self.complete = None
 
     def ticked(self, now: Reading) -> None:
-        """A tick: the first one is when the run began."""
+        """A tick: the run begins with the first one."""
         if self.start_time is None:
             self.start_time = now.wall
 
     def check(self, spec: GeneratorSpec, published: int, now: Reading) -> bool:
-        """See whether it is over, or goes on because its bounds were raised; True when that is news."""
+        """See whether it is over, or goes on because its bounds were raised; True when that has changed."""
         complete = completion(spec, published, self.start_time, now.wall) if spec.bounded else None
         if (complete is None) == (self.complete is None):
             return False
@@ -71,7 +71,7 @@ class Run:
         return True
 
     def left_ns(self, spec: GeneratorSpec, now: Reading) -> int | None:
-        """Until runDuration is over; None when it does not matter."""
+        """How much of runDuration is left; None without one, before the first tick, and once the run is over."""
         end = end_time(spec, self.start_time)
         if end is None or self.complete is not None:
             return None

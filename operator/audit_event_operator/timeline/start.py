@@ -1,4 +1,4 @@
-"""When a stream that existed before this process took over begins again. Pure."""
+"""When a stream that existed before this process took over ticks first. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def first_tick_ns(uid: str, interval_ns: int, last_publish_ns_ago: int | None, now_ns: int, spread_ns: int) -> int:
-    """Keep the rhythm of the stream, and spread many streams: nobody wants all first ticks in one moment.
+    """Keep the rhythm of the stream, and spread many streams so that their first ticks do not coincide.
 
     `max(now, last publish + interval) + hash(UID) mod min(interval, spread)`. A last publish in the future (a clock that
     was set back) counts as now.

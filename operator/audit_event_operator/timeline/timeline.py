@@ -1,4 +1,4 @@
-"""What one stream has to say until a moment, as a pure value: spec, seed, progress and clock readings in, due events out.
+"""What is due in one stream by a given moment, as a pure value: spec, seed, progress and clock readings in, due events out.
 
 The live generator adds room, gate and readiness, and reads the real clocks; a loop over a synthetic clock uses the same
 value. It knows no asyncio, no clock and no broker.
@@ -24,7 +24,7 @@ from audit_event_operator.timeline.run import Run
 from audit_event_operator.timeline.start import first_tick_ns
 
 _SHORTEST_WAIT_NS: Final = 1_000_000
-"""Before the end of a run: it is told by the wall clock, and two clocks may differ by a little."""
+"""Shortest wait for the end of a run: the wall clock decides it, and the two clocks may differ slightly."""
 
 
 class Timeline:
@@ -98,7 +98,7 @@ class Timeline:
             self.pending = 0
 
     def cap_at(self, cap: Fraction, now: Reading) -> None:
-        """Take another cap, in events per second."""
+        """Change the cap, in events per second."""
         self._cap, self._rates = cap, None
         self._retime(now)
 
@@ -111,7 +111,7 @@ class Timeline:
         self._pacer, self._resume_ns, self.pending = None, 0, 0
         self._preexisting = False
 
-    # -- what is so ----------------------------------------------------------------------------------------------------
+    # -- what it knows ----------------------------------------------------------------------------------------------------
 
     @property
     def complete(self) -> Completion | None:
@@ -147,9 +147,9 @@ class Timeline:
     # -- from moment to moment -----------------------------------------------------------------------------------------
 
     def check(self, now: Reading, published: int) -> bool:
-        """See whether the run is over, or goes on because its bounds were raised; True when that is news.
+        """See whether the run is over, or goes on because its bounds were raised; True when that has changed.
 
-        `published`: events of this run that arrived.
+        `published`: events of this run that the broker confirmed.
         """
         if not self.run.check(self.spec, published, now):
             return False
@@ -159,7 +159,7 @@ class Timeline:
         return True
 
     def begin(self, now: Reading) -> None:
-        """Begin to tick, now that what is due can go somewhere."""
+        """Begin to tick: due events can be delivered now."""
         first_ns = max(now.ns, self._resume_ns)
         if self._preexisting:
             last = self.progress.last_publish_time
@@ -171,7 +171,7 @@ class Timeline:
     def advance(self, now: Reading) -> Due | None:
         """Move to `now`: what has become due since is pending, in place of what was; None when nothing has.
 
-        What is still pending by then found no room in time: the caller counts it as skipped before.
+        What was still pending found no room in time; the caller counts it as skipped first.
         """
         due = None if self._pacer is None else self._pacer.due(now.ns)
         if due is not None:
@@ -184,8 +184,8 @@ class Timeline:
 
         Args:
             room: at most so many.
-            used: events of this run that arrived or still may; bounds what maxEvents leaves.
-            unix_ns: the time they tell.
+            used: events of this run that were confirmed or still may be; maxEvents minus these is what is left.
+            unix_ns: the time written into them.
         """
         if self.spec.max_events is not None:
             self.pending = max(0, min(self.pending, self.spec.max_events - used))

@@ -31,7 +31,7 @@ def test_the_patch_is_what_the_lua_files_say() -> None:
     rendered = subprocess.run(
         [sys.executable, ARGOCD / "render.py"], check=True, capture_output=True, text=True, timeout=60
     ).stdout
-    assert rendered == (ARGOCD / "argocd-cm-patch.yaml").read_text(), "stale; write it anew: make manifests"
+    assert rendered == (ARGOCD / "argocd-cm-patch.yaml").read_text(), "stale; run: make manifests"
 
 
 def test_the_patch_names_our_kind_and_carries_every_script() -> None:

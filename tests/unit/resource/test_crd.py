@@ -54,7 +54,7 @@ def of_type(kind: str) -> list[str]:
 
 
 def test_the_crd_in_the_repository_is_the_one_that_the_models_make() -> None:
-    assert CRD_FILE.read_text() == render_crd(), "crds/ is stale; write it anew: make crd"
+    assert CRD_FILE.read_text() == render_crd(), "crds/ is stale; run: make crd"
 
 
 def test_the_rendered_crd_is_the_built_one() -> None:

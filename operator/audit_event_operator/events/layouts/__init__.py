@@ -15,17 +15,17 @@ class Layout(Protocol):
     """Writes events in one format."""
 
     def __hash__(self) -> int:
-        """Layouts that write the same are equal, so that what one wrote can be kept for all."""
+        """Layouts that write the same are equal, so that they share compiled templates."""
 
     @property
     def content_type(self) -> str:
         """The media type of its events."""
 
     def render(self, event: CanonicalEvent) -> Iterable[Piece]:
-        """The event's bytes, with variables where a value is put in later."""
+        """The event's bytes, with variables where a value is inserted later."""
 
     def escape(self, text: str) -> bytes:
-        """A text as it is put in for a variable."""
+        """A text as it is inserted for a variable."""
 
     def timestamp(self, unix_ns: int) -> bytes:
-        """A time as it is put in for the event's `timestamp`."""
+        """A time as it is inserted for the event's `timestamp`."""

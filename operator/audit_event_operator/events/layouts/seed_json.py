@@ -18,7 +18,7 @@ class SeedJson:
     content_type: str = "application/json"
 
     def render(self, event: CanonicalEvent) -> list[Piece]:
-        """Top-level `resource` and `client_ip` come last unless they were posted, and only where there is something to tell."""
+        """Top-level `resource` and `client_ip` come last unless they were posted, and only if the event has them."""
         fields: dict[str, Value] = {
             "event_id": Pattern((event.event_id,)),
             "timestamp": Pattern((event.timestamp,)),
