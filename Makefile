@@ -1,4 +1,4 @@
-# What a developer does here, one word each. `make help` prints the list.
+# One target per developer task; `make help` lists them.
 # Works with GNU make >= 3.81 and any POSIX shell; nothing is installed outside $(VENV).
 
 SHELL := /bin/sh
@@ -31,49 +31,49 @@ help: ## Show this list
 
 ##@ Try it
 .PHONY: demo
-demo: $(RUN) ## Events on this terminal in under a minute; no cluster, no broker (ARGS="--for 5s")
+demo: $(RUN) ## Print events on this terminal; no cluster, no broker (ARGS="--for 5s")
 	@exec $(BIN)/audit-event-operator demo $(ARGS)
 
 .PHONY: control-plane
-control-plane: $(DEV) ## A real API server and RabbitMQ on loopback with CRD and RBAC, until Ctrl-C
+control-plane: $(DEV) ## Run a real API server (with CRD and RBAC) and RabbitMQ on loopback until Ctrl-C
 	@exec env $(REALPARTS).stay $(ARGS)
 
 ##@ Check it
 .PHONY: test
-test: $(DEV) ## All tests but those of a real node; installs and builds what they need
+test: $(DEV) ## Run unit and integration tests; installs and builds what they need
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@exec $(BIN)/pytest tests/unit tests/integration $(PYTEST_ARGS)
 
 .PHONY: test-unit
-test-unit: $(DEV) ## The tests that need nothing but Python
+test-unit: $(DEV) ## Run the tests that need nothing but Python
 	@exec $(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
 .PHONY: test-integration
-test-integration: $(DEV) ## The tests on a real API server and a real RabbitMQ
+test-integration: $(DEV) ## Run the tests on a real API server and a real RabbitMQ
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@exec $(BIN)/pytest tests/integration $(PYTEST_ARGS)
 
-# What speaks to a broker itself; the rest of the tests would see no difference.
+# The tests that talk to a broker; the others do not depend on its version.
 BROKER_TESTS = $(wildcard tests/integration/test_rabbitmq_*.py) $(addprefix tests/integration/test_, \
   realparts.py broker_outage.py first_resource.py generate_event.py live_changes.py no_secret_anywhere.py without_a_cluster.py) \
   $(addprefix tests/faults/test_, alarms.py broker_outages.py network.py queues.py quorum.py secrets.py tls.py)
 
 SUITE ?= trixie
 .PHONY: test-rabbitmq4
-test-rabbitmq4: $(DEV) ## The tests that speak to a broker, on the RabbitMQ 4 of Debian SUITE=trixie or forky (as root on Debian)
+test-rabbitmq4: $(DEV) ## Run the broker tests on RabbitMQ 4 of Debian SUITE=trixie or forky (as root on Debian)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@$(REALPARTS).rabbitmq4 $(SUITE) >/dev/null
 	@exec env AEG_TEST_RABBITMQ=$(SUITE) $(BIN)/pytest -p support.faults.table $(BROKER_TESTS) $(PYTEST_ARGS)
 
 .PHONY: e2e
-e2e: $(DEV) ## The tests on a real node: KUBECONFIG (kind), or a rig (AEG_RIGS)
+e2e: $(DEV) ## Run the tests on a real node, from KUBECONFIG (kind) or a rig (AEG_RIGS)
 	@exec $(BIN)/pytest tests/e2e -v $(PYTEST_ARGS)
 
 .PHONY: rigs
-rigs: $(DEV) ## The tests with third-party clients (Argo CD, kstatus) of a rig (AEG_RIGS)
+rigs: $(DEV) ## Run the tests with third-party clients (Argo CD, kstatus) from a rig (AEG_RIGS)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@exec $(BIN)/pytest tests/rigs -v $(PYTEST_ARGS)
@@ -81,51 +81,51 @@ rigs: $(DEV) ## The tests with third-party clients (Argo CD, kstatus) of a rig (
 FAULT_WORKERS ?= 3
 FAULT_TESTS = $(BIN)/pytest -p support.faults.table -m row -n $(FAULT_WORKERS) --dist loadfile tests/faults tests/integration tests/unit
 .PHONY: faults
-faults: $(DEV) ## The fault matrix at full length, as a table (FAULT_WORKERS=3; AEG_FAULT_TABLE=file)
+faults: $(DEV) ## Run the fault matrix at full length (FAULT_WORKERS=3; AEG_FAULT_TABLE=file keeps the figures)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@AEG_FAULTS=full AEG_TEST_OUTAGE_SECONDS=$${AEG_TEST_OUTAGE_SECONDS:-600} exec $(FAULT_TESTS) $(PYTEST_ARGS)
 
 .PHONY: faults-short
-faults-short: $(DEV) ## The fault matrix with short faults and time constants, as .ci/run has it
+faults-short: $(DEV) ## Run the fault matrix with short faults and time constants, as .ci/run does
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@exec $(FAULT_TESTS) $(PYTEST_ARGS)
 
 SOAK_SECONDS ?= 3600
 .PHONY: soak
-soak: $(DEV) ## Random faults for SOAK_SECONDS (3600), with the slope of memory and the lag of the loop
+soak: $(DEV) ## Inject random faults for SOAK_SECONDS=3600; measures memory growth and event-loop lag
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
 	@AEG_SOAK_SECONDS=$(SOAK_SECONDS) exec $(BIN)/pytest -p support.faults.table tests/faults/test_soak.py $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(DEV) ## Throughput and CPU per event beside a bare flood of the same bodies
+bench: $(DEV) ## Measure throughput and CPU per event, compared with a bare flood of the same bodies
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: lint
-lint: $(DEV) ## Style: ruff
+lint: $(DEV) ## Check style and formatting (ruff)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
 .PHONY: format
-format: $(DEV) ## Put the code into its form
+format: $(DEV) ## Fix style and formatting (ruff)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 .PHONY: types
-types: $(DEV) ## Types: mypy, strict
+types: $(DEV) ## Check types (mypy, strict)
 	@$(BIN)/mypy
 
 .PHONY: imports
-imports: $(DEV) ## Architecture: the arrows between the packages
+imports: $(DEV) ## Check the arrows between the packages (import-linter)
 	@$(BIN)/lint-imports
 
 .PHONY: check-drift
-check-drift: $(DEV) ## Fail when a generated file (CRD, install.yaml) is stale
-	@$(RENDER_CRD) | diff -u $(CRD) - || { echo "$(CRD) is stale; write it anew: make crd" >&2; exit 1; }
-	@$(RENDER_INSTALL) | diff -u $(INSTALL) - || { echo "$(INSTALL) is stale; write it anew: make manifests" >&2; exit 1; }
-	@$(RENDER_ARGOCD) | diff -u $(ARGOCD) - || { echo "$(ARGOCD) is stale; write it anew: make manifests" >&2; exit 1; }
+check-drift: $(DEV) ## Fail if a generated file (CRD, install.yaml, Argo CD patch) is stale
+	@$(RENDER_CRD) | diff -u $(CRD) - || { echo "$(CRD) is stale; run: make crd" >&2; exit 1; }
+	@$(RENDER_INSTALL) | diff -u $(INSTALL) - || { echo "$(INSTALL) is stale; run: make manifests" >&2; exit 1; }
+	@$(RENDER_ARGOCD) | diff -u $(ARGOCD) - || { echo "$(ARGOCD) is stale; run: make manifests" >&2; exit 1; }
 
 ##@ Make it
 # Generated files: the CRD from the models, install.yaml from the default overlay. Both are rendered offline.
@@ -142,7 +142,7 @@ crd: $(DEV) ## Write crds/ from the models
 	@$(RENDER_CRD) >$(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 
 .PHONY: manifests
-manifests: crd ## Write crds/, manifests/install.yaml and the patch for Argo CD
+manifests: crd ## Write crds/, manifests/install.yaml and the Argo CD patch
 	@$(RENDER_INSTALL) >$(INSTALL).new && mv $(INSTALL).new $(INSTALL) || { rm -f $(INSTALL).new; exit 1; }
 	@$(RENDER_ARGOCD) >$(ARGOCD).new && mv $(ARGOCD).new $(ARGOCD) || { rm -f $(ARGOCD).new; exit 1; }
 
@@ -150,14 +150,14 @@ manifests: crd ## Write crds/, manifests/install.yaml and the patch for Argo CD
 image: ## Build the container image (IMAGE=name:tag)
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
 
-# A release is made by a tag (docs/decisions/0005-releases.md); these two are its parts that need no registry.
+# A tag makes a release (docs/decisions/0005-releases.md); these two steps of it need no registry.
 .PHONY: check-release
-check-release: ## Fail when TAG=vX.Y.Z is not the version in the code or the changelog has no such section
+check-release: ## Fail unless TAG=vX.Y.Z matches the code's version and the changelog has its section
 	@test "$(TAG)" = "v$(VERSION)" || { echo "the tag $(TAG) is not v$(VERSION), the version in operator/audit_event_operator/__init__.py" >&2; exit 1; }
 	@grep -q '^## \[$(VERSION)\]' CHANGELOG.md || { echo "CHANGELOG.md has no section [$(VERSION)]" >&2; exit 1; }
 
 .PHONY: release-files
-release-files: ## Write dist/: what installs RELEASE_IMAGE at DIGEST=sha256:…, the CRD, the release's notes
+release-files: ## Write dist/: install.yaml for RELEASE_IMAGE at DIGEST=sha256:…, the CRD, the release notes
 	@test -n "$(RELEASE_IMAGE)" && test -n "$(DIGEST)" || { echo "RELEASE_IMAGE and DIGEST are needed" >&2; exit 1; }
 	@rm -rf dist && mkdir -p dist/install
 	@printf 'resources:\n- ../../manifests/overlays/default\nimages:\n- name: audit-event-operator\n  newName: %s\n  newTag: "%s"\n  digest: %s\n' \
@@ -166,38 +166,38 @@ release-files: ## Write dist/: what installs RELEASE_IMAGE at DIGEST=sha256:…,
 	@cp $(CRD) dist/crds.yaml
 	@awk '/^## \[/ { on = index($$0, "## [$(VERSION)]") == 1; next } on' CHANGELOG.md >dist/notes.md
 
-# The lock files hold for CPython >= 3.11 on Linux and macOS, and name no index: pip takes the one it is configured with.
+# The lock files are for CPython >= 3.11 on Linux and macOS, and name no index: pip uses the one it is configured with.
 UV ?= $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) pyproject.toml
 
 .PHONY: lock
-lock: ## Resolve requirements/*.txt again (ARGS=--upgrade takes newer versions)
+lock: ## Resolve requirements/*.txt (ARGS=--upgrade takes newer versions)
 	@$(UV) --version >/dev/null 2>&1 || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }
 	$(LOCK) --output-file requirements/run.txt
 	$(LOCK:pyproject.toml=) --group build --constraint requirements/run.txt --output-file requirements/build.txt
 	$(LOCK) --group dev --constraint requirements/run.txt --constraint requirements/build.txt --output-file requirements/dev.txt
 
 .PHONY: clean
-clean: ## Remove the virtual environment and what the tools left (the built control plane stays)
+clean: ## Remove the virtual environment and caches; keeps the built control plane
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 	find operator tests benchmarks manifests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
-# All words go to stderr: stdout belongs to the command that is run.
+# Messages go to stderr: stdout belongs to the command that is run.
 
 $(CREATED):
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-	  echo "Python 3.11 or newer is needed and none was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; \
+	  echo "Python 3.11 or newer is needed, and none was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
 	$$found -m venv $(VENV) >&2 || { \
 	  echo "$$found cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
 	}
 	@touch $@
 
-# Bytecode is left to the first import: compiling all of the Kubernetes client would take longer than everything else.
+# No bytecode yet, the first import compiles it: compiling all of the Kubernetes client would take longer than the rest of set-up.
 $(RUN): requirements/run.txt requirements/build.txt pyproject.toml | $(CREATED)
 	@echo "Setting up $(VENV) (once) ..." >&2
 	@$(PIP) --no-compile -r requirements/run.txt -r requirements/build.txt >&2
