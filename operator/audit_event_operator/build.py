@@ -1,7 +1,5 @@
 """Which commit this is: the image's build writes it into the environment; a checkout does not know."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 

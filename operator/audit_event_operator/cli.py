@@ -3,8 +3,6 @@
 stdout is data, stderr is for people. Exit codes: 0 done, 1 failed, 2 wrong use. Heavy imports wait until they are needed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import platform

@@ -4,8 +4,6 @@ The loop only appends a tuple to a queue; a thread of its own makes lines of the
 bodies. What is lost when the process is killed is at most the last `EVERY_SECONDS`.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

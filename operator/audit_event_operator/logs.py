@@ -4,8 +4,6 @@ Control characters are escaped, in messages and in tracebacks, so that no name, 
 a line. Knows nothing of what is logged.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 import unicodedata

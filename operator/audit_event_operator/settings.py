@@ -5,8 +5,6 @@ declares their defaults and ranges. The text below a field is its line in docs/s
 `.env` file is read only if the caller names one, and the environment wins over it. No `repr` shows a credential.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction

@@ -3,8 +3,6 @@
 Knows click and terminals, and no command in particular.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import sys

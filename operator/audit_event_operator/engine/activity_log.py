@@ -5,8 +5,6 @@ is one line every ten seconds. All generators together share a budget of lines, 
 time on writing a log that nobody can read; what it leaves out is summed up.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """What every generator of one operator shares: brokers, clocks, limits. Put together once, by the command line."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time

@@ -3,8 +3,6 @@
 It has a ledger row like a generator (empty namespace, name `api`) but no ticks. Knows nothing of HTTP.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Final
 

@@ -4,8 +4,6 @@ Kept when nothing about it changes, opened anew in place when only the declarati
 when the destination is another place. Knows neither ticks nor events.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from fractions import Fraction

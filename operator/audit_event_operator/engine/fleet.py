@@ -4,8 +4,6 @@ Callable only on the event loop. It never raises for what a resource says; a gen
 shown and started again. It knows neither Kubernetes nor files, only what they ask of it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterable

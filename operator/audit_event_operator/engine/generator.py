@@ -4,8 +4,6 @@ It is woken by its deadline or by a change. A changed spec is taken up in place;
 knows no broker, no Kubernetes and not its supervisor, and ends only by being cancelled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final

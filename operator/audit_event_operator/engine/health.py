@@ -1,7 +1,5 @@
 """The aggregate that `/healthz` and the seed's connection gauge tell: are events getting through?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ published + dropped + buffered + in_flight` holds between any two loop turns; th
 Knows nothing of brokers, Prometheus or Kubernetes.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
@@ -60,12 +58,6 @@ class Histogram:
         """Count `times` observations of the same duration."""
         self.counts[bisect_left(self.bounds, seconds)] += times
         self.sum_seconds += seconds * times
-
-    def copy(self) -> Histogram:
-        """The observations so far."""
-        copied = Histogram(self.bounds)
-        copied.counts, copied.sum_seconds = list(self.counts), self.sum_seconds
-        return copied
 
     def cumulative(self) -> Iterator[tuple[str, int]]:
         """How many observations were at most each bound, the last one `+Inf`."""

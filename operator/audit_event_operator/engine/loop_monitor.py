@@ -1,7 +1,5 @@
 """The heartbeat of the event loop: how late it is, and whether it still beats."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Brokers implement `Brokers` and `Outlet`; cluster and files implement `Destinati
 `Assignment` and `Gate`. The consumer owns the port, so the arrows of the house keep pointing down.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -23,7 +21,7 @@ class Destination(Protocol):
     def label(self) -> str:
         """Its name for people."""
 
-    def same_place(self, other: Destination) -> bool:
+    def same_place(self, other: "Destination") -> bool:
         """Whether events that wait for the one may go to the other; if not, they drain first."""
 
 

@@ -1,7 +1,5 @@
 """The rate that was really confirmed: a sliding window over a counter, fed about once a second."""
 
-from __future__ import annotations
-
 from collections import deque
 
 

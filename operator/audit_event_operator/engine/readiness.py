@@ -4,8 +4,6 @@ All damping lives here (30 s for an unreachable or blocked broker, 60 s of skipp
 Times are seconds of the loop's clock.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

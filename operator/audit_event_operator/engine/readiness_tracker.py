@@ -4,8 +4,6 @@ The decision itself is pure (`readiness`); this is its memory: since when ticks 
 since Ready was last reset, what made the spec invalid or the task crash.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from audit_event_operator.engine.egress import Egress

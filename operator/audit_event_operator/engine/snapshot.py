@@ -3,8 +3,6 @@
 Status reporter, metrics, health, pages and the last log line read this one value, so they can never disagree.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Takes posted events and tells what became of them, within two seconds. Knows nothing of HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

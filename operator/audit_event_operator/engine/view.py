@@ -1,7 +1,5 @@
 """What others see of one generator: its Ready condition, its snapshot, its lines in the log. Reads; changes no stream."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction

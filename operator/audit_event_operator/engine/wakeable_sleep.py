@@ -1,7 +1,5 @@
 """A sleep that can be cut short. Cheaper than `asyncio.wait_for` on an event: each tick of each generator needs one."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Final
 

@@ -4,8 +4,6 @@ Its texts may hold variables, so that a kind of event is laid out once and fille
 bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias

@@ -3,8 +3,6 @@
 The platform's consumers and dashboards depend on these words, so they are part of the contract. Knows no layout.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final

@@ -4,8 +4,6 @@ An event then costs a few look-ups and one formatting, without a Python call per
 bytes; this module knows only placeholders.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType

@@ -4,8 +4,6 @@ Random access and no state: event number n does not depend on what was made befo
 the same seed tells the same story again. Knows neither what an event is for nor where it goes.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 from bisect import bisect_right

@@ -1,7 +1,5 @@
 """What makes an event new each time: its id and its time. Randomness and clock come from the caller."""
 
-from __future__ import annotations
-
 import struct
 from datetime import UTC, datetime
 from typing import Final

@@ -1,7 +1,5 @@
 """The weights between templates, as exact whole numbers."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping

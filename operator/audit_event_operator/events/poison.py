@@ -4,8 +4,6 @@ Invalid addresses, top-level texts of more than 255 characters, a resource that 
 event is completed nor how it is written.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import math
 import re

@@ -1,7 +1,5 @@
 """Events posted by hand, completed like the seed service completes them. Knows nothing of HTTP."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final

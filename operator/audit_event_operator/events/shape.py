@@ -3,8 +3,6 @@
 Shapes are plain data; here they become canonical events. Knows no layout.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

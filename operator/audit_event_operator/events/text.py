@@ -3,8 +3,6 @@
 The platform's consumers cannot handle a NUL or half a surrogate pair, so both are replaced here. Knows no event and no layout.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -3,8 +3,6 @@
 Decides nothing: which generator starts or stops follows from comparing two collections (see `source`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

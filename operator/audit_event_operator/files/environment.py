@@ -1,7 +1,5 @@
 """The one resource that the seed service's environment variables describe."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Final
 

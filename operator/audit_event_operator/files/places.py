@@ -3,8 +3,6 @@
 Built while a file is read, and asked with the paths of `Problem.field`. Knows nothing of what the values mean.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -47,7 +45,7 @@ class Place:
     """
 
     line: int
-    children: Mapping[str | int, Place] = field(default_factory=dict)
+    children: Mapping[str | int, "Place"] = field(default_factory=dict)
 
     def line_of(self, path: str) -> int:
         """The line of a field such as `spec.eventTypes[0].name`; of a missing field, the line where it belongs."""

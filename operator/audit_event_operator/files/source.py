@@ -3,8 +3,6 @@
 An invalid save is refused with a sentence and disturbs nothing that runs, as if the API server had refused it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """Knows brokers without a cluster: the default one from the environment, others from Secret documents in the files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What `validate` prints: one line for each valid document, warning and problem. Reads the files itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Puts fleet, submissions, loop monitor and brokers together from the settings; what all modes share."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

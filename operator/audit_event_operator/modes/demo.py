@@ -1,7 +1,5 @@
 """Neither cluster nor broker: events on stdout, everything for people on stderr, HTTP on loopback only."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The operator proper: serves the resources of a cluster, in the one process that holds the Lease."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

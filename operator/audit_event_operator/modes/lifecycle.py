@@ -1,7 +1,5 @@
 """From the start of the process to its last log line: the same in every mode."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """No cluster: the stream that the environment describes, or those of watched files, into a real RabbitMQ."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path

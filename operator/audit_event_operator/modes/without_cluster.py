@@ -1,7 +1,5 @@
 """What `demo` and `standalone` have in common: the streams of watched files or one given stream, and no cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

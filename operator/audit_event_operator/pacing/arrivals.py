@@ -1,7 +1,5 @@
 """Arrival laws: where along Λ events arrive. Another law spreads the same number of events differently. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from audit_event_operator.pacing.intensity import Intensity

@@ -1,7 +1,5 @@
 """Pauses between attempts, ever longer while they fail. Pure: it waits for nothing and knows no clock."""
 
-from __future__ import annotations
-
 import random
 
 

@@ -1,7 +1,5 @@
 """Fair shares of a cap: small rates keep what they ask for, the large ones divide the rest evenly (max-min fairness)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar

@@ -4,8 +4,6 @@ Times are nanoseconds since the intensity's own origin. Λ is counted in whole p
 that no rounding adds up however long a stream runs. Knows no clock and not how events are spread along Λ.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Protocol
@@ -29,7 +27,7 @@ class Intensity(Protocol):
     def rate(self, elapsed_ns: int) -> Fraction:
         """λ(t) in events per second."""
 
-    def capped(self, cap: Fraction) -> Intensity:
+    def capped(self, cap: Fraction) -> "Intensity":
         """The same intensity, cut at `cap` events per second."""
 
 
@@ -57,7 +55,7 @@ class Steady:
         """λ(t)."""
         return Fraction(self.events * NS_PER_SECOND, self.interval_ns)
 
-    def capped(self, cap: Fraction) -> Steady:
+    def capped(self, cap: Fraction) -> "Steady":
         """The slower of the two."""
         if self.rate(0) <= cap:
             return self

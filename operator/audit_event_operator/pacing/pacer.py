@@ -4,8 +4,6 @@ All times are integer nanoseconds of one steady clock that the caller reads. A t
 one is skipped and counted in events, so there is never a burst after a stall, a pause or a clock step.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final

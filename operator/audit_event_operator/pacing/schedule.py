@@ -1,7 +1,5 @@
 """What a stream asks for over time: an intensity, and the law by which events arrive along it. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +15,7 @@ class Schedule:
     arrivals: Batches
 
     @classmethod
-    def steady(cls, interval_ns: int, events: int) -> Schedule:
+    def steady(cls, interval_ns: int, events: int) -> "Schedule":
         """`events` (1 to 10,000) at every interval (1 ms to 24 h)."""
         return cls(Steady(events, interval_ns), Batches(events))
 

@@ -1,7 +1,5 @@
 """A rate limit for what may wait or be left out: log lines, writes to the API server. Pure; the caller reads the clock."""
 
-from __future__ import annotations
-
 from typing import Final
 
 _SHORTEST_WAIT_SECONDS: Final = 0.001

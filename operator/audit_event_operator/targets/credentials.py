@@ -4,8 +4,6 @@ Host and credentials come from one Secret, so nobody can send another user's pas
 appear in a message; `connection_string` and `uri` are ignored (an AMQP URL can switch TLS verification off).
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """Where the events of one resource go in RabbitMQ: opaque to the engine; only brokers look inside."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 from audit_event_operator.resource.spec import DeclarationMode, Delivery, GeneratorSpec, QueueType
 from audit_event_operator.targets.reference import TargetReference
@@ -19,7 +18,7 @@ class RabbitMQDestination:
     delivery: Delivery
 
     @classmethod
-    def of(cls, namespace: str, spec: GeneratorSpec) -> RabbitMQDestination:
+    def of(cls, namespace: str, spec: GeneratorSpec) -> Self:
         """The destination of a resource of `namespace`."""
         declaration = spec.queue_declaration
         reference = TargetReference.of(namespace, spec.rabbitmq)

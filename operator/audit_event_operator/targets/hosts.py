@@ -3,11 +3,10 @@
 Pure: a name and the address it resolved to in, yes or no out. The caller must dial exactly the address that was checked here.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -26,7 +25,7 @@ class HostPolicy:
     guard_local: bool
 
     @classmethod
-    def of(cls, allowed: Iterable[str] | None, in_pod: bool) -> HostPolicy:
+    def of(cls, allowed: Iterable[str] | None, in_pod: bool) -> Self:
         """Read the setting.
 
         Args:

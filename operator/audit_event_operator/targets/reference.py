@@ -1,9 +1,8 @@
 """What a resource says about its broker, before anything is looked up."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from audit_event_operator.resource.spec import RabbitMQ, TLSMode
 
@@ -30,7 +29,7 @@ class TargetReference:
     tls_mode: TLSMode = TLSMode.AUTO
 
     @classmethod
-    def of(cls, namespace: str, rabbitmq: RabbitMQ | None) -> TargetReference:
+    def of(cls, namespace: str, rabbitmq: RabbitMQ | None) -> Self:
         """The broker of a resource of `namespace`, never one of another namespace."""
         if rabbitmq is not None and rabbitmq.secret_ref is not None:
             return cls(TargetKind.SECRET, namespace, rabbitmq.secret_ref.name, rabbitmq.vhost, rabbitmq.tls.mode)

@@ -1,7 +1,5 @@
 """One broker as one user, ready to be dialled. Carries credentials, which its `repr` never shows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Final
 

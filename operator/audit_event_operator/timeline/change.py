@@ -1,7 +1,5 @@
 """What a changed spec means for a stream that is already running. Pure: specs in, one `Change` out."""
 
-from __future__ import annotations
-
 from enum import Enum, auto
 
 from audit_event_operator.resource.spec import GeneratorSpec

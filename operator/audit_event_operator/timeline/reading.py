@@ -1,7 +1,5 @@
 """What the clocks show: the only way time reaches a timeline."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 

@@ -3,8 +3,6 @@
 Decisions about maxEvents, runDuration and runId; times are wall-clock datetimes in UTC, since a run outlives processes.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from audit_event_operator.resource.conditions import Completion, CompletionReason

@@ -1,7 +1,5 @@
 """When a stream that existed before this process took over ticks first. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 
 

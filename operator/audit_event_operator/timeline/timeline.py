@@ -4,8 +4,6 @@ The live generator adds room, gate and readiness, and reads the real clocks; a l
 value. It knows no asyncio, no clock and no broker.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final

@@ -1,7 +1,5 @@
 """Every answer is JSON, errors included: `{"error": "<sentence>"}`. Also counts what is answered."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Awaitable, Callable

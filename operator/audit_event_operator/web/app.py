@@ -1,7 +1,5 @@
 """Puts the two HTTP applications together: everything for the one port, metrics alone for the other."""
 
-from __future__ import annotations
-
 import os
 import platform
 import random

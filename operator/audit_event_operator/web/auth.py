@@ -1,7 +1,5 @@
 """Who may post without a cluster to ask: everybody, or whoever knows the token in a file. Tokens are never logged."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import logging

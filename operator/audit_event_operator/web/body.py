@@ -1,7 +1,5 @@
 """Reads the body of a POST: one small JSON object, in time, and nothing that unpacks to something big."""
 
-from __future__ import annotations
-
 import asyncio
 from http import HTTPStatus
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What can go wrong in the HTTP face, in sentences for people."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 
 

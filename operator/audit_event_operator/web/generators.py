@@ -4,8 +4,6 @@ With `?fields=` the answer is a table of the fields that were asked for, which i
 hundreds of resources, and gzipped for whoever accepts that.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 from collections.abc import Callable, Sequence

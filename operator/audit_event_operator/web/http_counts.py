@@ -1,7 +1,5 @@
 """Counts of HTTP requests in plain integers. Labels come from fixed sets only, never from what a caller sends."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final

@@ -4,8 +4,6 @@ A request that cannot be parsed never becomes one of the application's; aiohttp 
 and name its own version. Knows no route.
 """
 
-from __future__ import annotations
-
 import asyncio
 from http import HTTPStatus
 from typing import Any, Final

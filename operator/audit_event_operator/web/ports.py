@@ -3,8 +3,6 @@
 The consumer owns these ports; the command line hands in what implements them. Nothing here knows Kubernetes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """POST /generate_event: one event by hand. 202 only after the broker's confirm; nothing is told before it is clear who asks."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable

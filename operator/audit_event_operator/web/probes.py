@@ -1,7 +1,5 @@
 """/livez, /readyz and /healthz. Liveness never looks at a broker; health is for people and dashboards, not for probes."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Listens on the two ports and stops in time. A port that cannot be had is said in a sentence that names the setting."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import logging

@@ -4,8 +4,6 @@ Put together once from the files in `page/`. The browser is told by hash which s
 nothing else may be run, loaded, asked or framed; it knows no credentials and changes nothing.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from importlib import resources

@@ -1,7 +1,5 @@
 """JSON with variables in it, for every layout that is JSON. Knows no event."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import orjson

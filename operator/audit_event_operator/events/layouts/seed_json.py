@@ -1,7 +1,5 @@
 """The JSON of the seed service, which the platform's consumers read. Its keys and their order are part of the contract."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Answers a scrape: numbers on the loop, text in a thread. Ten thousand resources must not hold up a single tick."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 from collections.abc import Iterator

@@ -3,9 +3,8 @@
 Numbers are read in one turn of the loop, so that sums add up within a scrape; families are built from them in a thread.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -150,11 +149,11 @@ FAMILIES: Final = (
     Family(COUNTER, f"{OURS}publish_attempts_total", ("outcome",), lambda of: _words(Outcome, of.totals.attempts),
            "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue), unknown (the "
            "connection ended before the confirm)."),
-    Family(HISTOGRAM, f"{OURS}publish_confirm_seconds", (), lambda of: _alone(of.totals.confirm_seconds.copy()),
+    Family(HISTOGRAM, f"{OURS}publish_confirm_seconds", (), lambda of: _alone(deepcopy(of.totals.confirm_seconds)),
            "Time from writing an event to the broker's confirm."),
-    Family(HISTOGRAM, f"{OURS}schedule_lag_seconds", (), lambda of: _alone(of.totals.schedule_lag_seconds.copy()),
+    Family(HISTOGRAM, f"{OURS}schedule_lag_seconds", (), lambda of: _alone(deepcopy(of.totals.schedule_lag_seconds)),
            "Delay between a tick's due time and the generation of its events."),
-    Family(HISTOGRAM, f"{OURS}event_loop_lag_seconds", (), lambda of: _alone(of.totals.loop_lag_seconds.copy()),
+    Family(HISTOGRAM, f"{OURS}event_loop_lag_seconds", (), lambda of: _alone(deepcopy(of.totals.loop_lag_seconds)),
            "Delay of the event loop's timer, measured ten times a second."),
     # Brokers and the API server.
     Family(GAUGE, f"{OURS}broker_connections", ("state",),
@@ -175,7 +174,7 @@ FAMILIES: Final = (
     Family(COUNTER, f"{OURS}http_requests_total", ("route", "method", "code"), lambda of: dict(of.sources.http.requests),
            "HTTP requests answered, by route template, method and status code."),
     Family(HISTOGRAM, f"{OURS}http_request_duration_seconds", ("route",),
-           lambda of: {route: seconds.copy() for route, seconds in of.sources.http.seconds.items()},
+           lambda of: deepcopy(of.sources.http.seconds),
            "Time to answer an HTTP request, by route template."),
     Family(COUNTER, f"{OURS}label_overflow_total", (), lambda of: _alone(of.totals.label_overflow),
            "Audit events that audit_event_generator_events_total counts as 'other' because its label sets have run out."),
