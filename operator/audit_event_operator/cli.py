@@ -5,7 +5,6 @@ stdout is data, stderr is for people. Exit codes: 0 done, 1 failed, 2 wrong use.
 
 import asyncio
 import os
-import platform
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -13,17 +12,7 @@ from typing import Any, Final
 
 import click
 
-from audit_event_operator import __version__
-from audit_event_operator.terminal import (
-    PROGRAM,
-    SHELLS,
-    Commands,
-    completion_script,
-    examples,
-    print_error,
-    print_good,
-    print_warning,
-)
+from audit_event_operator.terminal import PROGRAM, SHELLS, Commands, completion_script, examples, print_line
 
 DOTENV: Final = Path(".env")
 FILE_OR_STDIN: Final = click.Path(allow_dash=True)
@@ -90,7 +79,7 @@ def standalone(files: tuple[Path, ...]) -> None:
     RABBITMQ_HOST, RABBITMQ_QUEUE, EVENT_GENERATION_INTERVAL_SECONDS and so on. With -f, runs the resources in the
     files and watches them: saving a file acts like kubectl apply.
     """
-    from audit_event_operator.modes.standalone import run_standalone
+    from audit_event_operator.modes.without_cluster import run_standalone
 
     _serve(lambda settings: run_standalone(settings, files), dotenv=DOTENV)
 
@@ -103,7 +92,7 @@ def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
 
     One JSON object per line on stdout. While it runs, all HTTP routes are served on loopback.
     """
-    from audit_event_operator.modes.demo import run_demo
+    from audit_event_operator.modes.without_cluster import run_demo
 
     _serve(lambda settings: run_demo(settings, files, seconds), dotenv=DOTENV, quiet=True)
 
@@ -125,11 +114,11 @@ def validate(files: tuple[str, ...], more: tuple[str, ...]) -> None:
         raise click.UsageError("name files or folders to validate, or - for standard input")
     findings = validate_files((*files, *more), sys.stdin.buffer.read)
     for line in findings.good:
-        print_good(line)
+        print_line(line, "green", err=False)
     for line in findings.warnings:
-        print_warning(line)
+        print_line(line, "yellow")
     for line in findings.problems:
-        print_error(line)
+        print_line(line, "red")
     if findings.problems:
         raise SystemExit(1)
 
@@ -180,9 +169,10 @@ def completion(shell: str) -> None:
 @main.command(epilog=examples("version"))
 def version() -> None:
     """Print the version and its commit."""
-    from audit_event_operator.build import commit
+    from audit_event_operator.build import build_info
 
-    click.echo(f"{PROGRAM} {__version__} (commit {commit(os.environ)}, Python {platform.python_version()})")
+    info = build_info(os.environ)
+    click.echo(f"{PROGRAM} {info['version']} (commit {info['revision']}, Python {info['python_version']})")
 
 
 def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | None = None, quiet: bool = False) -> None:
@@ -194,15 +184,15 @@ def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | No
     try:
         settings, warnings = load_settings(os.environ, dotenv=dotenv)
     except SettingsError as error:
-        print_error(f"{PROGRAM}: {error}")
+        print_line(f"{PROGRAM}: {error}", "red")
         raise SystemExit(2) from None
     level = "WARNING" if quiet and "AEG_LOG_LEVEL" not in os.environ else settings.log_level
     configure_logging(settings.log_format, level)
     for warning in warnings:
-        print_warning(f"Warning: {warning}")
+        print_line(f"Warning: {warning}", "yellow")
     try:
         code = asyncio.run(work(settings))
     except (SettingsError, FileNotFoundError, StartError) as error:
-        print_error(f"{PROGRAM}: {error}")
+        print_line(f"{PROGRAM}: {error}", "red")
         code = 1 if isinstance(error, StartError) else 2
     raise SystemExit(code)

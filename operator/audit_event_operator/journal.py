@@ -29,10 +29,6 @@ Entry = tuple[int, str, str, int, int, int, Outcome | DropReason]
 class DeliveryJournal:
     """Implements `engine.ports.Journal`; appends to the file.
 
-    Args:
-        path: the file.
-        wall_ns: the wall clock in nanoseconds.
-
     Raises:
         OSError: the file cannot be opened for writing.
     """

@@ -19,11 +19,10 @@ def visible(text: str) -> str:
     """The text with every character that could break or reorder a line written as an escape."""
     if text.isprintable() and text.isascii():
         return text
-    return "".join(_escape(char) if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _HIDDEN_CATEGORIES else char
+        for char in text
+    )
 
 
 class _Visible(logging.Filter):

@@ -162,11 +162,9 @@ def variables() -> dict[str, tuple[str, ...]]:
 
 
 def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> tuple[Settings, list[str]]:
-    """Read the settings; also the warnings that go with them, as sentences. An empty variable counts as unset.
+    """Read the settings; also the warnings that go with them, as sentences.
 
-    Args:
-        environ: the environment; it wins over the file.
-        dotenv: a `.env` file to read if it exists.
+    An empty variable counts as unset. The environment wins over the file `dotenv`, which need not exist.
 
     Raises:
         SettingsError: a value is out of range; the text names every such variable.

@@ -6,7 +6,6 @@ Knows click and terminals, and no command in particular.
 import io
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -16,24 +15,9 @@ PROGRAM: Final = "audit-event-operator"
 SHELLS: Final = ("bash", "zsh", "fish")
 
 
-def _colour() -> bool | None:
-    """False if NO_COLOR is set (https://no-color.org), else None: click colours on a terminal only."""
-    return False if os.environ.get("NO_COLOR") else None
-
-
-def print_good(line: str) -> None:
-    """Print a line on stdout, in green."""
-    click.secho(line, fg="green", color=_colour())
-
-
-def print_error(line: str) -> None:
-    """Print a line on stderr, in red."""
-    click.secho(line, err=True, fg="red", color=_colour())
-
-
-def print_warning(line: str) -> None:
-    """Print a line on stderr, in yellow."""
-    click.secho(line, err=True, fg="yellow", color=_colour())
+def print_line(line: str, colour: str, *, err: bool = True) -> None:
+    """Print a line on stderr, or else on stdout; coloured on a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    click.secho(line, err=err, fg=colour, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def examples(*lines: str, **environment: str) -> str:
@@ -59,19 +43,13 @@ def completion_script(command: click.Command, shell: str) -> str:
 class Commands(click.Group):
     """A group of commands that prints errors in red on a terminal."""
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command line as click does."""
+        run: Any = super().main  # its overloads are about a result that is not looked at here
         if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            return run(*args, standalone_mode=False, **extra)
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            code = run(*args, standalone_mode=False, **extra)
         except click.ClickException as error:
             _show(error)
             code = error.exit_code
@@ -86,6 +64,6 @@ def _show(error: click.ClickException) -> None:
     usage, mark, sentence = text.getvalue().rstrip("\n").rpartition("Error: ")
     if mark:
         click.echo(usage, err=True, nl=False)
-        print_error(mark + sentence)
+        print_line(mark + sentence, "red")
     else:
         click.echo(sentence, err=True)  # without a command, the error is the help text

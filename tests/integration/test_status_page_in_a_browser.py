@@ -67,7 +67,9 @@ async def shown(browser: Browser, fleet: Fleet, at: str = "/", leader: bool | No
     """A tab with the page of this fleet; afterwards nothing may have been complained of or asked for elsewhere."""
     health_checks = HealthChecks(leader=lambda: leader)
     server = TestServer(
-        build_applications(Site(fleet=fleet, submissions=None, brokers=None, health_checks=health_checks)).main
+        build_applications(
+            Site(fleet=fleet, submissions=None, brokers=None, build={}, health_checks=health_checks)
+        ).main
     )  # type: ignore[arg-type]
     async with server, browser.page() as page:
         await page.look(width=1280, height=800)

@@ -23,11 +23,7 @@ LINES_PER_SECOND: Final = 50.0
 
 
 class LineBudget:
-    """How many lines of ordinary life all generators together may log.
-
-    Args:
-        per_second: refilled steadily; ten seconds' worth may be saved up.
-    """
+    """How many lines of ordinary life all generators together may log; ten seconds' worth may be saved up."""
 
     __slots__ = ("_bucket", "left_out")
 
@@ -49,13 +45,7 @@ class LineBudget:
 
 
 class ActivityLog:
-    """Writes the log lines of one generator.
-
-    Args:
-        ref: its name.
-        budget: shared by all.
-        clock: seconds of a steady clock.
-    """
+    """Writes the log lines of one generator; `budget` is shared by all, `clock` gives seconds of a steady clock."""
 
     __slots__ = ("_budget", "_clock", "_last_count", "_last_time", "_reason", "_ref")
 

@@ -27,7 +27,7 @@ class DefaultStream:
         self.gate = context.assignment.gate(DEFAULT_STREAM_REF)
         self.ledger = Ledger(context.totals)
         self._context = context
-        self._egress = Egress(DEFAULT_STREAM_REF, context, self.ledger, self, context.now)
+        self._egress = Egress(DEFAULT_STREAM_REF, context, self.ledger, self)
         self._is_open = False
         self._answered = WakeableSleep()
 
@@ -48,7 +48,7 @@ class DefaultStream:
             self._egress.leave()
             self._egress.open(self.destination, Fraction(0))
 
-    def close(self, reason: DropReason, grace_seconds: float) -> None:
+    def stop(self, reason: DropReason, grace_seconds: float) -> None:
         """Drop what was not written and disconnect."""
         self._is_open = False
         self._egress.stop(reason, grace_seconds)
@@ -60,15 +60,9 @@ class DefaultStream:
         """The broker answered."""
         self._answered.wake()
 
-    async def drained(self, seconds: float) -> bool:
+    async def drained(self, seconds: float) -> None:
         """Wait until nothing is on its way, at most `seconds`."""
-        deadline = self._context.now() + seconds
-        while not self._egress.idle:
-            left = deadline - self._context.now()
-            if left <= 0:
-                return False
-            await self._answered.sleep(left)
-        return True
+        await self._egress.drained(seconds, self._answered)
 
     def snapshot(self) -> Snapshot:
         """The row of posted events."""

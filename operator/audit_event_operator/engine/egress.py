@@ -5,7 +5,6 @@ when the destination is another place. Knows neither ticks nor events.
 """
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, Protocol
 
@@ -14,6 +13,7 @@ from audit_event_operator.engine.ledger import DropReason, Ledger
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import Destination, Outlet, OutletHealth, OutletOwner, Trouble
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.resource.conditions import DestinationUnavailable
 from audit_event_operator.resource.spec import Delivery, GeneratorSpec
 
@@ -34,19 +34,9 @@ class Owner(OutletOwner, Protocol):
 
 
 class Egress:
-    """Where the events of one generator go.
+    """Where the events of one generator go; `owner` is told of health and answers."""
 
-    Args:
-        ref: the resource's name.
-        context: brokers, destinations and limits.
-        ledger: where outcomes are counted.
-        owner: who is told of health and answers.
-        now: seconds of the loop's clock.
-    """
-
-    def __init__(
-        self, ref: Ref, context: EngineContext, ledger: Ledger, owner: Owner, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, ref: Ref, context: EngineContext, ledger: Ledger, owner: Owner) -> None:
         self.outbox: Outbox | None = None
         self.unavailable: Trouble | None = None
         """Why there is no destination at all."""
@@ -58,7 +48,6 @@ class Egress:
         self._context = context
         self._ledger = ledger
         self._owner = owner
-        self._now = now
         self._outlet: Outlet | None = None
         self._destination: Destination | None = None
 
@@ -80,6 +69,12 @@ class Egress:
         """Nothing is on its way."""
         return self.outbox is None or self.outbox.idle
 
+    async def drained(self, seconds: float, answered: WakeableSleep) -> None:
+        """Wait until nothing is on its way, at most `seconds`; each answer has to wake `answered`."""
+        deadline = self._context.now() + seconds
+        while not self.idle and (left := deadline - self._context.now()) > 0:
+            await answered.sleep(left)
+
     def needs_drain(self, spec: GeneratorSpec) -> bool:
         """Whether events are on their way to another place than the spec's."""
         if self._destination is None or self.idle:
@@ -97,7 +92,7 @@ class Egress:
             destination = self._context.destinations.destination(self._ref.namespace, spec)
         except DestinationUnavailable as answer:
             self.leave()
-            self.unavailable = Trouble(answer.reason, answer.message, self._now())
+            self.unavailable = Trouble(answer.reason, answer.message, self._context.now())
             return True
         was_unavailable, self.unavailable = self.unavailable is not None, None
         if destination == self._destination and self._outlet is not None:

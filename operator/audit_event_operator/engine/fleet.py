@@ -6,7 +6,7 @@ shown and started again. It knows neither Kubernetes nor files, only what they a
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
@@ -14,7 +14,7 @@ from audit_event_operator.engine.activity_log import SUMMARY_SECONDS
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.generator import Generator
-from audit_event_operator.engine.ledger import DropReason, Totals
+from audit_event_operator.engine.ledger import DropReason
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.pacing.caps import fair_shares
@@ -31,30 +31,21 @@ _LIVED_LONG_SECONDS: Final = 60.0
 
 
 class Fleet:
-    """All generators of this process.
-
-    Args:
-        tools: what generators share.
-        default_stream: the default target of posted events, which has a ledger row of its own; None when there is none.
-    """
+    """All generators of this process, and the default target of posted events if there is one."""
 
     def __init__(self, context: EngineContext, default_stream: DefaultStream | None = None) -> None:
         self._context = context
         self.default_stream = default_stream
+        self.totals = context.totals
         self.running = False
         self._ending = False
         self._generators: dict[str, Generator] = {}
         self._by_ref: dict[Ref, Generator] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._departed: dict[str, tuple[Generator, float]] = {}
+        self._departed: list[tuple[Generator, float]] = []
         self._listeners: list[Callable[[str], None]] = []
         self._departure_listeners: list[Callable[[str], None]] = []
         self._sweeper: asyncio.Task[None] | None = None
-
-    @property
-    def totals(self) -> Totals:
-        """Operator-wide counts."""
-        return self._context.totals
 
     # -- what sources ask of it ----------------------------------------------------------------------------------------
 
@@ -73,13 +64,8 @@ class Fleet:
     ) -> None:
         """Have a generator run this spec from now on. Ignored while the fleet is not running.
 
-        Args:
-            ref: the resource's name.
-            uid: its identity.
-            generation: the spec's generation; the source passes each one on once and in order.
-            spec: what to do.
-            progress: what its status says was done, used only when the UID is new.
-            preexisting: it existed before this process took over.
+        The source passes each generation on once and in order. `progress`, what the status says was done, is used only when
+        the UID is new. `preexisting`: the resource existed before this process took over.
         """
         if not self.running:
             return
@@ -97,13 +83,9 @@ class Fleet:
 
     def discard(self, uid: str) -> None:
         """The resource is gone: nothing of it is written any more. Unknown UIDs are fine."""
-        generator = self._generators.pop(uid, None)
-        if generator is None:
+        if uid not in self._generators:
             return
-        self._forget_name(generator)
-        self._tasks.pop(uid).cancel()
-        generator.stop(DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
-        self._departed[uid] = (generator, self._context.now() + self._context.timing.departed_series_seconds)
+        generator = self._end(uid, DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
         self._share_out(generator.ref.namespace)
         for listener in self._departure_listeners:
             listener(uid)
@@ -117,9 +99,7 @@ class Fleet:
         """End everything at once without draining: the work is no longer ours (lease lost) or has gone (CRD deleted)."""
         tasks = list(self._tasks.values())
         for uid in list(self._generators):
-            self._end(uid, grace_seconds=0.0)
-        for task in tasks:
-            task.cancel()
+            self._end(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stand_down(self) -> None:
@@ -127,7 +107,7 @@ class Fleet:
         self.running = False
         await self.stop_all()
         if self.default_stream is not None:
-            self.default_stream.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
+            self.default_stream.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
 
     async def shutdown(self, drain_seconds: float) -> None:
         """Stop all ticks, deliver what is buffered within `drain_seconds`, drop the rest as `shutdown_deadline`."""
@@ -135,18 +115,13 @@ class Fleet:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
+        tasks, streams = list(self._tasks.values()), self._streams()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        generators = list(self._generators.values())
-        default_stream = [self.default_stream.drained(drain_seconds)] if self.default_stream is not None else []
-        await asyncio.gather(*(generator.drained(drain_seconds) for generator in generators), *default_stream)
-        for generator in generators:
-            generator.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
-        if self.default_stream is not None:
-            self.default_stream.close(DropReason.SHUTDOWN_DEADLINE, 0.0)
+        await asyncio.gather(*(each.drained(drain_seconds) for each in streams))
+        for each in streams:
+            each.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
 
     # -- what readers ask of it ----------------------------------------------------------------------------------------
 
@@ -169,16 +144,9 @@ class Fleet:
     def series(self) -> list[Snapshot]:
         """What `/metrics` shows: live resources, the default target's row, and the ones that went within the last minute."""
         now, named = self._context.now(), self._by_ref
-        departed = [
-            generator.snapshot()
-            for generator, until in self._departed.values()
-            if until > now and generator.ref not in named
-        ]
-        return [
-            *self.snapshots(),
-            *([self.default_stream.snapshot()] if self.default_stream is not None else []),
-            *_latest(departed),
-        ]
+        # One per name, the last one wins: a metric must not have the same labels twice.
+        departed = {each.ref: each for each, until in self._departed if until > now and each.ref not in named}
+        return [each.snapshot() for each in (*self._streams(), *departed.values())]
 
     def snapshot(self, uid: str) -> Snapshot | None:
         """One resource by its identity."""
@@ -206,6 +174,10 @@ class Fleet:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    def _streams(self) -> list[Generator | DefaultStream]:
+        """Everything that delivers events."""
+        return [*self._generators.values(), *([] if self.default_stream is None else [self.default_stream])]
+
     def _add(self, ref: Ref, uid: str, progress: Progress, *, preexisting: bool) -> Generator:
         generator = Generator(
             ref, uid, self._context, progress, preexisting=preexisting, changed=lambda: self._notify(uid)
@@ -214,17 +186,14 @@ class Fleet:
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._supervise(generator), name=f"generator {ref}")
         return generator
 
-    def _end(self, uid: str, grace_seconds: float) -> None:
+    def _end(self, uid: str, reason: DropReason, grace_seconds: float) -> Generator:
         generator = self._generators.pop(uid)
-        self._forget_name(generator)
-        self._tasks.pop(uid, None)
-        generator.stop(DropReason.SHUTDOWN_DEADLINE, grace_seconds)
-        self._departed[uid] = (generator, self._context.now() + self._context.timing.departed_series_seconds)
-
-    def _forget_name(self, generator: Generator) -> None:
-        """Unless a new resource of that name has come already, before the old one was seen to go."""
-        if self._by_ref.get(generator.ref) is generator:
+        if self._by_ref.get(generator.ref) is generator:  # else a new resource has the name already
             del self._by_ref[generator.ref]
+        self._tasks.pop(uid).cancel()
+        generator.stop(reason, grace_seconds)
+        self._departed.append((generator, self._context.now() + self._context.timing.departed_series_seconds))
+        return generator
 
     async def _supervise(self, generator: Generator) -> None:
         backoff = Backoff(*_BACKOFF_SECONDS)
@@ -270,10 +239,4 @@ class Fleet:
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await asyncio.sleep(0)
             now = self._context.now()
-            for uid in [uid for uid, (_, until) in self._departed.items() if until <= now]:
-                del self._departed[uid]
-
-
-def _latest(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """One per name, the last one wins: a metric must not have the same labels twice."""
-    return list({snapshot.ref: snapshot for snapshot in snapshots}.values())
+            self._departed = [(each, until) for each, until in self._departed if until > now]

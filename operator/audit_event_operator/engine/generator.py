@@ -33,13 +33,9 @@ _NS: Final = 1_000_000_000
 class Generator:
     """The running task of one resource, and everything that is known of it.
 
-    Args:
-        ref: the resource's name.
-        uid: its identity.
-        context: brokers, clocks and limits.
-        progress: what the resource's status says was done before us.
-        preexisting: the resource existed before this process took over, so its first tick keeps the rhythm and is spread.
-        changed: called on the loop whenever a reader may see something new.
+    `progress` is what the resource's status says was done before us. A resource that is `preexisting` was there before this
+    process took over, so its first tick keeps the rhythm and is spread. `changed` is called on the loop whenever a reader may
+    see something new.
     """
 
     def __init__(
@@ -60,7 +56,7 @@ class Generator:
         self._progress = progress
         self._preexisting = preexisting
         self._wakeup = WakeableSleep()
-        self._egress = Egress(ref, context, self.ledger, self, context.now)
+        self._egress = Egress(ref, context, self.ledger, self)
         self._view = GeneratorView(ref, uid, context, self.ledger, self._egress, progress=progress, changed=changed)
         self._desired: tuple[int, GeneratorSpec] | None = None
         self._cap = context.cap
@@ -148,19 +144,13 @@ class Generator:
         self._forget_pending()
         self._egress.stop(reason, grace_seconds)
 
-    async def drained(self, seconds: float) -> bool:
+    async def drained(self, seconds: float) -> None:
         """Wait until nothing is buffered or in flight, at most `seconds`. Nothing may be generated meanwhile."""
-        deadline = self._context.now() + seconds
         self._draining = True
         try:
-            while not self._egress.idle:
-                left = deadline - self._context.now()
-                if left <= 0:
-                    return False
-                await self._wakeup.sleep(left)
+            await self._egress.drained(seconds, self._wakeup)
         finally:
             self._draining = False
-        return True
 
     # -- the task ------------------------------------------------------------------------------------------------------
 

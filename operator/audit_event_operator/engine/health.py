@@ -26,21 +26,11 @@ class Health:
         return sum(self.states.values())
 
 
-def assess(snapshots: Sequence[Snapshot], *, default_connected: bool | None) -> Health:
-    """Judge a fleet; pure.
-
-    Args:
-        snapshots: the live resources.
-        default_connected: whether the default broker is up, None when none is configured.
-    """
-    states = Counter(each.state for each in snapshots)
-    connected = sum(each.facts.connected and each.state is GeneratorState.ACTIVE for each in snapshots)
-    up = not states[GeneratorState.ACTIVE] or connected > 0 if default_connected is None else default_connected
-    return Health(up, states, connected)
-
-
 def health_of(fleet: Fleet, live: Sequence[Snapshot]) -> Health:
-    """Judge the fleet as it is now. A fleet that is not running (standby) has nothing that could be down."""
-    if not fleet.running:
-        return assess([], default_connected=None)
-    return assess(live, default_connected=None if fleet.default_stream is None else fleet.default_stream.connected)
+    """Judge the fleet by its live resources. One that is not running (standby) has nothing that could be down."""
+    default_stream, live = (fleet.default_stream, live) if fleet.running else (None, ())
+    states = Counter(each.state for each in live)
+    connected = sum(each.facts.connected and each.state is GeneratorState.ACTIVE for each in live)
+    if default_stream is not None:
+        return Health(default_stream.connected, states, connected)
+    return Health(not states[GeneratorState.ACTIVE] or connected > 0, states, connected)

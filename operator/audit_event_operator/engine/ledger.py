@@ -8,6 +8,7 @@ Knows nothing of brokers, Prometheus or Kubernetes.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
@@ -109,36 +110,23 @@ class Totals:
             counts[other] = counts.get(other, 0) + 1
 
 
+@dataclass(slots=True, eq=False)
 class Ledger:
     """What became of the events of one resource since this process took it up.
 
     `run_published` and `run_dropped` count only events of the current run; the other counts never go back.
     """
 
-    __slots__ = (
-        "dropped",
-        "generated",
-        "last_publish_unix_ns",
-        "published",
-        "retried",
-        "run",
-        "run_dropped",
-        "run_published",
-        "skipped",
-        "totals",
-    )
-
-    def __init__(self, totals: Totals) -> None:
-        self.totals = totals
-        self.generated = 0
-        self.published = 0
-        self.retried = 0
-        self.dropped: Counter[DropReason] = Counter()
-        self.skipped: Counter[SkipReason] = Counter()
-        self.run = 0
-        self.run_published = 0
-        self.run_dropped = 0
-        self.last_publish_unix_ns: int | None = None
+    totals: Totals
+    generated: int = 0
+    published: int = 0
+    retried: int = 0
+    dropped: Counter[DropReason] = field(default_factory=Counter)
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
+    run: int = 0
+    run_published: int = 0
+    run_dropped: int = 0
+    last_publish_unix_ns: int | None = None
 
     @property
     def dropped_total(self) -> int:

@@ -12,11 +12,9 @@ DEAD_AFTER_SECONDS: Final = 10.0
 
 
 class LoopMonitor:
-    """Beats ten times a second and notes how late each beat was.
+    """Beats ten times a second and counts how late each beat was.
 
-    Args:
-        totals: where the lag is counted.
-        clock: seconds of a monotonic clock that also runs while the process is stopped.
+    `clock`: seconds of a monotonic clock that also runs while the process is stopped.
     """
 
     def __init__(self, totals: Totals, *, clock: Callable[[], float] = time.monotonic) -> None:

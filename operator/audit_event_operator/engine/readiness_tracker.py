@@ -48,10 +48,7 @@ class ReadinessTracker:
     def skipped(self, now: float, *, taking: bool) -> None:
         """A tick found no room for all of its events.
 
-        Args:
-            now: the moment.
-            taking: the broker takes events. What is skipped while it is away or blocks has a reason of its own, and is no
-                back-pressure once it is back.
+        What is skipped while the broker is not `taking` events has a reason of its own, and is no back-pressure afterwards.
         """
         if not taking:
             self._skipping_since = None
@@ -60,17 +57,14 @@ class ReadinessTracker:
             self._skipping_since = now
         self._last_skip = now
 
-    def forget_ready(self) -> None:
-        """Something has changed: decide anew when next asked."""
-        self._ready = None
-
     def ready(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
         """The Ready condition of this moment."""
         if self._ready is None or now - self._decided_at >= _DECIDE_SECONDS:
-            self._ready, self._decided_at = self._decide(now, timeline, egress), now
+            return self.decide(now, timeline, egress)
         return self._ready
 
-    def _decide(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
+    def decide(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
+        """The same, anew: something has changed."""
         gap_seconds = timeline.schedule.longest_gap_ns / _NS if timeline is not None else 0.0
         if self._skipping_since is not None and now - self._last_skip > max(_SKIP_STREAK_SECONDS, 2 * gap_seconds):
             self._skipping_since = None
@@ -88,4 +82,5 @@ class ReadinessTracker:
             idle=egress.idle,
             skipping_since=self._skipping_since,
         )
-        return decide_ready(seen, self._damping)
+        self._ready, self._decided_at = decide_ready(seen, self._damping), now
+        return self._ready

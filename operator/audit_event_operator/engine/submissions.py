@@ -40,12 +40,7 @@ class Submission:
 
 
 class Submissions:
-    """Where events are posted: to a generator's destination, or to the default one.
-
-    Args:
-        fleet: the generators, and the stream of the default target.
-        seconds: how long an answer may take.
-    """
+    """Where events are posted: to a generator's destination, or to the default one; an answer takes at most `seconds`."""
 
     def __init__(self, fleet: Fleet, *, seconds: float = POST_SECONDS) -> None:
         self._fleet = fleet

@@ -21,16 +21,9 @@ _NS: Final = 1_000_000_000
 
 
 class GeneratorView:
-    """The parts of a generator, as readers see them.
+    """The parts of a generator, as readers see them; `progress` and `changed` are the generator's own.
 
-    Args:
-        ref: the resource's name.
-        uid: its identity.
-        context: clocks and damping.
-        ledger: its counts.
-        egress: where its events go.
-        progress: what the status told before us; holds until there is a valid spec.
-        changed: called whenever a reader may see something new.
+    What the status told before us (`progress`) holds until there is a valid spec.
     """
 
     def __init__(
@@ -89,8 +82,7 @@ class GeneratorView:
         return Snapshot(self._ref, self._uid, count(self._ledger, self._egress.outbox), facts)
 
     def _look(self) -> None:
-        self.tracker.forget_ready()
-        self._told = self.tracker.ready(self._now(), self.timeline, self._egress)
+        self._told = self.tracker.decide(self._now(), self.timeline, self._egress)
         self._log.turn(self._told)
 
     def _facts_before_any_spec(self, ready: Ready) -> Facts:

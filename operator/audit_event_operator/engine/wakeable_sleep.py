@@ -32,15 +32,10 @@ class WakeableSleep:
             return
         loop = asyncio.get_running_loop()
         future = self._future = loop.create_future()
-        timer = None if seconds is None else loop.call_later(max(_SHORTEST_SECONDS, seconds), self._expire, future)
+        timer = None if seconds is None else loop.call_later(max(_SHORTEST_SECONDS, seconds), self.wake)
         try:
             await future
         finally:
             self._future = None
             if timer is not None:
                 timer.cancel()
-
-    @staticmethod
-    def _expire(future: asyncio.Future[None]) -> None:
-        if not future.done():
-            future.set_result(None)

@@ -42,13 +42,10 @@ def derive_seed(uid: str) -> int:
 
 
 class EventFactory:
-    """Makes the events of one spec.
+    """Makes the events of one spec: its mix, event types and entities.
 
-    Args:
-        spec: mix, event types and entities.
-        seed: of the content, an integer of 64 bits.
-        layout: how they are written; their content does not depend on it.
-        entropy: gives as many random bytes as asked for; ids are made of them.
+    `seed`: of the content, an integer of 64 bits. `layout`: how they are written; their content does not depend on it.
+    `entropy` gives as many random bytes as asked for; ids are made of them.
     """
 
     def __init__(

@@ -57,18 +57,10 @@ def _check_text(name: str, value: Any) -> None:
 
 
 def _check_address(name: str, value: Any) -> None:
-    if not _is_address(value):
-        raise PostedEventError(f"'{name}' must be an IPv4 or IPv6 address.")
-
-
-def _is_address(value: Any) -> bool:
-    if not isinstance(value, str) or "%" in value:  # databases take no zone
-        return False
     try:
-        ipaddress.ip_address(value)
+        ipaddress.ip_address(value if isinstance(value, str) and "%" not in value else "")  # databases take no zone
     except ValueError:
-        return False
-    return True
+        raise PostedEventError(f"'{name}' must be an IPv4 or IPv6 address.") from None
 
 
 def _check(value: Any, path: _Path) -> None:

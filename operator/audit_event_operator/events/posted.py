@@ -28,15 +28,10 @@ def posted_event(
     entropy: Callable[[int], bytes],
     layout: Layout = SEED_JSON,
 ) -> AuditEvent:
-    """Complete a posted body to an event.
+    """Complete a posted body to an event of the time `unix_ns`; what we set ourselves is overwritten.
 
-    Args:
-        body: what was posted; `event_type` is needed, other fields are kept. What we set ourselves is overwritten.
-        entities: from which server_hostname and user_id are drawn when there are none.
-        rng: the random source for both.
-        unix_ns: the event's time.
-        entropy: gives as many random bytes as asked for; the id is made of them.
-        layout: how it is written.
+    `event_type` is needed, other fields are kept. server_hostname and user_id are drawn from `entities` where there are none.
+    `entropy` gives as many random bytes as asked for, for the id.
 
     Raises:
         PostedEventError: a field is missing or would be poison.

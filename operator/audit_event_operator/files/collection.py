@@ -1,4 +1,4 @@
-"""What a set of files holds: resources and Secrets by name, and what is wrong with them, as sentences.
+"""Reads what a set of files holds: resources and Secrets by name, and what is wrong with them, as sentences.
 
 Decides nothing: which generator starts or stops follows from comparing two collections (see `source`).
 """
@@ -34,13 +34,14 @@ class Collection:
     """Everything that was read.
 
     `refused` are resources with a name but without a valid spec; `problems` are sentences that begin with file and line.
+    `complete`: every file could be read.
     """
 
     resources: dict[Ref, Found] = field(default_factory=dict)
     refused: set[Ref] = field(default_factory=set)
     secrets: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    unreadable: set[Path] = field(default_factory=set)
+    complete: bool = True
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -60,51 +61,43 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def collect(texts: Mapping[Path, bytes | OSError]) -> Collection:
-    """Read the documents of all files; a broken file or resource does not affect the others."""
+def collect(files: Iterable[Path]) -> Collection:
+    """Read the documents of all files now; a broken file or resource does not affect the others."""
     collection = Collection()
-    for path, text in texts.items():
-        if isinstance(text, OSError):
-            collection.unreadable.add(path)
-            collection.problems.append(f"{path}: cannot be read: {text.strerror}")
-            continue
+    for file in files:
         try:
-            documents = load_manifest(text)
-        except ManifestError as error:
-            collection.unreadable.add(path)
-            collection.problems.append(error.in_file(path))
+            documents = load_manifest(file.read_bytes())
+        except (OSError, ManifestError) as error:
+            why = f"{file}: cannot be read: {error.strerror}" if isinstance(error, OSError) else error.in_file(file)
+            collection.problems.append(why)
+            collection.complete = False
             continue
         for document in documents:
-            _take_in(collection, path, document)
+            _take_in(collection, file, document)
     return collection
 
 
-def _take_in(collection: Collection, path: Path, document: Document) -> None:
-    content, place = document.content, f"{path}:{document.line}"
+def _take_in(collection: Collection, file: Path, document: Document) -> None:
+    content, place = document.content, f"{file}:{document.place.line}"
     kind, version = content.get("kind"), content.get("apiVersion")
     if kind == "Secret" and version == "v1":
         metadata = content.get("metadata") or {}
         key = (str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name", "")))
         collection.secrets[key] = content
         return
-    if kind != KIND or version != API_VERSION:
-        if kind is None or kind == KIND:
-            collection.problems += problems_of(path, document)
+    if kind not in (None, KIND):
         return
-    ref = _ref(content)
-    problems = problems_of(path, document)
+    ref, problems = _ref(content), problems_of(file, document)
     if problems:
         collection.problems += problems
-        if ref is not None:
+        if ref is not None and kind == KIND and version == API_VERSION:
             collection.refused.add(ref)
-    elif ref is None:
-        collection.problems.append(f"{place}: metadata.name is missing; a resource in a file needs a fixed name")
     elif ref in collection.resources:
         first = collection.resources[ref].place
         collection.problems.append(f"{place}: {ref} is already defined in {first}; remove one of the two")
-    else:
+    elif ref is not None:
         spec = parse_spec(content.get("spec") or {})
-        collection.resources[ref] = Found(ref, spec, place, tuple(warnings_of(path, document)))
+        collection.resources[ref] = Found(ref, spec, place, tuple(warnings_of(file, document)))
 
 
 def _ref(content: Mapping[str, Any]) -> Ref | None:

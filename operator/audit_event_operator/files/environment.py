@@ -12,11 +12,7 @@ SHORTEST_INTERVAL: Final = Fraction(1, 1000)
 
 
 def spec_from_environment(queue: str, interval_seconds: Fraction) -> GeneratorSpec:
-    """The spec of a stream that behaves like the seed service.
-
-    Args:
-        queue: RABBITMQ_QUEUE.
-        interval_seconds: EVENT_GENERATION_INTERVAL_SECONDS, 0 to 86400; below a millisecond it is a millisecond.
+    """The spec of a stream that behaves like the seed service; `interval_seconds` is 0 to 86400, below 1 ms it is 1 ms.
 
     Raises:
         SpecError: the queue has a name that no resource may have.

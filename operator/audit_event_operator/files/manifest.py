@@ -24,21 +24,10 @@ _MAX_VALUES: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object of a file.
+    """One object of a file: as JSON, with everything that kubectl would send, and the lines of its fields."""
 
-    Attributes:
-        line: its first line, from 1.
-        content: the object as JSON, with everything that kubectl would send.
-        place: the lines of its fields.
-    """
-
-    line: int
     content: dict[str, Any]
     place: Place = field(repr=False, compare=False)
-
-    def line_of(self, path: str) -> int:
-        """The line of a field such as `spec.eventTypes[0].name`; of a missing field, the line where it belongs."""
-        return self.place.line_of(path)
 
 
 def load_manifest(text: str | bytes) -> tuple[Document, ...]:
@@ -75,7 +64,7 @@ def _objects(value: Any, place: Place) -> Iterator[Document]:
         for index, item in enumerate(items):
             yield from _objects(item, places[index])
     else:
-        yield Document(place.line, value, place)
+        yield Document(value, place)
 
 
 def _json_documents(text: str) -> list[tuple[Any, Place]] | None:
@@ -170,13 +159,9 @@ def _is_merge_key(node: yaml.Node) -> bool:
 
 def _key(node: yaml.Node) -> str:
     value = _scalar(node) if isinstance(node, yaml.ScalarNode) else None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    raise _error(node, "a key must be a string")
+    if value is None:
+        raise _error(node, "a key must be a string")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

@@ -1,7 +1,7 @@
 """What is wrong with an object's `metadata`, by the API server's rules for objects of any kind."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final
 
 from audit_event_operator.resource.fields import DNS_SUBDOMAIN, full_match
@@ -51,12 +51,7 @@ def _name_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _label_problems(labels: Any) -> Iterator[Problem]:
-    if labels is None:
-        return
-    if not isinstance(labels, Mapping):
-        yield Problem("metadata.labels", "labels must be an object")
-        return
-    for key, value in labels.items():
+    for key, value in (yield from _members("labels", labels)).items():
         if not _is_qualified(key):
             yield Problem(
                 "metadata.labels", f"{shown(repr(key))} is not a valid label name; app and example.com/app are"
@@ -70,13 +65,8 @@ def _label_problems(labels: Any) -> Iterator[Problem]:
 
 
 def _annotation_problems(annotations: Any) -> Iterator[Problem]:
-    if annotations is None:
-        return
-    if not isinstance(annotations, Mapping):
-        yield Problem("metadata.annotations", "annotations must be an object")
-        return
     size_bytes = 0
-    for key, value in annotations.items():
+    for key, value in (yield from _members("annotations", annotations)).items():
         if not (isinstance(key, str) and _is_qualified(key.lower())):
             yield Problem(
                 "metadata.annotations",
@@ -90,6 +80,13 @@ def _annotation_problems(annotations: Any) -> Iterator[Problem]:
             size_bytes += len(f"{key}{value or ''}".encode("utf-8", "replace"))
     if size_bytes > _MAX_ANNOTATION_BYTES:
         yield Problem("metadata.annotations", "annotations may total at most 256 KiB")
+
+
+def _members(field: str, value: Any) -> Generator[Problem, None, Mapping[Any, Any]]:
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    yield Problem(f"metadata.{field}", f"{field} must be an object")
+    return {}
 
 
 def _is_qualified(name: Any) -> bool:

@@ -7,7 +7,7 @@ status only unknown fields are a problem, because the API server ignores the res
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from audit_event_operator.files.manifest import Document
 from audit_event_operator.files.object_meta import metadata_problems
@@ -16,6 +16,8 @@ from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.problems import Problem, SpecError, shown
 from audit_event_operator.resource.spec import parse_spec
+
+_schema: Final = cache(resource_schema)
 
 
 def validate_object(obj: Any) -> tuple[Problem, ...]:
@@ -39,14 +41,14 @@ def validate_object(obj: Any) -> tuple[Problem, ...]:
 
 def problems_of(file: Path | str, document: Document) -> list[str]:
     """Everything that is wrong with a document, in the order of its lines, as `file:line: sentence`."""
-    found = [(document.line_of(problem.field), problem.message) for problem in validate_object(document.content)]
+    found = [(document.place.line_of(problem.field), problem.message) for problem in validate_object(document.content)]
     return [f"{file}:{line}: {message}" for line, message in sorted(found, key=lambda one: one[0])]
 
 
 def warnings_of(file: Path | str, document: Document) -> list[str]:
     """What is valid but probably unintended in a resource, most severe first, as `file:line: warning: sentence`."""
     found = advice_on(parse_spec(document.content.get("spec") or {}))
-    return [f"{file}:{document.line_of(advice.field)}: warning: {advice.message}" for advice in found]
+    return [f"{file}:{document.place.line_of(advice.field)}: warning: {advice.message}" for advice in found]
 
 
 def _unknown_fields(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[Problem]:
@@ -65,8 +67,3 @@ def _unknown_fields(value: Any, schema: Mapping[str, Any], place: str) -> Iterat
     elif isinstance(value, list | tuple) and "items" in schema:
         for index, item in enumerate(value):
             yield from _unknown_fields(item, schema["items"], f"{place}[{index}]")
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return resource_schema()

@@ -18,11 +18,9 @@ _NO_NUMBERS: Final = {"NaN", "Infinity", "-Infinity"}
 
 
 class ManifestError(ValueError):
-    """A file that cannot be read. `str()` says where and why.
+    """A file that cannot be read. `str()` says where and why; printable, whatever the file holds.
 
-    Attributes:
-        says: what is wrong, without the line; printable, whatever the file holds.
-        line: from 1; None when no line can be named.
+    `says` leaves the line out; `line` counts from 1, None when no line can be named.
     """
 
     def __init__(self, says: str, line: int | None = None) -> None:
@@ -37,12 +35,7 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The line of one value, and of the values inside it.
-
-    Attributes:
-        line: of the key that the value belongs to, else of the value itself, from 1.
-        children: by key or by index.
-    """
+    """The line of one value (of its key, if it has one; from 1), and of the values inside it by key or by index."""
 
     line: int
     children: Mapping[str | int, "Place"] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Final
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.collection import Collection, collect, find_files
-from audit_event_operator.files.targets import SecretStore
+from audit_event_operator.files.targets import Secrets
 from audit_event_operator.resource.names import GROUP
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -31,15 +31,9 @@ def uid_of(ref: Ref) -> str:
 
 
 class FileSource:
-    """Watches files and folders.
+    """Watches files and folders with YAML or JSON documents; Secret documents go to `secrets`, for `rabbitmq.secretRef`."""
 
-    Args:
-        paths: files and folders with YAML or JSON documents.
-        fleet: runs the generators.
-        secrets: where Secret documents go, for `rabbitmq.secretRef`.
-    """
-
-    def __init__(self, paths: Iterable[Path], fleet: Fleet, secrets: SecretStore) -> None:
+    def __init__(self, paths: Iterable[Path], fleet: Fleet, secrets: Secrets) -> None:
         self._paths = tuple(paths)
         self._fleet = fleet
         self._secrets = secrets
@@ -54,13 +48,14 @@ class FileSource:
         """
         files = find_files(self._paths)
         self._seen = _stamps(files)
-        return _collect(files)
+        return collect(files)
 
     def take_up(self, collection: Collection) -> None:
         """Start, change and stop generators so that they are what the files say. Idempotent."""
         for problem in collection.problems:
             logger.error("Refused: %s", problem)
-        self._secrets.put(collection.secrets)
+        self._secrets.clear()
+        self._secrets.update(collection.secrets)
         for ref, found in collection.resources.items():
             generation, spec = self._running.get(ref, (0, None))
             if spec == found.spec:
@@ -70,7 +65,7 @@ class FileSource:
             logger.info("%s %s", "Changed" if generation else "Started", ref)
             for warning in found.warnings:
                 logger.warning("%s", warning)
-        if collection.unreadable:
+        if not collection.complete:
             return  # the resources of a broken file are not gone, only out of sight
         for ref in set(self._running) - set(collection.resources) - collection.refused:
             del self._running[ref]
@@ -85,7 +80,7 @@ class FileSource:
                 stamps = _stamps(files)
                 if stamps != self._seen:
                     self._seen = stamps
-                    self.take_up(_collect(files))
+                    self.take_up(collect(files))
             except OSError as error:
                 logger.warning("Cannot read the files: %s", error)
 
@@ -97,13 +92,3 @@ def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int]]:
             stat = file.stat()
             stamps[file] = (stat.st_mtime_ns, stat.st_size)
     return stamps
-
-
-def _collect(files: Iterable[Path]) -> Collection:
-    texts: dict[Path, bytes | OSError] = {}
-    for file in files:
-        try:
-            texts[file] = file.read_bytes()
-        except OSError as error:
-            texts[file] = error
-    return collect(texts)

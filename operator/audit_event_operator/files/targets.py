@@ -1,6 +1,7 @@
 """Knows brokers without a cluster: the default one from the environment, others from Secret documents in the files."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
@@ -10,33 +11,19 @@ from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
 
-
-class SecretStore:
-    """The Secret documents that were read last, by namespace and name."""
-
-    def __init__(self) -> None:
-        self._secrets: dict[tuple[str, str], Mapping[str, Any]] = {}
-
-    def put(self, secrets: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-        """Replace all."""
-        self._secrets = dict(secrets)
-
-    def get(self, namespace: str, name: str) -> Mapping[str, Any] | None:
-        """One of them."""
-        return self._secrets.get((namespace, name))
+Secrets = dict[tuple[str, str], Mapping[str, Any]]
+"""The Secret documents that were read last, by namespace and name."""
 
 
+@dataclass(frozen=True, slots=True)
 class FileTargets:
     """Implements the engine's `Destinations` and the brokers' `TargetLookup` for files and the environment.
 
-    Args:
-        default: the broker that the environment describes.
-        secrets: what the files hold.
+    `default` is the broker that the environment describes, `secrets` is what the files hold.
     """
 
-    def __init__(self, default: Target, secrets: SecretStore) -> None:
-        self._default = default
-        self._secrets = secrets
+    default: Target
+    secrets: Secrets
 
     def destination(self, namespace: str, spec: GeneratorSpec) -> RabbitMQDestination:
         """Where the events of a resource go; without a cluster there is no RabbitmqCluster."""
@@ -51,9 +38,9 @@ class FileTargets:
     async def resolve(self, reference: TargetReference) -> Target:
         """Look it up among the documents read last."""
         if reference.kind is TargetKind.DEFAULT:
-            return self._default
+            return self.default
         name = reference.name
-        secret = self._secrets.get(reference.namespace, name)
+        secret = self.secrets.get((reference.namespace, name))
         if secret is None:
             raise DestinationUnavailable(
                 Reason.SECRET_NOT_FOUND,

@@ -52,7 +52,7 @@ def _texts(names: Iterable[str], read_stdin: Callable[[], bytes], problems: list
 
 
 def _validate(name: str, document: Document, findings: Findings) -> None:
-    place, content = f"{name}:{document.line}", document.content
+    place, content = f"{name}:{document.place.line}", document.content
     kind, metadata = content.get("kind"), content.get("metadata")
     if isinstance(kind, str) and kind != KIND:
         findings.good.append(f"{place}: {shown(kind)} is not checked")

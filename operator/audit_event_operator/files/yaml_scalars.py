@@ -14,11 +14,15 @@ JSONScalar = str | int | float | bool | None
 PLAIN: Final = ""
 """The tag of a scalar with neither quotes nor a tag: only such a scalar can be a word or a number."""
 STR: Final = "tag:yaml.org,2002:str"
-_INT: Final = "tag:yaml.org,2002:int"
-_FLOAT: Final = "tag:yaml.org,2002:float"
-_BOOL: Final = "tag:yaml.org,2002:bool"
-_NULL: Final = "tag:yaml.org,2002:null"
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+_TAGGED: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    PLAIN: ((str, int, float, bool, type(None)), "a scalar"),
+    "tag:yaml.org,2002:int": ((int,), "an integer"),
+    "tag:yaml.org,2002:float": ((int, float), "a number"),
+    "tag:yaml.org,2002:bool": ((bool,), "true or false"),
+    "tag:yaml.org,2002:null": ((type(None),), "null"),
+}
+"""By tag: of which types a value may be, and what it has to be in words."""
 
 _WORDS: Final[Mapping[str, bool | None]] = MappingProxyType(
     dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True)
@@ -27,38 +31,28 @@ _WORDS: Final[Mapping[str, bool | None]] = MappingProxyType(
 )
 _NOT_JSON: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _GO_INTEGER: Final = re.compile(
-    r"(?P<sign>[-+]?)(0[xX](?P<hex>[0-9a-fA-F]+)|0[oO](?P<octal>[0-7]+)|0[bB](?P<binary>[01]+)|0(?P<old>[0-7]+)|"
-    r"(?P<decimal>0|[1-9][0-9]*))",
-    re.ASCII,
+    r"[-+]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(?P<old_octal>0[0-7]+)|0|[1-9][0-9]*)", re.ASCII
 )
 _FLOAT_FORM: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def resolve_scalar(text: str, tag: str) -> JSONScalar:
-    """Return the JSON value of a scalar.
+    """Return the JSON value of a scalar's text, after YAML's own unquoting.
 
-    Args:
-        text: its text, after YAML's own unquoting.
-        tag: PLAIN, the tag that the file gives it, or STR for a quoted one.
+    `tag` is PLAIN, the tag that the file gives it, or STR for a quoted one.
 
     Raises:
         ValueError: a sentence, when the text does not fit the tag, JSON cannot express it, or the tag is not supported.
     """
     if tag in (STR, _TIMESTAMP):
         return text
-    if tag not in (PLAIN, _INT, _FLOAT, _BOOL, _NULL):
+    if tag not in _TAGGED:
         raise ValueError(f"the YAML tag {tag} is not supported")
     if _NOT_JSON.fullmatch(text):
         raise ValueError(f"{text} is not a JSON number")
-    value = _plain(text)
-    if tag == _INT and type(value) is not int:
-        raise ValueError(f"{text!r} is not an integer")
-    if tag == _FLOAT and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise ValueError(f"{text!r} is not a number")
-    if tag == _BOOL and not isinstance(value, bool):
-        raise ValueError(f"{text!r} is not true or false")
-    if tag == _NULL and value is not None:
-        raise ValueError(f"{text!r} is not null")
+    value, (types, what) = _plain(text), _TAGGED[tag]
+    if type(value) not in types:
+        raise ValueError(f"{text!r} is not {what}")
     return value
 
 
@@ -71,7 +65,7 @@ def _plain(text: str) -> JSONScalar:
     digits = text if text[0] == "." else text.replace("_", "")
     integer = _GO_INTEGER.fullmatch(digits)
     if integer is not None:
-        value = _integer(integer)
+        value = int(digits, 8 if integer["old_octal"] else 0)
         if -(1 << 63) <= value < 1 << 64:
             return value
     if _FLOAT_FORM.fullmatch(digits):
@@ -79,12 +73,3 @@ def _plain(text: str) -> JSONScalar:
         if math.isfinite(number):
             return number
     return text
-
-
-def _integer(match: re.Match[str]) -> int:
-    base = {"hex": 16, "octal": 8, "binary": 2, "old": 8, "decimal": 10}
-    for group, radix in base.items():
-        if match[group]:
-            value = int(match[group], radix)
-            return -value if match["sign"] == "-" else value
-    raise AssertionError("the pattern matches one of its groups")

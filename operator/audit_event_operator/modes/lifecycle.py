@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from audit_event_operator.build import commit
+from audit_event_operator.build import build_info
 from audit_event_operator.modes.assembly import Operator
-from audit_event_operator.web.app import Site, build_applications, build_labels
-from audit_event_operator.web.errors import ListenError
+from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
-from audit_event_operator.web.servers import Servers
+from audit_event_operator.web.servers import ListenError, Servers
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ async def listening(
         health_checks=health_checks,
         source=source or SourceCounts(),
         authorizer=who,
-        build=build_labels(commit(os.environ)),
+        build=build_info(os.environ),
     )
     servers = Servers(
         build_applications(site),

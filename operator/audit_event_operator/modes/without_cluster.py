@@ -1,82 +1,125 @@
-"""What `demo` and `standalone` have in common: the streams of watched files or one given stream, and no cluster."""
+"""No cluster: the streams of watched files, or one given stream; into a real RabbitMQ, or as a demo on stdout.
 
+In a demo everything for people goes to stderr, and HTTP is served on loopback only.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
+from audit_event_operator.brokers.stream import StreamBrokers
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.ports import AlwaysOurs, Brokers
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.collection import Collection, Found
+from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.files.source import FileSource
-from audit_event_operator.files.targets import FileTargets, SecretStore
-from audit_event_operator.modes.assembly import assemble, authorizer, default_target
+from audit_event_operator.files.targets import FileTargets, Secrets
+from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
 from audit_event_operator.modes.lifecycle import StartError, listening, prepare_process, until_stopped
-from audit_event_operator.resource.spec import GeneratorSpec
-from audit_event_operator.settings import Settings
+from audit_event_operator.resource.problems import SpecError
+from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.settings import Settings, SettingsError
 from audit_event_operator.web.ports import HealthChecks
 from audit_event_operator.web.servers import Servers
 
+logger = logging.getLogger(__name__)
 
-class WithoutCluster:
-    """A run of one of these modes; prepares the process.
+LOOPBACK: Final = "127.0.0.1"
+DRAIN_SECONDS: Final = 0.5
+"""A reader that is gone will not come back, so the demo does not wait for it."""
 
-    Args:
-        settings: all settings.
-        mode: the command's name.
+DEMO_SPEC: Final = {"interval": "500ms"}
+
+
+async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
+    """Publish until a signal the stream of the environment, or those of the files; returns the exit code.
 
     Raises:
-        SettingsError: AEG_API_AUTH needs a cluster.
+        SettingsError: AEG_API_AUTH needs a cluster, or RABBITMQ_QUEUE is no name of a queue.
+        StartError: the files hold no valid resource, or a port is not available.
     """
+    totals = Totals()
 
-    def __init__(self, settings: Settings, mode: str) -> None:
-        self._settings = settings
-        self._authorizer = authorizer(settings, mode)
-        self._secrets = SecretStore()
-        self.stop = prepare_process()
-        self.totals = Totals()
-        self.targets = FileTargets(default_target(settings), self._secrets)
+    def brokers(targets: FileTargets, _: asyncio.Event) -> Brokers:
+        return rabbitmq_brokers(settings, targets, totals)
 
-    async def run(
-        self,
-        brokers: Brokers,
-        files: Sequence[Path],
-        stream: Callable[[], tuple[Ref, GeneratorSpec]],
-        started: Callable[[Servers], None],
-        *,
-        host: str,
-        fallback_port: bool = False,
-        seconds: float | None = None,
-        drain_seconds: float,
-    ) -> int:
-        """Run until a signal or for some seconds; returns the exit code.
+    def stream() -> Found:
+        try:
+            spec = spec_from_environment(settings.rabbitmq_queue, settings.event_generation_interval_seconds)
+        except SpecError as error:
+            raise SettingsError(f"RABBITMQ_QUEUE: {error.problems[0].message}") from None
+        return Found(REF, spec)
 
-        Args:
-            brokers: where the events go.
-            files: files and folders to watch.
-            stream: the stream to run if there are no files.
-            started: called when the ports are open.
-            host: the address to listen on.
-            fallback_port: take any free port if one is taken.
-            seconds: how long to run; None for no end.
-            drain_seconds: how long generators may drain at the end.
+    def started(servers: Servers) -> None:
+        logger.info("Listening on ports %d (all routes) and %d (/metrics)", servers.app_port, servers.metrics_port)
 
-        Raises:
-            StartError: the files hold no valid resource, or a port is not available.
-        """
-        operator = assemble(
-            self._settings, brokers, self.targets, self.totals, assignment=AlwaysOurs(), default_stream=True
-        )
-        source = FileSource(files, operator.fleet, self._secrets)
-        collection = source.read() if files else Collection({ref: Found(ref, spec) for ref, spec in [stream()]})
-        if collection.problems and not collection.resources:
-            raise StartError("\n".join(["the files contain no valid resource", *collection.problems]))
-        health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
-        async with listening(
-            operator, health_checks, self._authorizer, host=host, fallback_port=fallback_port
-        ) as servers:
-            started(servers)
-            operator.fleet.start()
-            source.take_up(collection)
-            if files:
-                operator.spawn(source.run(), "the file watch")
-            return await until_stopped(operator, self.stop, seconds=seconds, drain_seconds=drain_seconds)
+    return await _run(settings, files, brokers, stream, started, totals=totals)
+
+
+async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | None) -> int:
+    """Print events until a signal, or for some seconds; returns the exit code and raises as `run_standalone`."""
+    totals = Totals()
+
+    def brokers(_: FileTargets, stop: asyncio.Event) -> Brokers:
+        return StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
+
+    def stream() -> Found:
+        return Found(Ref("default", "demo"), parse_spec(DEMO_SPEC))
+
+    code = await _run(settings, files, brokers, stream, _welcome, totals=totals, seconds=seconds, demo=True)
+    by_type: Counter[str] = Counter()
+    for (event_type, _, _), count in totals.generated_by_label.items():
+        by_type[event_type] += count
+    kinds = ", ".join(f"{count} {name}" for name, count in by_type.most_common())
+    print(f"Done: {totals.published} events printed{f' ({kinds})' if kinds else ''}.", file=sys.stderr)
+    return code
+
+
+async def _run(
+    settings: Settings,
+    files: Sequence[Path],
+    brokers: Callable[[FileTargets, asyncio.Event], Brokers],
+    stream: Callable[[], Found],
+    started: Callable[[Servers], None],
+    *,
+    totals: Totals,
+    seconds: float | None = None,
+    demo: bool = False,
+) -> int:
+    """Run the files' streams, or else `stream`; `brokers` may set the event to end, `started` is called with open ports."""
+    who, stop, secrets = authorizer(settings, "demo" if demo else "standalone"), prepare_process(), Secrets()
+    targets = FileTargets(default_target(settings), secrets)
+    operator = assemble(settings, brokers(targets, stop), targets, totals, assignment=AlwaysOurs(), default_stream=True)
+    source = FileSource(files, operator.fleet, secrets)
+    collection = source.read() if files else Collection({(found := stream()).ref: found})
+    if collection.problems and not collection.resources:
+        raise StartError("\n".join(["the files contain no valid resource", *collection.problems]))
+    health_checks = HealthChecks(livez=operator.failing_livez, readyz=operator.failing_readyz)
+    host = LOOPBACK if demo else settings.bind_address
+    async with listening(operator, health_checks, who, host=host, fallback_port=demo) as servers:
+        started(servers)
+        operator.fleet.start()
+        source.take_up(collection)
+        if files:
+            operator.spawn(source.run(), "the file watch")
+        drain_seconds = DRAIN_SECONDS if demo else settings.shutdown_drain_seconds
+        return await until_stopped(operator, stop, seconds=seconds, drain_seconds=drain_seconds)
+
+
+def _welcome(servers: Servers) -> None:
+    base = f"http://{LOOPBACK}:{servers.app_port}"
+    print(
+        "Printing events to stdout, one JSON object per line, and nothing else. Stop with Ctrl-C.\n"
+        f"While this runs, try in another terminal:\n"
+        f"  curl {base}/healthz\n"
+        f"  curl {base}/generators\n"
+        f"  curl {base}/metrics        (also on port {servers.metrics_port})\n"
+        f"  curl -H 'Content-Type: application/json' -d '{{\"event_type\":\"user_login\"}}' {base}/generate_event",
+        file=sys.stderr,
+        flush=True,
+    )

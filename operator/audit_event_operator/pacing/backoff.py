@@ -4,12 +4,9 @@ import random
 
 
 class Backoff:
-    """Pauses that double from one to the next.
+    """Pauses that double from `min_seconds` up to `max_seconds`; a maximum below the minimum counts as the minimum.
 
-    Args:
-        min_seconds: the first pause, and the shortest.
-        max_seconds: the longest pause; a value below `min_seconds` counts as `min_seconds`.
-        rng: spreads each pause between `min_seconds` and twice the plain value (full jitter); None gives the plain values.
+    With `rng` each pause lies between `min_seconds` and twice the plain value (full jitter); None gives the plain values.
     """
 
     __slots__ = ("_max", "_min", "_next", "_rng")

@@ -25,12 +25,9 @@ class Due:
 
 
 class Pacer:
-    """The ticks of one generator.
+    """The ticks of one generator, the first at `first_ns`.
 
-    Args:
-        schedule: what is asked for.
-        first_ns: when the first tick is due.
-        cap: most events per second that may be due, None for no cap; what it cuts is reported as `limited`.
+    `cap`: most events per second that may be due, None for no cap; what it cuts is reported as `limited`.
     """
 
     def __init__(self, schedule: Schedule, first_ns: int, cap: Fraction | None = None) -> None:

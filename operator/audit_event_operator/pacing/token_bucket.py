@@ -7,12 +7,7 @@ _SHORTEST_WAIT_SECONDS: Final = 0.001
 
 
 class TokenBucket:
-    """Allows `per_second` on average.
-
-    Args:
-        per_second: how fast it fills.
-        burst: how much it holds, which is what it allows at once after a pause; at least 1, by default `per_second`.
-    """
+    """Allows `per_second` on average, and `burst` at once after a pause: at least 1, by default `per_second`."""
 
     __slots__ = ("_at", "_burst", "_per_second", "_tokens")
 

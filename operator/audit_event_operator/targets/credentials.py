@@ -57,15 +57,11 @@ def target_of(
     ca: bytes | None = None,
     has_certificate: bool = False,
 ) -> Target:
-    """Make a target from a Secret's data.
+    """Make a target from a Secret's data, of which host, username and password are needed; `name` is for messages.
 
-    Args:
-        name: the Secret's name, for messages.
-        data: its keys; host, username and password are needed.
-        reference: what the resource says about virtual host and TLS, which wins over the Secret.
-        ca: the CA's PEM from elsewhere (a RabbitmqCluster's CA Secret).
-        has_certificate: the broker serves TLS; port 5672 then means 5671, because RabbitMQ's cluster operator writes 5672
-            even with TLS.
+    What the resource says about virtual host and TLS (`reference`) wins over the Secret. `ca` is the CA's PEM from
+    elsewhere (a RabbitmqCluster's CA Secret). `has_certificate`: the broker serves TLS; port 5672 then means 5671, because
+    RabbitMQ's cluster operator writes 5672 even with TLS.
 
     Raises:
         DestinationUnavailable: SecretInvalid; the message names the key.
@@ -85,10 +81,10 @@ def target_of(
 
 
 def _tls(name: str, data: Mapping[str, bytes], mode: TLSMode, ca: bytes | None, port: int | None) -> TLSMaterial | None:
-    ca_pem = _pem(name, data, CA_KEY) if ca is None else _decode_pem(name, CA_KEY, ca)
+    ca_pem = _pem(name, CA_KEY, data.get(CA_KEY) or None if ca is None else ca)
     if not encrypted(mode, port, ca_pem):
         return None
-    certificate, key = _pem(name, data, "tls.crt"), _pem(name, data, "tls.key")
+    certificate, key = (_pem(name, part, data.get(part) or None) for part in ("tls.crt", "tls.key"))
     if (certificate is None) != (key is None):
         raise _invalid(name, "has only one of tls.crt and tls.key; a client certificate needs both")
     return TLSMaterial(ca_pem=ca_pem, certificate_pem=certificate, key_pem=key)
@@ -120,20 +116,14 @@ def _text(name: str, data: Mapping[str, bytes], key: str) -> str:
     return text
 
 
-def _pem(name: str, data: Mapping[str, bytes], key: str) -> str | None:
-    return _decode_pem(name, key, data[key]) if data.get(key) else None
-
-
-def _decode_pem(name: str, key: str, value: bytes) -> str:
+def _pem(name: str, key: str, value: bytes | None) -> str | None:
+    if value is None:
+        return None
     if len(value) > _PEM_LIMIT_BYTES:
         raise _invalid(name, f"has a {key} larger than {_PEM_LIMIT_BYTES // 1024} KiB")
-    try:
-        text = value.decode("ascii")
-    except UnicodeDecodeError:
-        text = ""
-    if "-----BEGIN " not in text:
+    if not value.isascii() or b"-----BEGIN " not in value:
         raise _invalid(name, f"has a {key} that is not PEM text")
-    return text
+    return value.decode("ascii")
 
 
 def _invalid(name: str, what: str) -> DestinationUnavailable:

@@ -26,11 +26,9 @@ class HostPolicy:
 
     @classmethod
     def of(cls, allowed: Iterable[str] | None, in_pod: bool) -> Self:
-        """Read the setting.
+        """Read the setting: host suffixes (`example.org` also means its subdomains), CIDRs and addresses; None: no list.
 
-        Args:
-            allowed: host suffixes (`example.org` also means its subdomains) and CIDRs or addresses; None: no list.
-            in_pod: whether this process runs in a pod: users must not reach its loopback and link-local neighbours.
+        `in_pod`: this process runs in a pod, and users must not reach its loopback and link-local neighbours.
         """
         if allowed is None:
             return cls(None, (), in_pod)

@@ -28,13 +28,9 @@ class Change(Enum):
 def change_between(
     before: GeneratorSpec | None, after: GeneratorSpec, *, was_invalid: bool = False, moved: bool = False
 ) -> Change:
-    """Decide what a new spec means.
+    """Decide what a new spec means; `before` is the last valid one that was in effect, None when there was none.
 
-    Args:
-        before: the last valid spec that was in effect, None when there was none.
-        after: the new one.
-        was_invalid: an invalid spec has stopped the stream since.
-        moved: the events go to another destination.
+    `was_invalid`: an invalid spec has stopped the stream since. `moved`: the events go to another destination.
     """
     if before is None:
         return Change.FIRST

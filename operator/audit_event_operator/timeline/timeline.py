@@ -30,14 +30,9 @@ class Timeline:
 
     Call, at each moment: `check` (is the run over?), `advance` (what has become due?), `take` (make what there is room for).
 
-    Args:
-        uid: the resource's identity; the seed follows from it where the spec names none.
-        spec: what to generate.
-        progress: what was done of the run before.
-        cap: most events per second.
-        entropy: gives as many random bytes as asked for; event ids are made of them.
-        preexisting: the resource was there before this process: its first tick keeps the rhythm, and is spread over
-            `spread_ns`.
+    The seed follows from `uid` where the spec names none. `progress`: what was done of the run before. `cap`: most events per
+    second. `entropy` gives as many random bytes as asked for, for the events' ids. `preexisting`: the resource was there
+    before this process, so its first tick keeps the rhythm and is spread over `spread_ns`.
     """
 
     def __init__(
@@ -178,12 +173,9 @@ class Timeline:
         return due
 
     def take(self, room: int, used: int, unix_ns: int) -> list[AuditEvent]:
-        """Make pending events.
+        """Make pending events, at most `room`, with the time `unix_ns` written into them.
 
-        Args:
-            room: at most so many.
-            used: events of this run that were confirmed or still may be; maxEvents minus these is what is left.
-            unix_ns: the time written into them.
+        `used`: events of this run that were confirmed or still may be; maxEvents minus these is what is left.
         """
         if self.spec.max_events is not None:
             self.pending = max(0, min(self.pending, self.spec.max_events - used))

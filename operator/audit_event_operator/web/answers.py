@@ -1,21 +1,37 @@
 """Every answer is JSON, errors included: `{"error": "<sentence>"}`. Also counts what is answered."""
 
+import asyncio
+import gzip
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client.exposition import gzip_accepted
 
-from audit_event_operator.web.errors import Refusal
 from audit_event_operator.web.http_counts import HttpCounts
 
 logger = logging.getLogger(__name__)
 
+_GZIP_LEVEL: Final = 1
 _WHERE: Final = "Try / in a browser, /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A request is answered with a status code and one sentence that tells what is wrong and what to do.
+
+    `close`: the connection is of no use any more.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None, *, close: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.status, self.headers, self.close = status, headers, close
 
 
 def json_answer(content: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:
@@ -28,17 +44,19 @@ def error_answer(status: int, sentence: str, headers: dict[str, str] | None = No
     return json_answer({"error": sentence}, status, headers)
 
 
-def refuse(refusal: Refusal) -> web.Response:
-    """The answer that a refusal stands for."""
-    headers: dict[str, str] = {}
-    if refusal.retry_after_seconds is not None:
-        headers[hdrs.RETRY_AFTER] = str(refusal.retry_after_seconds)
-    if refusal.challenge is not None:
-        headers[hdrs.WWW_AUTHENTICATE] = refusal.challenge
-    answer = error_answer(refusal.status, refusal.sentence, headers)
-    if refusal.close:
-        answer.force_close()
-    return answer
+async def large_answer(
+    request: web.Request, render: Callable[[], tuple[bytes, str]], *, vary: str = hdrs.ACCEPT_ENCODING
+) -> web.Response:
+    """An answer that `render` makes in a thread, body and Content-Type; gzipped for whoever accepts that."""
+    gzipped = gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+
+    def work() -> tuple[bytes, str]:
+        body, content_type = render()
+        return gzip.compress(body, _GZIP_LEVEL) if gzipped else body, content_type
+
+    body, content_type = await asyncio.to_thread(work)
+    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: vary} | ({hdrs.CONTENT_ENCODING: "gzip"} if gzipped else {})
+    return web.Response(body=body, headers=headers)
 
 
 async def add_headers(_: web.BaseRequest, answer: web.StreamResponse) -> None:
@@ -59,7 +77,10 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except Refusal as refusal:
-        return refuse(refusal)
+        answer = error_answer(refusal.status, str(refusal), refusal.headers)
+        if refusal.close:
+            answer.force_close()
+        return answer
     except web.HTTPMethodNotAllowed as refused:
         allowed = ", ".join(sorted(refused.allowed_methods))
         return error_answer(refused.status, f"Method not allowed; this path takes {allowed}.", {hdrs.ALLOW: allowed})
@@ -85,9 +106,7 @@ def counted(counts: HttpCounts, clock: Callable[[], float] = time.perf_counter) 
     """A middleware that counts answers by route, method and code."""
 
     @web.middleware
-    async def count(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = clock()
         answer = await handler(request)
         counts.count(_route(request), request.method, answer.status, clock() - began)

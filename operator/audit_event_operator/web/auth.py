@@ -27,8 +27,7 @@ class Everybody:
 class TokenFile:
     """Auth mode `token`: the bearer token must be the one in a file, which may change at any time.
 
-    Args:
-        path: the file; white space around the token is ignored.
+    White space around the token is ignored.
     """
 
     def __init__(self, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import hdrs, web
 
-from audit_event_operator.web.errors import Refusal
+from audit_event_operator.web.answers import Refusal
 
 BODY_LIMIT_BYTES: Final = 64 * 1024
 READ_SECONDS: Final = 5.0

@@ -4,20 +4,16 @@ With `?fields=` the answer is a table of the fields that were asked for, which i
 hundreds of resources, and gzipped for whoever accepts that.
 """
 
-import asyncio
-import gzip
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from aiohttp import hdrs, web
-from prometheus_client.exposition import gzip_accepted
+from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref, Snapshot
-from audit_event_operator.web.answers import json_answer
-from audit_event_operator.web.errors import Refusal
+from audit_event_operator.web.answers import Refusal, json_answer, large_answer
 from audit_event_operator.web.ports import HealthChecks
 
 FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
@@ -53,7 +49,7 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
 }
 """What can be told of one resource; rates are events per second."""
 
-_GZIP_LEVEL: Final = 1
+NO_SUCH_GENERATOR: Final = "There is no such generator here; GET /generators lists them."
 
 
 class Generators:
@@ -65,24 +61,19 @@ class Generators:
 
     async def list(self, request: web.Request) -> web.Response:
         """All resources, by namespace and name; with `?fields=a,b` as a table of those."""
-        fields = _fields(request)
-        gzipped = gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-        leader, snapshots = self._health_checks.leader(), self._fleet.snapshots()
-        body = await asyncio.to_thread(_render, snapshots, fields, leader, gzipped)
-        headers = {hdrs.VARY: hdrs.ACCEPT_ENCODING} | ({hdrs.CONTENT_ENCODING: "gzip"} if gzipped else {})
-        return web.Response(body=body, headers=headers, content_type="application/json")
+        fields, leader, snapshots = _fields(request), self._health_checks.leader(), self._fleet.snapshots()
+        return await large_answer(request, lambda: (_render(snapshots, fields, leader), "application/json"))
 
     async def one(self, request: web.Request) -> web.Response:
         """One resource."""
         ref = Ref(request.match_info["namespace"], request.match_info["name"])
         snapshot = self._fleet.find(ref)
         if snapshot is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such generator here; GET /generators lists them.")
-        return json_answer(describe(snapshot))
+            raise Refusal(HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR)
+        return json_answer(_describe(snapshot))
 
 
-def describe(each: Snapshot) -> dict[str, Any]:
-    """All that is told of one resource."""
+def _describe(each: Snapshot) -> dict[str, Any]:
     return {field: tell(each) for field, tell in FIELDS.items()}
 
 
@@ -96,14 +87,13 @@ def _fields(request: web.Request) -> Sequence[str] | None:
     return fields
 
 
-def _render(snapshots: Sequence[Snapshot], fields: Sequence[str] | None, leader: bool | None, gzipped: bool) -> bytes:
+def _render(snapshots: Sequence[Snapshot], fields: Sequence[str] | None, leader: bool | None) -> bytes:
     ordered = sorted(snapshots, key=lambda each: (each.ref.namespace, each.ref.name))
     content: dict[str, Any]
     if fields is None:
-        content = {"generators": [describe(each) for each in ordered]}
+        content = {"generators": [_describe(each) for each in ordered]}
     else:
         tellers = [FIELDS[field] for field in fields]
         rows = [[tell(each) for tell in tellers] for each in ordered]
         content = {"leader": leader, "fields": fields, "rows": rows}
-    body = orjson.dumps(content)
-    return gzip.compress(body, _GZIP_LEVEL) if gzipped else body
+    return orjson.dumps(content)

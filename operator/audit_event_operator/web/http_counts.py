@@ -14,8 +14,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 class HttpCounts:
     """Requests by (route, method, code), and how long answers took by route.
 
-    Args:
-        served: (route template, method, code of success) of every route; they are there from the start with 0.
+    `served`: (route template, method, code of success) of every route; they are there from the start with 0.
     """
 
     def __init__(self, served: Iterable[tuple[str, str, int]]) -> None:

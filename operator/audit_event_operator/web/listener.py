@@ -51,13 +51,7 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """An AppRunner whose every answer has our form.
-
-    Args:
-        application: what is served.
-        shutdown_timeout: seconds, see `web.AppRunner`.
-        settings: of each connection, see aiohttp's `RequestHandler`.
-    """
+    """An AppRunner whose every answer has our form; `settings` are those of aiohttp's `RequestHandler`."""
 
     __slots__ = ("_settings",)
 

@@ -16,9 +16,7 @@ class Authorizer(Protocol):
     async def may_post(self, token: str | None, namespace: str | None) -> Decision:
         """Decide about one request; never raises.
 
-        Args:
-            token: the bearer token of the request, None when there is none.
-            namespace: of the generator that is asked for, None for the default target.
+        `token` is the request's bearer token, `namespace` the asked generator's; None where there is none.
         """
 
 

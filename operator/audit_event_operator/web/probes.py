@@ -1,15 +1,18 @@
 """/livez, /readyz and /healthz. Liveness never looks at a broker; health is for people and dashboards, not for probes."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
-from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
+from audit_event_operator.engine.snapshot import GeneratorState
 from audit_event_operator.web.answers import error_answer, json_answer
+from audit_event_operator.web.generators import FIELDS
 from audit_event_operator.web.ports import HealthChecks
+
+_ROW: Final = ("namespace", "name", "state", "reason", "connected")
 
 
 class Probes:
@@ -47,7 +50,7 @@ class Probes:
         if leader is not None:
             content["leader"] = leader
         if request.query.get("verbose", "").lower() in {"1", "true"}:
-            content["rows"] = [_row(each) for each in snapshots]
+            content["rows"] = [{field: FIELDS[field](each) for field in _ROW} for each in snapshots]
         return json_answer(content, HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -56,13 +59,3 @@ def _checked(failing: list[str]) -> web.Response:
         words = "; ".join(each.rstrip(".") for each in failing)
         return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{words[:1].upper()}{words[1:]}.")
     return json_answer({"status": "ok"})
-
-
-def _row(each: Snapshot) -> dict[str, Any]:
-    return {
-        "namespace": each.ref.namespace,
-        "name": each.ref.name,
-        "state": each.state,
-        "reason": each.facts.ready.reason,
-        "connected": each.facts.connected,
-    }

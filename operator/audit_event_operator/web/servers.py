@@ -3,12 +3,12 @@
 import asyncio
 import errno
 import logging
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
 
 from audit_event_operator.web.app import Applications
-from audit_event_operator.web.errors import ListenError
 from audit_event_operator.web.listener import Runner
 
 logger = logging.getLogger(__name__)
@@ -22,45 +22,26 @@ RUNNER_SETTINGS: Final[dict[str, Any]] = {
 }
 
 
+class ListenError(OSError):
+    """A port or address cannot be listened on; the sentence names the setting."""
+
+
+@dataclass(slots=True)
 class Servers:
     """The listeners of this process.
 
-    Args:
-        applications: what is served.
-        host: BIND_ADDRESS, the address to listen on.
-        app_port: APP_PORT; 0 for any free one.
-        metrics_port: PROMETHEUS_PORT; 0 for any free one.
-        fallback_port: when a port is taken, take any free one instead of failing.
-        shutdown_seconds: how long requests under way may take when it ends; what hangs is cancelled after twice that.
+    `app_port` (APP_PORT) serves everything, `metrics_port` (PROMETHEUS_PORT) /metrics alone; 0 is any free one, and once
+    started they are what was taken. `fallback_port`: when a port is taken, take any free one instead of failing.
+    `shutdown_seconds`: how long requests under way may take when it ends; what hangs is cancelled after twice that.
     """
 
-    def __init__(
-        self,
-        applications: Applications,
-        *,
-        host: str,
-        app_port: int,
-        metrics_port: int,
-        fallback_port: bool = False,
-        shutdown_seconds: float = SHUTDOWN_SECONDS,
-    ) -> None:
-        self._applications = applications
-        self._host = host
-        self._wanted = {"APP_PORT": app_port, "PROMETHEUS_PORT": metrics_port}
-        self._fallback_port = fallback_port
-        self._shutdown_seconds = shutdown_seconds
-        self._runners: list[web.AppRunner] = []
-        self._ports: dict[str, int] = {}
-
-    @property
-    def app_port(self) -> int:
-        """The port that serves everything, once started."""
-        return self._ports["APP_PORT"]
-
-    @property
-    def metrics_port(self) -> int:
-        """The port that serves /metrics alone, once started."""
-        return self._ports["PROMETHEUS_PORT"]
+    applications: Applications
+    host: str
+    app_port: int
+    metrics_port: int
+    fallback_port: bool = False
+    shutdown_seconds: float = SHUTDOWN_SECONDS
+    _runners: list[web.AppRunner] = field(default_factory=list)
 
     async def start(self) -> None:
         """Listen on both ports, or on none.
@@ -69,8 +50,8 @@ class Servers:
             ListenError: a port or the address cannot be had; the sentence says which setting to change.
         """
         try:
-            await self._listen(self._applications.main, "APP_PORT")
-            await self._listen(self._applications.metrics, "PROMETHEUS_PORT")
+            self.app_port = await self._listen(self.applications.main, "APP_PORT", self.app_port)
+            self.metrics_port = await self._listen(self.applications.metrics, "PROMETHEUS_PORT", self.metrics_port)
         except OSError:
             await self.stop()
             raise
@@ -80,21 +61,21 @@ class Servers:
         runners, self._runners = self._runners, []
         await asyncio.gather(*(runner.cleanup() for runner in runners))
 
-    async def _listen(self, application: web.Application, variable: str) -> None:
+    async def _listen(self, application: web.Application, variable: str, port: int) -> int:
         runner = Runner(
-            application, shutdown_timeout=self._shutdown_seconds, logger=_protocol_logger(), **RUNNER_SETTINGS
+            application, shutdown_timeout=self.shutdown_seconds, logger=_protocol_logger(), **RUNNER_SETTINGS
         )
         await runner.setup()
         self._runners.append(runner)
-        port = self._wanted[variable]
         try:
-            await web.TCPSite(runner, self._host, port).start()
+            await web.TCPSite(runner, self.host, port).start()
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or not self._fallback_port:
+            if error.errno != errno.EADDRINUSE or not self.fallback_port:
                 raise ListenError(self._why_not(error, variable, port)) from error
             logger.debug("%s %d is in use; picking a free port", variable, port)
-            await web.TCPSite(runner, self._host, 0).start()
-        self._ports[variable] = runner.addresses[0][1]
+            await web.TCPSite(runner, self.host, 0).start()
+        taken: int = runner.addresses[0][1]
+        return taken
 
     def _why_not(self, error: OSError, variable: str, port: int) -> str:
         if error.errno == errno.EADDRINUSE:
@@ -103,7 +84,7 @@ class Servers:
             )
         if error.errno == errno.EACCES:
             return f"{variable} {port} needs privileges that this process lacks. Set {variable} to 1024 or above."
-        return f"Cannot listen on AEG_BIND_ADDRESS {self._host}, {variable} {port}: {error.strerror or error}."
+        return f"Cannot listen on AEG_BIND_ADDRESS {self.host}, {variable} {port}: {error.strerror or error}."
 
 
 def _protocol_logger() -> logging.Logger:

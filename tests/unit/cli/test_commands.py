@@ -105,7 +105,8 @@ def test_a_duration_that_is_none_is_wrong_use(duration):
 
 
 def test_help_and_demo_start_without_kubernetes_and_kopf():
-    code = "import sys, audit_event_operator.modes.demo; print([m for m in ('kopf', 'kubernetes', 'pika') if m in sys.modules])"
+    code = """import sys, audit_event_operator.modes.without_cluster
+print([m for m in ('kopf', 'kubernetes', 'pika') if m in sys.modules])"""
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
+from audit_event_operator.build import build_info
 from audit_event_operator.cluster.api.counts import Kind, Result
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.web.app import build_labels
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.families import Moment, Sources, families, look
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
@@ -72,7 +72,7 @@ def a_moment() -> Moment:
         apiserver_last_success_unix_seconds=lambda: 1.0,
     )
     brokers = SimpleNamespace(connections=dict, connect_results=lambda: results)
-    return look(Sources(fleet, brokers, HealthChecks(), source, http, build_labels()))  # type: ignore[arg-type]
+    return look(Sources(fleet, brokers, HealthChecks(), source, http, build_info({})))  # type: ignore[arg-type]
 
 
 # Labels with a fixed set of words, all of which a sample holds.

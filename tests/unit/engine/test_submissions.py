@@ -1,13 +1,14 @@
 """Posts, and the health of the whole."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF, DefaultStream
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.health import assess, health_of
+from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
@@ -125,4 +126,4 @@ async def test_health_follows_the_default_target_when_there_is_one(fleet, memory
 
 
 def test_without_a_default_target_health_is_about_active_generators():
-    assert assess([], default_connected=None).rabbitmq_connected
+    assert health_of(SimpleNamespace(running=True, default_stream=None), []).rabbitmq_connected

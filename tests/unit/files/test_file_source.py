@@ -11,7 +11,7 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.environment import spec_from_environment
 from audit_event_operator.files.source import FileSource, uid_of
-from audit_event_operator.files.targets import FileTargets, SecretStore
+from audit_event_operator.files.targets import FileTargets, Secrets
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.targets.reference import TargetKind, TargetReference
@@ -44,7 +44,7 @@ def stream(name: str, interval: str = "1s") -> str:
 
 @pytest.fixture
 async def watched(tmp_path):
-    secret_store = SecretStore()
+    secret_store = Secrets()
     fleet = Fleet(EngineContext(brokers=MemoryBrokers(), destinations=FileTargets(DEFAULT, secret_store)))
     fleet.start()
     source = FileSource([tmp_path], fleet, secret_store)
@@ -134,7 +134,7 @@ async def test_two_documents_of_one_name_are_a_problem(watched):
 
 
 async def test_a_path_that_leads_nowhere_is_an_error(tmp_path):
-    source = FileSource([tmp_path / "missing"], None, SecretStore())
+    source = FileSource([tmp_path / "missing"], None, Secrets())
     with pytest.raises(FileNotFoundError, match="missing"):
         source.read()
 
@@ -156,7 +156,7 @@ async def test_secret_documents_serve_secret_references(watched):
 def test_a_cluster_reference_is_invalid_without_a_cluster():
     spec = parse_spec({"rabbitmq": {"clusterRef": {"name": "my-cluster"}}})
     with pytest.raises(DestinationUnavailable) as answer:
-        FileTargets(DEFAULT, SecretStore()).destination("default", spec)
+        FileTargets(DEFAULT, Secrets()).destination("default", spec)
     assert answer.value.reason is Reason.INVALID_SPEC
 
 

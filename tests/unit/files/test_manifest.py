@@ -69,7 +69,7 @@ def test_anchors_and_merge_keys_are_followed() -> None:
 
 def test_documents_know_their_lines_and_empty_ones_are_left_out() -> None:
     documents = load_manifest("---\n# nothing\n---\na: 1\n---\n---\nb: 2\n")
-    assert [(document.line, document.content) for document in documents] == [(4, {"a": 1}), (7, {"b": 2})]
+    assert [(document.place.line, document.content) for document in documents] == [(4, {"a": 1}), (7, {"b": 2})]
 
 
 def test_lists_are_taken_apart() -> None:
@@ -79,7 +79,7 @@ def test_lists_are_taken_apart() -> None:
 
 def test_a_stream_of_json_is_read_as_json() -> None:
     documents = load_manifest('{"a": 1.0, "b": "\\ud83d\\ude00", "c": "\\ud83d"}\n\n{"a": 2}')
-    assert [(document.line, document.content) for document in documents] == [
+    assert [(document.place.line, document.content) for document in documents] == [
         (1, {"a": 1, "b": "\U0001f600", "c": "\ufffd"}),
         (3, {"a": 2}),
     ]

@@ -8,8 +8,7 @@ import aiohttp
 import pytest
 
 from audit_event_operator.web.app import build_applications
-from audit_event_operator.web.errors import ListenError
-from audit_event_operator.web.servers import RUNNER_SETTINGS, Servers
+from audit_event_operator.web.servers import RUNNER_SETTINGS, ListenError, Servers
 
 
 @pytest.fixture
