@@ -20,11 +20,6 @@ class Health:
     states: Mapping[GeneratorState, int]
     connected: int
 
-    @property
-    def total(self) -> int:
-        """All generators."""
-        return sum(self.states.values())
-
 
 def health_of(fleet: Fleet, live: Sequence[Snapshot]) -> Health:
     """Judge the fleet by its live resources. One that is not running (standby) has nothing that could be down."""

@@ -95,20 +95,16 @@ class Assignment(Protocol):
         """The gate of one resource; it lives as long as the process."""
 
 
-class AlwaysOpen:
-    """The gate of a process that nobody competes with."""
+class AlwaysOurs:
+    """The assignment of a process that nobody competes with, and the gate of each of its resources."""
+
+    def gate(self, ref: Ref) -> Gate:
+        """An open one."""
+        return self
 
     def is_open(self) -> bool:
         """Always."""
         return True
-
-
-class AlwaysOurs:
-    """The assignment of a process that nobody competes with."""
-
-    def gate(self, ref: Ref) -> Gate:
-        """An open one."""
-        return AlwaysOpen()
 
 
 class OutletOwner(Protocol):

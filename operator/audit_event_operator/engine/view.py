@@ -1,6 +1,7 @@
 """What others see of one generator: its Ready condition, its snapshot, its lines in the log. Reads; changes no stream."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
@@ -78,27 +79,15 @@ class GeneratorView:
     def snapshot(self) -> Snapshot:
         """Everything that readers may know, as of now."""
         ready = self.tracker.ready(self._now(), self.timeline, self._egress)
-        facts = self._facts_before_any_spec(ready) if self.timeline is None else self._facts(ready, self.timeline)
+        if self.timeline is not None:
+            facts = self._facts(ready, self.timeline)
+        else:  # what the status told before still holds
+            facts = Facts(self.generation, ready, restarts=self.restarts, **asdict(self._progress))
         return Snapshot(self._ref, self._uid, count(self._ledger, self._egress.outbox), facts)
 
     def _look(self) -> None:
         self._told = self.tracker.decide(self._now(), self.timeline, self._egress)
         self._log.turn(self._told)
-
-    def _facts_before_any_spec(self, ready: Ready) -> Facts:
-        """What the status told before still holds."""
-        progress = self._progress
-        return Facts(
-            self.generation,
-            ready,
-            run_id=progress.run_id,
-            events_published=progress.events_published,
-            events_dropped=progress.events_dropped,
-            start_time=progress.start_time,
-            completion_time=progress.completion_time,
-            last_publish_time=progress.last_publish_time,
-            restarts=self.restarts,
-        )
 
     def _facts(self, ready: Ready, timeline: Timeline) -> Facts:
         """What is true now; an invalid spec asks for nothing and is not commented on."""

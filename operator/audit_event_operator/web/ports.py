@@ -20,10 +20,6 @@ class Authorizer(Protocol):
         """
 
 
-def _none() -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class HealthChecks:
     """Whether the process is well; all callables are cheap and called on the loop.
@@ -34,7 +30,7 @@ class HealthChecks:
 
     livez: Callable[[], list[str]] = list
     readyz: Callable[[], list[str]] = list
-    leader: Callable[[], bool | None] = _none
+    leader: Callable[[], bool | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +44,4 @@ class SourceCounts:
 
     reconciles: Callable[[], Mapping[str, int]] = dict
     api_writes: Callable[[], Mapping[tuple[str, str], int]] = dict
-    apiserver_last_success_unix_seconds: Callable[[], float | None] = _none
+    apiserver_last_success_unix_seconds: Callable[[], float | None] = lambda: None

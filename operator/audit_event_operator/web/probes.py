@@ -39,7 +39,7 @@ class Probes:
             "status": "healthy" if up else "unhealthy",
             "rabbitmq_connected": up,
             "generators": {
-                "total": health.total,
+                "total": sum(states.values()),
                 "active": states.get(GeneratorState.ACTIVE, 0),
                 "connected": health.connected,
                 "suspended": states.get(GeneratorState.SUSPENDED, 0),
