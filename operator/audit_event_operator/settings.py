@@ -25,9 +25,9 @@ from audit_event_operator.engine.context import MAX_EVENTS_PER_SECOND, EngineTim
 from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.engine.submissions import POST_SECONDS
 from audit_event_operator.files.environment import SHORTEST_INTERVAL
+from audit_event_operator.resource.broker_spec import TLSMode
 from audit_event_operator.resource.durations import Seconds
 from audit_event_operator.resource.names import OPERATOR_NAME
-from audit_event_operator.resource.spec import TLSMode
 
 DEFAULT_RABBITMQ_HOST: Final = "rabbitmq-service"
 

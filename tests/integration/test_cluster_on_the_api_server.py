@@ -318,7 +318,7 @@ async def test_one_that_leaves_orderly_is_followed_at_once(cluster, namespace, f
     first.fleet.become(uid, events_published=1234)
     await first.end()
     assert await until(lambda: "demo" in second.fleet.names()) < 3
-    assert second.fleet.known[uid].facts.events_published == 1234
+    assert second.fleet.known[uid].facts.progress.events_published == 1234
 
 
 async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_when_it_goes_on(

@@ -16,7 +16,7 @@ from audit_event_operator.resource.conditions import Completion, CompletionReaso
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.resource.status import Facts, build_status
+from audit_event_operator.resource.status import Facts, Progress, build_status
 from support.faults.measurements import Measured
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.waiting import wait_until
@@ -193,17 +193,12 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(plane: ControlPlane
     everything = {
         "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
         "advice": tuple(Advice(reason, "spec", f"{reason}. " + "w" * 300) for reason in AdviceReason),
-        "events_published": 1234,
-        "events_dropped": 5,
         "target_rate": Fraction(4),
         "observed_rate": 3.9,
         "destination": "q" * 255,
         "broker": f"{'h' * 253}:65535/{'%2F' * 255}",
         "random_seed": -(2**53) + 1,
-        "start_time": NOW,
-        "completion_time": NOW,
-        "last_publish_time": NOW,
-        "run_id": "r" * 63,
+        "progress": Progress(1234, 5, "r" * 63, NOW, NOW, NOW),
     }
     for reason in Reason:
         message = f"About {reason}. " + "é" * 3000
@@ -220,7 +215,7 @@ def test_columns_say_at_a_glance_what_goes_on(plane: ControlPlane, namespace: st
     facts = Facts(
         1,
         Ready(Reason.PUBLISHING, "Events flow."),
-        events_published=7,
+        progress=Progress(events_published=7),
         target_rate=Fraction(4),
         broker="b:5672/%2F",
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from audit_event_operator.resource.broker_spec import DeclarationMode
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
-from audit_event_operator.resource.spec import DeclarationMode
 from audit_event_operator.targets.hosts import HostPolicy
 from support.doubles.producer import events
 from support.parts.certificates import make_authority

@@ -11,8 +11,8 @@ from pika.frame import Method
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
 from support.doubles.producer import event, events
 from support.parts.outlets import QUICK, Producers, target_of
 from support.parts.rabbitmq import Broker, RabbitMQ

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit_event_operator.resource.advice import advice_on
-from audit_event_operator.resource.conditions import READINESS, Completion, CompletionReason, Ready, Reason
+from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
@@ -18,9 +18,9 @@ from audit_event_operator.resource.status import Facts, build_status
 pytestmark = pytest.mark.timeout(1600)  # with a build from nothing
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-AWAY = {reason for reason, meant in READINESS.items() if meant.reconciling and reason is not Reason.STARTING}
-NEEDS_THE_USER = {reason for reason, meant in READINESS.items() if meant.stalled}
-READY = {reason for reason, meant in READINESS.items() if meant.status == "True"}
+AWAY = {reason for reason in Reason if reason.readiness.reconciling and reason is not Reason.STARTING}
+NEEDS_THE_USER = {reason for reason in Reason if reason.readiness.stalled}
+READY = {reason for reason in Reason if reason.readiness.status == "True"}
 
 
 def resource(name: str, status: dict[str, Any], *, generation: int = 3) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from audit_event_operator.engine.ports import Destination
 from audit_event_operator.engine.readiness import Circumstances, decide_ready
 from audit_event_operator.engine.snapshot import Ref, Snapshot, count
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
-from audit_event_operator.resource.status import Facts
+from audit_event_operator.resource.status import Facts, Progress
 
 DEFAULT_STREAM_REF: Final = Ref("", "api")
 
@@ -81,6 +81,6 @@ class DefaultStream:
             destination=self.destination.label,
             broker=self._egress.broker,
             connected=health.connected,
-            events_published=published,
+            progress=Progress(published),
         )
         return Snapshot(DEFAULT_STREAM_REF, "", count(self.ledger, self.outbox), facts)

@@ -14,8 +14,9 @@ from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import Destination, Outlet, OutletHealth, OutletOwner, Trouble
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
+from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.resource.conditions import DestinationUnavailable
-from audit_event_operator.resource.spec import Delivery, GeneratorSpec
+from audit_event_operator.resource.spec import GeneratorSpec
 
 WINDOW_MIN: Final = 64
 WINDOW_MAX: Final = 2_048

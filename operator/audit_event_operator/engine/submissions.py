@@ -11,7 +11,7 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.resource.spec import Entities
+from audit_event_operator.resource.entities import Entities
 
 POST_SECONDS: Final = 2.0
 

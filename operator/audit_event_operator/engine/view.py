@@ -1,7 +1,6 @@
 """What others see of one generator: its Ready condition, its snapshot, its lines in the log. Reads; changes no stream."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
@@ -82,7 +81,7 @@ class GeneratorView:
         if self.timeline is not None:
             facts = self._facts(ready, self.timeline)
         else:  # what the status told before still holds
-            facts = Facts(self.generation, ready, restarts=self.restarts, **asdict(self._progress))
+            facts = Facts(self.generation, ready, progress=self._progress, restarts=self.restarts)
         return Snapshot(self._ref, self._uid, count(self._ledger, self._egress.outbox), facts)
 
     def _look(self) -> None:
@@ -107,13 +106,15 @@ class GeneratorView:
             target_rate=allowed,
             observed_rate=self._observed.rate(self._now(), ledger.published),
             random_seed=timeline.seed,
-            run_id=spec.run_id,
             bounded=spec.bounded,
-            events_published=ledger.run_published,
-            events_dropped=ledger.run_dropped,
-            start_time=run.start_time,
-            completion_time=run.completion_time,
-            last_publish_time=_last_publish_time(ledger, timeline.progress),
+            progress=Progress(
+                ledger.run_published,
+                ledger.run_dropped,
+                spec.run_id,
+                run.start_time,
+                run.completion_time,
+                _last_publish_time(ledger, timeline.progress),
+            ),
             restarts=self.restarts,
         )
 

@@ -1,10 +1,10 @@
 """The one resource that the seed service's environment variables describe."""
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.resource.durations import format_duration
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
 REF: Final = Ref("default", "audit-event-generator")
@@ -18,4 +18,4 @@ def spec_from_environment(queue: str, interval_seconds: Fraction) -> GeneratorSp
         SpecError: the queue has a name that no resource may have.
     """
     nanoseconds = int(max(interval_seconds, SHORTEST_INTERVAL) * 1_000_000_000)
-    return parse_spec({"queue": queue, "interval": format_duration(nanoseconds)})
+    return parse_spec({"queue": queue, "interval": f"{Decimal(nanoseconds).scaleb(-9).normalize():f}s"})

@@ -4,13 +4,24 @@ Must not know what a reference resolves to, or whether it may be used.
 """
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from audit_event_operator.resource.fields import DNS_SUBDOMAIN, NO_CONTROL_CHARACTERS, Text
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.rules import Rule
+
+BROKER_NAME: Final = Text(255, NO_CONTROL_CHARACTERS, "must be 1 to 255 characters without control characters")
+
+
+def at_most_255_bytes(field: str) -> Rule:
+    """Return the rule that a name fits into an AMQP short string."""
+    return Rule(
+        message=f"{field} must be at most 255 bytes long in UTF-8",
+        cel="size(bytes(self)) <= 255",
+        holds=lambda name: len(name.encode("utf-8", "surrogatepass")) <= 255,
+    )
 
 
 class Delivery(StrEnum):
@@ -99,12 +110,8 @@ class RabbitMQ(SpecModel):
     vhost: (
         Annotated[
             str,
-            Text(255, NO_CONTROL_CHARACTERS, "must be 1 to 255 characters without control characters"),
-            Rule(
-                message="vhost must be at most 255 bytes long in UTF-8",
-                cel="size(bytes(self)) <= 255",
-                holds=lambda vhost: len(vhost.encode("utf-8", "surrogatepass")) <= 255,
-            ),
+            BROKER_NAME,
+            at_most_255_bytes("vhost"),
         ]
         | None
     ) = Field(

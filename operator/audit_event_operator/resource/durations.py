@@ -57,27 +57,3 @@ def _fraction_ns(digits: str, unit_ns: int) -> int:
         value = longer
         scale *= 10
     return int(float(value) * (unit_ns / scale)) if value else 0
-
-
-def format_duration(nanoseconds: int) -> str:
-    """Write a duration in the shortest form that parses back to the same value, at most down to whole milliseconds.
-
-    What is finer than a millisecond is written as a decimal fraction of one ("0.25ms").
-
-    Raises:
-        ValueError: for a negative duration.
-    """
-    if nanoseconds < 0:
-        raise ValueError("a duration cannot be negative")
-    parts = []
-    rest = nanoseconds
-    for unit in ("h", "m", "s"):
-        count, rest = divmod(rest, _UNIT_NS[unit])
-        if count:
-            parts.append(f"{count}{unit}")
-    whole_ms, rest = divmod(rest, _UNIT_NS["ms"])
-    if rest:
-        parts.append(f"{whole_ms}." + f"{rest:06d}".rstrip("0") + "ms")
-    elif whole_ms:
-        parts.append(f"{whole_ms}ms")
-    return "".join(parts) or "0s"

@@ -28,7 +28,7 @@ class Severity(StrEnum):
 MAX_RESOURCE_LENGTH: Final = 255
 _TOKEN_LIST: Final = ", ".join(TOKENS)
 _RESERVED_LIST: Final = ", ".join(RESERVED_NAMES)
-_CEL_RESERVED: Final = "[" + ", ".join(f"'{name}'" for name in RESERVED_NAMES) + "]"
+CEL_RESERVED: Final = "[" + ", ".join(f"'{name}'" for name in RESERVED_NAMES) + "]"
 _KEY: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 _IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
 
@@ -101,7 +101,7 @@ class EventType(SpecModel):
         ),
         Rule(
             message=f"name must not be one of the built-in names {_RESERVED_LIST}",
-            cel=f"!(self in {_CEL_RESERVED})",
+            cel=f"!(self in {CEL_RESERVED})",
             holds=lambda name: name not in RESERVED_NAMES,
         ),
     ] = Field(

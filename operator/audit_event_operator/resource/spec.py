@@ -13,22 +13,18 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field, StrictBool, ValidationError
 
 from audit_event_operator.resource.broker_spec import (
-    TLS,
-    DeclarationMode,
+    BROKER_NAME,
     Delivery,
-    LocalReference,
     QueueDeclaration,
-    QueueType,
     RabbitMQ,
-    TLSMode,
+    at_most_255_bytes,
 )
 from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND, parse_duration
-from audit_event_operator.resource.entities import DEFAULT_HOSTS, DEFAULT_USERS, Entities, Hosts, Users
-from audit_event_operator.resource.event_type import EventType, Severity
+from audit_event_operator.resource.entities import Entities
+from audit_event_operator.resource.event_type import CEL_RESERVED, EventType
 from audit_event_operator.resource.fields import (
     DURATION_TEXT,
     MAX_EXACT_INTEGER,
-    NO_CONTROL_CHARACTERS,
     Text,
     WholeNumber,
     duration_is_readable,
@@ -36,49 +32,21 @@ from audit_event_operator.resource.fields import (
     refusal,
 )
 from audit_event_operator.resource.model import SpecModel
-from audit_event_operator.resource.problems import Problem, SpecError
-from audit_event_operator.resource.refusals import problems_of
+from audit_event_operator.resource.problems import Problem, SpecError, problems_of
 from audit_event_operator.resource.rules import Rule
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES
-
-__all__ = [
-    "DEFAULT_HOSTS",
-    "DEFAULT_USERS",
-    "TLS",
-    "DeclarationMode",
-    "Delivery",
-    "Entities",
-    "EventType",
-    "GeneratorSpec",
-    "Hosts",
-    "LocalReference",
-    "Problem",
-    "QueueDeclaration",
-    "QueueType",
-    "RabbitMQ",
-    "Severity",
-    "SpecError",
-    "TLSMode",
-    "Users",
-    "parse_spec",
-]
 
 _LARGE_BATCH: Final = 100
 _SHORTEST_WITH_LARGE_BATCH: Final = "100ms"
 _SHORTEST_WITH_LARGE_BATCH_NS: Final = parse_duration(_SHORTEST_WITH_LARGE_BATCH)
 _TEMPLATE_LIST: Final = ", ".join(BUILT_IN_TEMPLATES)
 _ALIAS_LIST: Final = ", ".join(ALIASES)
-_CEL_RESERVED: Final = "[" + ", ".join(f"'{name}'" for name in RESERVED_NAMES) + "]"
 
 Queue = Annotated[
     str,
-    Text(255, NO_CONTROL_CHARACTERS, "must be 1 to 255 characters without control characters"),
-    Rule(
-        message="queue must be at most 255 bytes long in UTF-8",
-        cel="size(bytes(self)) <= 255",
-        holds=lambda queue: len(queue.encode("utf-8", "surrogatepass")) <= 255,
-    ),
+    BROKER_NAME,
+    at_most_255_bytes("queue"),
     Rule(
         message="queue must not begin with amq. because RabbitMQ reserves these names",
         cel="!self.startsWith('amq.')",
@@ -215,10 +183,12 @@ class GeneratorSpec(SpecModel):
                 f"eventMix may only name {_TEMPLATE_LIST}, the aliases {_ALIAS_LIST}, and names defined in eventTypes"
             ),
             cel=(
-                f"!has(self.eventMix) || self.eventMix.all(k, k in {_CEL_RESERVED}"
+                f"!has(self.eventMix) || self.eventMix.all(k, k in {CEL_RESERVED}"
                 " || (has(self.eventTypes) && self.eventTypes.exists(t, t.name == k)))"
             ),
-            holds=lambda spec: not spec.unknown_mix_names,
+            holds=lambda spec: (
+                {*(spec.event_mix or ())} <= {*RESERVED_NAMES, *(event_type.name for event_type in spec.event_types)}
+            ),
             field="eventMix",
         ),
     )
@@ -247,12 +217,6 @@ class GeneratorSpec(SpecModel):
     def target_rate(self) -> Fraction:
         """The events per second that the spec asks for, suspended or not."""
         return Fraction(self.events_per_interval * NANOSECONDS_PER_SECOND, self.interval_ns)
-
-    @property
-    def unknown_mix_names(self) -> frozenset[str]:
-        """Names in the mix that nothing defines; empty in every valid spec."""
-        defined = {event_type.name for event_type in self.event_types}
-        return frozenset(self.event_mix or ()) - defined - frozenset(RESERVED_NAMES)
 
 
 def parse_spec(raw: Mapping[str, Any]) -> GeneratorSpec:

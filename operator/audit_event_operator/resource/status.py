@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import Completion, ConditionStatus, Ready
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
+from audit_event_operator.resource.problems import shortened
 
 MAX_MESSAGE_LENGTH: Final = 1024
 MAX_OWNER_LENGTH: Final = 253
@@ -20,7 +21,16 @@ MAX_OWNER_LENGTH: Final = 253
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What was done in the current run before we came; all zero for a new resource."""
+    """How far a run has come; all zero for a new resource.
+
+    Attributes:
+        events_published: confirmed by the broker in this run.
+        events_dropped: given up in this run.
+        run_id: which run it is.
+        start_time: its first tick, aware, as the others.
+        completion_time: its end.
+        last_publish_time: last confirm.
+    """
 
     events_published: int = 0
     events_dropped: int = 0
@@ -47,13 +57,8 @@ class Facts:
         target_rate: events per second that are aimed at now; 0 while nothing is due.
         observed_rate: events per second confirmed over the last 30 s.
         random_seed: the seed in effect.
-        run_id: the run that the next five belong to.
         bounded: the run has an end.
-        events_published: confirmed by the broker in the current run.
-        events_dropped: given up in the current run.
-        start_time: first tick of the run, aware, as the others.
-        completion_time: end of the run.
-        last_publish_time: last confirm.
+        progress: how far the run has come.
         restarts: how often the generator's task crashed.
     """
 
@@ -69,13 +74,8 @@ class Facts:
     target_rate: Fraction = Fraction(0)
     observed_rate: float = 0.0
     random_seed: int = 0
-    run_id: str | None = None
     bounded: bool = False
-    events_published: int = 0
-    events_dropped: int = 0
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
-    last_publish_time: datetime | None = None
+    progress: Progress = Progress()
     restarts: int = 0
 
 
@@ -105,21 +105,22 @@ def build_status(
         now: aware; the transition time of those that did.
         owner: identity of the operator process.
     """
+    progress = facts.progress
     status = {
         "observedGeneration": facts.generation,
         "conditions": _conditions(facts, _transition_times(previous), _format_seconds(now)),
-        "eventsPublished": facts.events_published,
-        "eventsDropped": facts.events_dropped,
+        "eventsPublished": progress.events_published,
+        "eventsDropped": progress.events_dropped,
         "targetRate": format_rate(facts.target_rate),
         "observedRate": format_rate(Fraction(facts.observed_rate).limit_denominator(1_000_000)),
         "queue": facts.destination or None,
         "broker": facts.broker or None,
         "randomSeed": facts.random_seed,
         "owner": None if owner is None else owner[:MAX_OWNER_LENGTH],
-        "startTime": _format_milliseconds(facts.start_time),
-        "completionTime": _format_milliseconds(facts.completion_time),
-        "lastPublishTime": _format_milliseconds(facts.last_publish_time),
-        "runId": facts.run_id,
+        "startTime": _format_milliseconds(progress.start_time),
+        "completionTime": _format_milliseconds(progress.completion_time),
+        "lastPublishTime": _format_milliseconds(progress.last_publish_time),
+        "runId": progress.run_id,
     }
     return {field: value for field, value in status.items() if value is not None}
 
@@ -187,7 +188,7 @@ def _conditions(facts: Facts, since: Mapping[tuple[str, str], str], now: str) ->
             "observedGeneration": facts.generation,
             "lastTransitionTime": since.get((kind, status), now),
             "reason": str(reason),
-            "message": _shorten(message),
+            "message": shortened(message, MAX_MESSAGE_LENGTH),
         }
         for kind, status, reason, message in wanted
     ]
@@ -205,10 +206,6 @@ def _transition_times(previous: Mapping[str, Any] | None) -> dict[tuple[str, str
         for condition in _conditions_of(previous)
         if _parse_time(condition.get("lastTransitionTime")) is not None
     }
-
-
-def _shorten(message: str) -> str:
-    return message if len(message) <= MAX_MESSAGE_LENGTH else message[: MAX_MESSAGE_LENGTH - 1] + "…"
 
 
 def _parse_count(value: object) -> int:

@@ -9,9 +9,9 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, Final
 
+from audit_event_operator.resource.broker_spec import TLSMode
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
-from audit_event_operator.resource.spec import TLSMode
 from audit_event_operator.targets.reference import TargetReference
 from audit_event_operator.targets.target import AMQP_PORT, AMQPS_PORT, Target, TLSMaterial, encrypted
 

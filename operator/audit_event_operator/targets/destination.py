@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, GeneratorSpec, QueueType
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
+from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.targets.reference import TargetReference
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from audit_event_operator.resource.spec import RabbitMQ, TLSMode
+from audit_event_operator.resource.broker_spec import RabbitMQ, TLSMode
 
 
 class TargetKind(StrEnum):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from audit_event_operator.resource.spec import TLSMode
+from audit_event_operator.resource.broker_spec import TLSMode
 
 AMQP_PORT: Final = 5672
 AMQPS_PORT: Final = 5671

@@ -20,7 +20,7 @@ from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.engine.outbox import NO_RUN, PARCEL_OVERHEAD_BYTES, Budget
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.resource.spec import DeclarationMode, Delivery
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import CHANNEL_MAX, Line, Peer, Published

@@ -1,13 +1,13 @@
 """A fleet that runs nothing and remembers what it was told; snapshots say what a test wants them to say."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
 from audit_event_operator.engine.snapshot import Counts, Ref, Snapshot
 from audit_event_operator.resource.conditions import Ready, Reason
-from audit_event_operator.resource.status import Facts
+from audit_event_operator.resource.status import Facts, Progress
 
 DEMO = Ref("default", "demo")
 
@@ -19,7 +19,7 @@ def make_snapshot(
     message: str = "Events are confirmed.",
     **changes: Any,
 ) -> Snapshot:
-    """One generator that publishes, unless told otherwise; `changes` are counts or facts."""
+    """One generator that publishes, unless told otherwise; `changes` are counts, facts or progress."""
     facts = Facts(
         generation=1,
         ready=Ready(reason, message),
@@ -30,15 +30,18 @@ def make_snapshot(
         target_rate=Fraction(1, 5),
         observed_rate=0.2,
         random_seed=42,
-        events_published=3,
+        progress=Progress(events_published=3),
     )
     return changed(Snapshot(ref, uid, Counts(generated=3, published=3), facts), **changes)
 
 
 def changed(snapshot: Snapshot, **changes: Any) -> Snapshot:
-    """The same generator with other counts or facts."""
+    """The same generator with other counts, facts or progress."""
     counts = {name: changes.pop(name) for name in Counts._fields if name in changes}
-    return replace(snapshot, counts=snapshot.counts._replace(**counts), facts=replace(snapshot.facts, **changes))
+    done = {each.name: changes.pop(each.name) for each in fields(Progress) if each.name in changes}
+    progress = replace(snapshot.facts.progress, **done)
+    facts = replace(snapshot.facts, progress=progress, **changes)
+    return replace(snapshot, counts=snapshot.counts._replace(**counts), facts=facts)
 
 
 class FakeFleet:

@@ -9,8 +9,8 @@ from audit_event_operator.engine.ledger import Ledger, Totals
 from audit_event_operator.engine.outbox import Budget, Note, Outbox
 from audit_event_operator.engine.ports import Brokers, Destination, Outlet, OutletHealth
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target

@@ -10,7 +10,7 @@ from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.engine.outbox import Budget
-from audit_event_operator.resource.spec import Delivery
+from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target, TLSMaterial

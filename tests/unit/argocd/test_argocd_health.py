@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from audit_event_operator.resource.advice import advice_on
-from audit_event_operator.resource.conditions import READINESS, Completion, CompletionReason, Ready, Reason
+from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.names import API_VERSION, GROUP, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, build_status
@@ -63,7 +63,7 @@ def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason: Reaso
     assert argo_lua.run(HEALTH, warned) == argo_lua.run(HEALTH, plain)
 
 
-@pytest.mark.parametrize("reason", READINESS)
+@pytest.mark.parametrize("reason", Reason)
 def test_a_change_that_is_not_in_effect_is_progressing_whatever_was_before(reason: Reason) -> None:
     assert health(8, build_status(Facts(7, Ready(reason, "A sentence.")), None, NOW)) == "Progressing"
 

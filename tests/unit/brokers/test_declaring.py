@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from audit_event_operator.engine.ledger import DropReason
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.spec import DeclarationMode, Delivery
 from support.doubles.confirm_machine import ConfirmMachine
 
 

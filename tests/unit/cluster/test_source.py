@@ -189,7 +189,7 @@ async def test_the_work_moves_on_sigterm(cluster):
         await first.source.close()
         await asyncio.sleep(3)
         assert second.fleet.told == [("start",), ("apply", "demo", 1, True)]
-        assert second.fleet.known["uid-demo"].facts.events_published == 77
+        assert second.fleet.known["uid-demo"].facts.progress.events_published == 77
 
 
 async def test_a_lease_in_other_hands_stops_everything_and_work_begins_anew_when_it_is_ours_again(cluster):
@@ -248,7 +248,7 @@ async def test_a_standby_has_a_warm_view_and_starts_all_of_it_without_waiting_fo
         assert second.source.leader
         assert second.fleet.names() == {*names[1:], "new"}
         assert all(told == ("apply", told[1], 1, True) for told in second.fleet.told[1:]), "they existed before"
-        assert second.fleet.known["uid-new"].facts.events_published == 7
+        assert second.fleet.known["uid-new"].facts.progress.events_published == 7
         assert second.source.readiness() == []
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
+from audit_event_operator.resource.broker_spec import TLSMode
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
-from audit_event_operator.resource.spec import TLSMode, parse_spec
+from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
 from support.doubles.kubernetes import FakeCluster

@@ -27,6 +27,6 @@ async def test_a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_pause(contex
     after = fleet.find(REF)
     assert after.counts.published - before.counts.published == 10
     assert after.counts.skipped == before.counts.skipped == 0
-    moved = (after.facts.last_publish_time - before.facts.last_publish_time).total_seconds()
+    moved = (after.facts.progress.last_publish_time - before.facts.progress.last_publish_time).total_seconds()
     assert moved == pytest.approx(step_seconds + 10, abs=1), "what is told follows the clock"
     await fleet.shutdown(0)

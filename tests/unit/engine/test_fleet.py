@@ -135,7 +135,7 @@ async def test_a_bounded_run_publishes_exactly_its_events_and_completes(fleet):
     assert (snapshot.counts.published, snapshot.counts.generated) == (1000, 1000)
     assert snapshot.facts.ready.reason is Reason.COMPLETED
     assert snapshot.facts.complete.reason is CompletionReason.MAX_EVENTS_REACHED
-    assert snapshot.facts.completion_time is not None
+    assert snapshot.facts.progress.completion_time is not None
 
 
 async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
@@ -145,7 +145,11 @@ async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
         await asyncio.sleep(0.2)
         brokers.outlets[0].answer(outcome)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.events_published, snapshot.counts.generated) == (55, 55, 55)
+    assert (snapshot.counts.published, snapshot.facts.progress.events_published, snapshot.counts.generated) == (
+        55,
+        55,
+        55,
+    )
     assert snapshot.counts.retried > 0
 
 
@@ -155,7 +159,8 @@ async def test_a_new_run_id_runs_it_again_and_restarts_the_sequence(fleet, broke
     apply(fleet, generation=2, interval="100ms", eventsPerInterval=50, maxEvents=100, randomSeed=7, runId="again")
     await asyncio.sleep(5)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.events_published, snapshot.facts.run_id) == (200, 100, "again")
+    progress = snapshot.facts.progress
+    assert (snapshot.counts.published, progress.events_published, progress.run_id) == (200, 100, "again")
     bodies = [parcel.event.body.partition(b"server_hostname")[2] for parcel in brokers.outlets[0].written]
     assert bodies[:100] == bodies[100:], "the same seed and sequence say the same"
 
@@ -183,7 +188,7 @@ async def test_progress_in_the_status_is_taken_up(fleet):
     apply(fleet, interval="10ms", maxEvents=100, progress=Progress(events_published=90))
     await asyncio.sleep(3)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.events_published) == (10, 100)
+    assert (snapshot.counts.published, snapshot.facts.progress.events_published) == (10, 100)
 
 
 async def test_a_completed_run_stays_completed_over_a_restart(fleet):
@@ -192,7 +197,7 @@ async def test_a_completed_run_stays_completed_over_a_restart(fleet):
     apply(fleet, interval="10ms", maxEvents=100, progress=progress, preexisting=True)
     await asyncio.sleep(3)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.completion_time, snapshot.facts.ready.reason) == (
+    assert (snapshot.counts.published, snapshot.facts.progress.completion_time, snapshot.facts.ready.reason) == (
         0,
         done,
         Reason.COMPLETED,
@@ -436,13 +441,13 @@ async def test_dropped_events_are_counted_for_the_run_and_go_on_after_a_restart(
     await asyncio.sleep(0.1)
     brokers.outlets[0].answer(Outcome.NACK)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.dropped, snapshot.facts.events_dropped) == (5, 12)
+    assert (snapshot.counts.dropped, snapshot.facts.progress.events_dropped) == (5, 12)
     apply(fleet, generation=2, interval="1s", eventsPerInterval=5, delivery="AtMostOnce", runId="again")
     await asyncio.sleep(0.1)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.dropped, snapshot.facts.events_dropped) == (5, 0)
+    assert (snapshot.counts.dropped, snapshot.facts.progress.events_dropped) == (5, 0)
     brokers.outlets[0].answer(Outcome.NACK)
-    assert fleet.find(REF).facts.events_dropped == 5
+    assert fleet.find(REF).facts.progress.events_dropped == 5
 
 
 async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, brokers):

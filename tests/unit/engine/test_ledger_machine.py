@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from audit_event_operator.resource.spec import DeclarationMode, Delivery
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery
 from support.doubles.confirm_machine import ConfirmMachine
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))

@@ -84,7 +84,7 @@ async def test_a_post_to_a_generator_goes_its_way_also_while_it_is_suspended(fle
     assert await submissions.open(REF).post(EVENT) is PostOutcome.PUBLISHED
     assert memory.queues == {"own": [EVENT]}
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.generated, snapshot.counts.published, snapshot.facts.events_published) == (1, 1, 0)
+    assert (snapshot.counts.generated, snapshot.counts.published, snapshot.facts.progress.events_published) == (1, 1, 0)
 
 
 async def test_posts_are_answered_when_there_is_nowhere_to_go(destinations, memory):

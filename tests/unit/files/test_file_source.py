@@ -165,4 +165,4 @@ def test_the_environments_stream_is_the_seeds():
 
     assert spec_from_environment("q", Fraction("0.25")).interval_ns == 250_000_000
     assert spec_from_environment("q", Fraction(0)).interval_ns == 1_000_000
-    assert spec_from_environment("q", Fraction(86_400)).interval == "24h"
+    assert spec_from_environment("q", Fraction(86_400)).interval_ns == 86_400 * 10**9

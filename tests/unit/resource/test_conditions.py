@@ -2,21 +2,17 @@
 
 import pytest
 
-from audit_event_operator.resource.conditions import READINESS, Readiness, Reason, readiness
+from audit_event_operator.resource.conditions import Readiness, Ready, Reason
 
 
-def test_every_reason_has_a_meaning() -> None:
-    assert set(READINESS) == set(Reason)
-
-
-@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("reason", Reason)
 def test_a_generator_that_is_not_ready_is_either_being_helped_or_stuck(reason: Reason) -> None:
-    status, reconciling, stalled = readiness(reason)
+    status, reconciling, stalled = Ready(reason, "").readiness
     assert (reconciling + stalled) == (0 if status == "True" else 1)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("reason", Reason)
 def test_fresh_trouble_is_unknown_unless_it_needs_the_user(reason: Reason) -> None:
-    settled = readiness(reason)
+    settled = reason.readiness
     expected = Readiness("Unknown", reconciling=True) if settled.reconciling else settled
-    assert readiness(reason, early=True) == expected
+    assert Ready(reason, "", early=True).readiness == expected

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_event_operator.resource.durations import format_duration, parse_duration
+from audit_event_operator.resource.durations import parse_duration
 
 MS, S, M, H = 1_000_000, 1_000_000_000, 60_000_000_000, 3_600_000_000_000
 
@@ -45,24 +45,6 @@ def test_a_duration_is_read_as_go_reads_it(text: str, nanoseconds: int | None) -
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration; write numbers with the units"):
         parse_duration(text)
-
-
-@given(st.integers(0, 30 * 24 * H))
-def test_a_written_duration_reads_back_to_the_same_value(nanoseconds: int) -> None:
-    assert parse_duration(format_duration(nanoseconds)) == nanoseconds
-
-
-@pytest.mark.parametrize(
-    "nanoseconds, text",
-    [(0, "0s"), (5 * S, "5s"), (90 * M, "1h30m"), (250_000, "0.25ms"), (1_500 * MS, "1s500ms"), (24 * H, "24h")],
-)
-def test_a_duration_is_written_in_the_short_form(nanoseconds: int, text: str) -> None:
-    assert format_duration(nanoseconds) == text
-
-
-def test_a_negative_duration_cannot_be_written() -> None:
-    with pytest.raises(ValueError, match="negative"):
-        format_duration(-1)
 
 
 @given(st.text(max_size=40))

@@ -6,16 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from audit_event_operator.resource.spec import (
-    DeclarationMode,
-    Delivery,
-    GeneratorSpec,
-    QueueType,
-    Severity,
-    SpecError,
-    TLSMode,
-    parse_spec,
-)
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType, TLSMode
+from audit_event_operator.resource.event_type import Severity
+from audit_event_operator.resource.problems import SpecError
+from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
 
 def problems(spec: Any) -> dict[str, str]:

@@ -29,16 +29,12 @@ LATER = NOW + timedelta(minutes=1)
 PUBLISHING = Facts(
     generation=3,
     ready=Ready(Reason.PUBLISHING, "Events are flowing."),
-    events_published=42,
-    events_dropped=1,
     target_rate=Fraction(1, 5),
     observed_rate=0.199,
     destination="audit_events",
     broker="rabbitmq-service:5672/%2F",
     random_seed=-7,
-    start_time=NOW,
-    last_publish_time=LATER,
-    run_id="first",
+    progress=Progress(42, 1, "first", start_time=NOW, last_publish_time=LATER),
 )
 
 
@@ -50,7 +46,13 @@ def replace(facts: Facts, **changes: Any) -> Facts:
     ready = {part: changes.pop(part) for part in ("reason", "message", "early") if part in changes}
     if "complete" in changes:
         changes["complete"] = Completion(changes["complete"], facts.ready.message)
-    return dataclasses.replace(facts, ready=dataclasses.replace(facts.ready, **ready), **changes)
+    done = {each.name: changes.pop(each.name) for each in dataclasses.fields(Progress) if each.name in changes}
+    return dataclasses.replace(
+        facts,
+        ready=dataclasses.replace(facts.ready, **ready),
+        progress=dataclasses.replace(facts.progress, **done),
+        **changes,
+    )
 
 
 def test_a_publishing_generator_is_ready_and_nothing_else() -> None:

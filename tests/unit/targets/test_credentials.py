@@ -2,8 +2,8 @@
 
 import pytest
 
+from audit_event_operator.resource.broker_spec import TLSMode
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
-from audit_event_operator.resource.spec import TLSMode
 from audit_event_operator.targets.credentials import data_of, target_of
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import encrypted

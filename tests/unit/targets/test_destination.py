@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from audit_event_operator.resource.spec import DeclarationMode, Delivery, QueueType, TLSMode, parse_spec
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType, TLSMode
+from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 

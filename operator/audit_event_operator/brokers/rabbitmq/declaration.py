@@ -19,7 +19,7 @@ from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
 from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.pacing.backoff import Backoff
-from audit_event_operator.resource.spec import DeclarationMode, QueueType
+from audit_event_operator.resource.broker_spec import DeclarationMode, QueueType
 from audit_event_operator.targets.destination import RabbitMQDestination
 
 logger = logging.getLogger(__name__)

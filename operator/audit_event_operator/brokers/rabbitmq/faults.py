@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
-from audit_event_operator.resource.conditions import READINESS, DestinationUnavailable, Reason
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.targets.target import Target
 
 LOG_TEXT_LIMIT: Final = 256
@@ -73,7 +73,7 @@ class BrokerFault(Exception):  # noqa: N818 - a finding
     @property
     def slow(self) -> bool:
         """Whether only the user can fix it, so that frequent retries are pointless."""
-        return READINESS[self.reason].stalled
+        return self.reason.readiness.stalled
 
     @property
     def result(self) -> ConnectResult:

@@ -24,7 +24,7 @@ from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import OutletHealth, OutletOwner, Trouble
 from audit_event_operator.pacing.backoff import Backoff
-from audit_event_operator.resource.spec import Delivery
+from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.targets.destination import RabbitMQDestination
 
 logger = logging.getLogger(__name__)

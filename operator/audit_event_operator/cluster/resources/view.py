@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.resource.spec import GeneratorSpec, SpecError, parse_spec
+from audit_event_operator.resource.problems import SpecError
+from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
 DELETED: Final = "DELETED"
 REMEMBERED_DELETIONS: Final = 10_000

@@ -208,6 +208,6 @@ PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], fl
     (GAUGE, "ready", lambda each: int(each.facts.ready.readiness.status == "True"),
      "1 when the resource's Ready condition is True (publishing, suspended on purpose, completed), else 0."),
     (GAUGE, "last_publish_timestamp_seconds",
-     lambda each: 0.0 if (last := each.facts.last_publish_time) is None else last.timestamp(),
+     lambda each: 0.0 if (last := each.facts.progress.last_publish_time) is None else last.timestamp(),
      "Unix time of the last confirm; 0 before the first one."),
 )

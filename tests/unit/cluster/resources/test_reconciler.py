@@ -54,7 +54,7 @@ def reconciler(fleet, notes, ours):
 def test_a_new_resource_is_applied_with_what_its_status_says_was_done(fleet, reconciler, notes):
     reconciler.take("ADDED", make_resource(status={"eventsPublished": 7}))
     assert fleet.told == [("apply", "demo", 1, False)]
-    assert fleet.known["uid-demo"].facts.events_published == 7
+    assert fleet.known["uid-demo"].facts.progress.events_published == 7
     assert notes.statuses == {"uid-demo": {"eventsPublished": 7}}
 
 
@@ -138,7 +138,7 @@ async def test_what_becomes_ours_starts_with_its_latest_generation_and_progress(
     await reconciler.take_over()
     assert [told[:3] for told in fleet.told] == [("apply", "running", 1), ("apply", "new", 2), ("reject", "wrong", 1)]
     assert fleet.told[1] == ("apply", "new", 2, True)
-    assert fleet.known["uid-new"].facts.events_published == 9
+    assert fleet.known["uid-new"].facts.progress.events_published == 9
 
 
 async def test_a_bug_at_take_over_is_counted_and_leaves_the_resource_to_the_resync(fleet, reconciler, ours):
