@@ -15,13 +15,11 @@ import pytest
 from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection, connect
-from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import Conflict, Forbidden, NotFound, Unprocessable, Unreachable
-from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
-from audit_event_operator.cluster.leadership.gate import LeaseGate
+from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
-from audit_event_operator.cluster.source import ClusterSource, Options
+from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.cluster.status.reporter import Pace
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.resource.access import Decision
@@ -50,26 +48,21 @@ class Follower:
     """A source with a fake fleet, as one process has it."""
 
     def __init__(self, kubeconfig: Path, connection: Connection, lease: str, **options: Any) -> None:
-        self.fleet, self.api_counts, self.gate = FakeFleet(), ApiCounts(), LeaseGate(FAST_LEASE)
+        self.fleet, self.gate = FakeFleet(), LeaseGate(FAST_LEASE)
         self.connection = connection
-        self.cluster = Cluster(
-            connection, succeeded=self.api_counts.succeeded, namespaces=options.get("namespaces", ())
-        )
+        self.cluster = Cluster(connection, namespaces=options.get("namespaces", ()))
         self.source = ClusterSource(
             self.fleet,
             self.cluster,
             lambda: connect({"KUBECONFIG": str(kubeconfig)}),
             LeaseAssignment(self.gate),
-            own_namespace=OPERATOR,
-            options=Options(
-                identity=f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}",
-                lease_name=lease,
-                timing=FAST_LEASE,
-                rhythm=Rhythm(resync=options.pop("resync", 60.0), crd_poll=0.5, retry=0.5),
-                pace=Pace(counter_seconds=1.0),
-                **options,
-            ),
-            api_counts=self.api_counts,
+            identity=f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}",
+            lease_namespace=OPERATOR,
+            lease_name=lease,
+            timing=FAST_LEASE,
+            rhythm=Rhythm(resync=options.pop("resync", 60.0), crd_poll=0.5, retry=0.5),
+            pace=Pace(counter_seconds=1.0),
+            **options,
         )
         self.task = asyncio.create_task(self.source.run())
 
@@ -220,9 +213,9 @@ async def test_a_wiped_status_is_restored_and_the_api_server_returns_it_as_we_wr
     follower = await follow(resync=2.0)
     put(cluster, namespace, "demo")
     await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
-    await until(lambda: follower.api_counts.writes[Kind.STATUS, Result.OK] == 1)  # the answer to it has come, too
+    await until(lambda: follower.cluster.writes["status", "ok"] == 1)  # the answer to it has come, too
     await asyncio.sleep(6)
-    assert follower.api_counts.writes[Kind.STATUS, Result.OK] == 1, "nothing changed, so nothing is written"
+    assert follower.cluster.writes["status", "ok"] == 1, "nothing changed, so nothing is written"
     cluster.request(
         "PATCH", GENERATORS.path(namespace, "demo") + "/status", {"status": {"conditions": None}},
         content_type="application/merge-patch+json",
@@ -443,7 +436,7 @@ async def test_many_resources_are_taken_up_and_reported_without_haste(cluster, n
         put(cluster, namespace, f"r{number}")
     follower = await follow()
     assert len(follower.fleet.known) == count
-    took = await until(lambda: follower.api_counts.writes[Kind.STATUS, Result.OK] >= count, 30)
+    took = await until(lambda: follower.cluster.writes["status", "ok"] >= count, 30)
     assert took < 15
     listed = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
     assert {ready_of(each) for each in listed} == {("True", "Publishing")}

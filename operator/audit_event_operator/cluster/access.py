@@ -3,8 +3,6 @@
 Knows nothing of HTTP. Tokens are kept only as digests, for a few seconds, and never logged.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import logging

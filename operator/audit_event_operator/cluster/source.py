@@ -4,24 +4,20 @@ Ties the parts of this package together; they do not know each other. At the end
 drained, then `close`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection
-from audit_event_operator.cluster.api.counts import ApiCounts
-from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
-from audit_event_operator.cluster.leadership.gate import time_of_boot
+from audit_event_operator.cluster.leadership.gate import LeaseAssignment, time_of_boot
 from audit_event_operator.cluster.leadership.leader_elector import LeaderElector
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm
 from audit_event_operator.cluster.resources.reconciler import Reconciler
-from audit_event_operator.cluster.resources.watch import Deliver, Watch
+from audit_event_operator.cluster.resources.watch import Watch
 from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS, EventRecorder
 from audit_event_operator.cluster.status.reporter import Pace, Reporter
 from audit_event_operator.cluster.status.writer import StatusWriter
@@ -35,25 +31,6 @@ _LAST_STATUSES_ARRIVE_SECONDS: Final = 0.2
 """A standby hears of our last statuses by its watch; they should be there before it can take the Lease."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How the source behaves; times in seconds.
-
-    `identity` names this process and must be unique; `namespaces` empty means all; `lease_namespace` None means the
-    connection's.
-    """
-
-    identity: str
-    namespaces: Sequence[str] = ()
-    lease_name: str = OPERATOR_NAME
-    lease_namespace: str | None = None
-    lease_strict: bool = False
-    timing: LeaseTiming = field(default_factory=LeaseTiming)
-    rhythm: Rhythm = field(default_factory=Rhythm)
-    pace: Pace = field(default_factory=Pace)
-    event_repeat_seconds: float = SAME_REASON_SECONDS
-
-
 class ClusterSource:
     """Follows the cluster's resources while `run` runs, and has them served while this process holds the Lease.
 
@@ -62,9 +39,12 @@ class ClusterSource:
         cluster: the API server.
         connect: opens another connection to it, for the watch.
         assignment: tells the engine what is ours; its gate is opened and closed here.
-        own_namespace: the namespace this process belongs to.
-        options: how to behave.
-        api_counts: counts for the metrics; the same that `cluster` tells of its successes.
+        identity: names this process and must be unique.
+        namespaces: where to look; empty means everywhere.
+        lease_namespace, lease_name, lease_strict, timing: see `LeaderElector`.
+        rhythm: how often the informer looks.
+        pace: how fast statuses are written.
+        event_repeat_seconds: least time between two Kubernetes Events of one resource and reason.
         clock: the gate's.
         make_watch: makes a watch; None means one by kopf.
     """
@@ -76,38 +56,42 @@ class ClusterSource:
         connect: Callable[[], Awaitable[Connection]],
         assignment: LeaseAssignment,
         *,
-        own_namespace: str,
-        options: Options,
-        api_counts: ApiCounts,
+        identity: str,
+        namespaces: Sequence[str] = (),
+        lease_namespace: str,
+        lease_name: str = OPERATOR_NAME,
+        lease_strict: bool = False,
+        timing: LeaseTiming = LeaseTiming(),  # noqa: B008 - frozen, as the two below
+        rhythm: Rhythm = Rhythm(),  # noqa: B008
+        pace: Pace = Pace(),  # noqa: B008
+        event_repeat_seconds: float = SAME_REASON_SECONDS,
         clock: Callable[[], float] = time_of_boot,
         make_watch: MakeWatch | None = None,
     ) -> None:
         gate = assignment.lease_gate
         self._fleet = fleet
-        self._connect = connect
-        self._options = options
+        self._parallel = pace.parallel
         self._event_recorder = EventRecorder(
-            cluster,
-            instance=options.identity,
+            cluster=cluster,
+            instance=identity,
             alive=lambda uid: fleet.snapshot(uid) is not None,
-            api_counts=api_counts,
-            same_reason_seconds=options.event_repeat_seconds,
+            same_reason_seconds=event_repeat_seconds,
         )
-        self._writer = StatusWriter(cluster, owner=options.identity, gone=fleet.discard, api_counts=api_counts)
-        self._reporter = Reporter(fleet, self._writer, announce=self._event_recorder.announce, pace=options.pace)
+        self._writer = StatusWriter(cluster=cluster, owner=identity, gone=fleet.discard)
+        self._reporter = Reporter(fleet, self._writer, announce=self._event_recorder.announce, pace=pace)
         self._reconciler = Reconciler(fleet, self._reporter, assignment.is_ours)
-        self._informer = Informer(cluster, self._reconciler, make_watch or self._watch_by_kopf, rhythm=options.rhythm)
+        make_watch = make_watch or partial(Watch, connect, namespaces=namespaces)
+        self._informer = Informer(cluster, self._reconciler, make_watch, rhythm=rhythm)
         self._elector = LeaderElector(
-            cluster,
-            gate,
-            namespace=options.lease_namespace or own_namespace,
-            name=options.lease_name,
-            identity=options.identity,
+            cluster=cluster,
+            gate=gate,
+            namespace=lease_namespace,
+            name=lease_name,
+            identity=identity,
             started=self._begin,
             stopped=self._end,
-            timing=options.timing,
-            strict=options.lease_strict,
-            api_counts=api_counts,
+            timing=timing,
+            strict=lease_strict,
             clock=clock,
         )
         self._tasks = asyncio.TaskGroup()
@@ -124,11 +108,11 @@ class ClusterSource:
     @property
     def leader(self) -> bool:
         """Whether this process holds the Lease."""
-        return self._elector.leading
+        return self._elector.gate.held
 
     def readiness(self) -> list[str]:
         """Sentences of what is not ready; empty when all is. A standby need only be able to read the Lease."""
-        trouble = self._informer.trouble if self._elector.leading else self._elector.trouble
+        trouble = self._informer.trouble if self._elector.gate.held else self._elector.trouble
         return [trouble] if trouble else []
 
     def reconciles(self) -> Mapping[str, int]:
@@ -146,9 +130,8 @@ class ClusterSource:
     async def flush(self, seconds: float = FLUSH_SECONDS) -> None:
         """Write the last statuses, if this process is the leader; none are written after that."""
         await self._stop_leading()
-        if self._elector.leading:
-            snapshots, parallel = self._fleet.snapshots(), self._options.pace.parallel
-            written = await self._writer.flush(snapshots, seconds=seconds, parallel=parallel)
+        if self._elector.gate.held:
+            written = await self._writer.flush(self._fleet.snapshots(), seconds=seconds, parallel=self._parallel)
             logger.info("Wrote %d final statuses", written)
             await asyncio.sleep(_LAST_STATUSES_ARRIVE_SECONDS if written else 0)
 
@@ -191,6 +174,3 @@ class ClusterSource:
         if self._leading is not None:
             self._leading.cancel()
             await asyncio.gather(self._leading, return_exceptions=True)
-
-    def _watch_by_kopf(self, deliver: Deliver, opened: Callable[[], None]) -> Watch:
-        return Watch(self._connect, deliver, opened, namespaces=self._options.namespaces)

@@ -9,11 +9,9 @@ import socket
 from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import connect
-from audit_event_operator.cluster.api.counts import ApiCounts, Kind, Result
 from audit_event_operator.cluster.api.errors import ClusterError
-from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
-from audit_event_operator.cluster.leadership.gate import LeaseGate
-from audit_event_operator.cluster.source import ClusterSource, Options
+from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
+from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.modes.assembly import assemble, authorizer, default_broker, default_target, rabbitmq_brokers
@@ -26,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 async def run_in_cluster(settings: Settings) -> int:
     """Run until a signal; returns the exit code."""
-    stop, totals, api_counts = prepare_process(), Totals(), ApiCounts()
+    stop, totals = prepare_process(), Totals()
     assignment = LeaseAssignment(LeaseGate(settings.lease_timing))
     has_default = settings.rabbitmq_host is not None
     if has_default:
@@ -35,7 +33,7 @@ async def run_in_cluster(settings: Settings) -> int:
         connection = await connect(os.environ)
     except ClusterError as error:
         raise StartError(str(error)) from None
-    cluster = Cluster(connection, namespaces=settings.namespaces, succeeded=api_counts.succeeded)
+    cluster = Cluster(connection, namespaces=settings.namespaces)
     targets = ClusterTargets(
         cluster,
         default_broker(settings) if has_default else None,
@@ -43,26 +41,22 @@ async def run_in_cluster(settings: Settings) -> int:
     )
     brokers = rabbitmq_brokers(settings, targets, totals)
     operator = assemble(settings, brokers, targets, totals, assignment=assignment, default_stream=has_default)
-    options = Options(
-        identity=settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        namespaces=settings.namespaces,
-        lease_name=settings.lease_name,
-        lease_namespace=settings.lease_namespace,
-        lease_strict=settings.lease_strict,
-        timing=settings.lease_timing,
-        rhythm=settings.rhythm,
-        pace=settings.pace,
-        event_repeat_seconds=settings.event_repeat_seconds,
-    )
+    identity = settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     own_namespace = settings.lease_namespace or connection.namespace
     source = ClusterSource(
         operator.fleet,
         cluster,
         lambda: connect(os.environ),
         assignment,
-        own_namespace=own_namespace,
-        options=options,
-        api_counts=api_counts,
+        identity=identity,
+        namespaces=settings.namespaces,
+        lease_namespace=own_namespace,
+        lease_name=settings.lease_name,
+        lease_strict=settings.lease_strict,
+        timing=settings.lease_timing,
+        rhythm=settings.rhythm,
+        pace=settings.pace,
+        event_repeat_seconds=settings.event_repeat_seconds,
     )
     health_checks = HealthChecks(
         livez=operator.failing_livez,
@@ -71,8 +65,8 @@ async def run_in_cluster(settings: Settings) -> int:
     )
     counts = SourceCounts(
         reconciles=source.reconciles,
-        api_writes=lambda: {(kind, result): api_counts.writes[kind, result] for kind in Kind for result in Result},
-        apiserver_last_success_unix_seconds=lambda: api_counts.last_success_unix_seconds,
+        api_writes=lambda: cluster.writes,
+        apiserver_last_success_unix_seconds=lambda: cluster.last_success_unix_seconds,
     )
     by_cluster = settings.api_auth == "kubernetes"
     who = KubernetesAuthorizer(cluster, own_namespace) if by_cluster else authorizer(settings, "run")
@@ -80,7 +74,7 @@ async def run_in_cluster(settings: Settings) -> int:
         async with listening(operator, health_checks, who, source=counts, host=settings.bind_address) as servers:
             logger.info(
                 "Operator %s is listening on ports %d (all routes) and %d (/metrics)",
-                options.identity, servers.app_port, servers.metrics_port,
+                identity, servers.app_port, servers.metrics_port,
             )  # fmt: skip
             leading = operator.spawn(source.run(), "the cluster source")
 

@@ -1,7 +1,5 @@
 """Who may post events to a generator: the answers that are possible. Asked over HTTP, given by a token or by Kubernetes."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -5,11 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from audit_event_operator.cluster.api.counts import ApiCounts
 from audit_event_operator.cluster.api.errors import Unreachable
-from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
-from audit_event_operator.cluster.leadership.gate import LeaseGate
-from audit_event_operator.cluster.source import ClusterSource, Options
+from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
+from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.cluster.status.reporter import Reporter
 from audit_event_operator.resource.conditions import Ready, Reason
 from support.doubles.fleet import FakeFleet
@@ -41,8 +39,8 @@ class Process:
         clock = asyncio.get_running_loop().time
         self.gate = LeaseGate(clock=clock)
         self.source = ClusterSource(
-            self.fleet, cluster, None, LeaseAssignment(self.gate), own_namespace="ops", options=Options(identity),
-            api_counts=ApiCounts(), clock=clock, make_watch=self._watch,
+            self.fleet, cluster, None, LeaseAssignment(self.gate), identity=identity, lease_namespace="ops",
+            clock=clock, make_watch=self._watch,
         )  # fmt: skip
         self.task = asyncio.create_task(self.source.run())
 

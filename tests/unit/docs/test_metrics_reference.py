@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.build import build_info
-from audit_event_operator.cluster.api.counts import Kind, Result
+from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.families import Moment, Sources, families, look
@@ -68,7 +68,7 @@ def a_moment() -> Moment:
     results = dict.fromkeys(map(str, ConnectResult), 0)
     source = SourceCounts(
         reconciles=lambda: dict.fromkeys(("applied", "rejected", "discarded", "ignored", "error"), 0),
-        api_writes=lambda: {(str(kind), str(result)): 0 for kind in Kind for result in Result},
+        api_writes=lambda: Cluster(None).writes,
         apiserver_last_success_unix_seconds=lambda: 1.0,
     )
     brokers = SimpleNamespace(connections=dict, connect_results=lambda: results)

@@ -1,70 +1,91 @@
 """The few things we ask of Kubernetes, by name. Plain JSON in and out; which kinds of trouble exist is told in `errors`."""
 
-from __future__ import annotations
-
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import quote
 
-from audit_event_operator.cluster.api.errors import Refused
+from audit_event_operator.cluster.api.connection import Connection
+from audit_event_operator.cluster.api.errors import (
+    ClusterError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Refused,
+    Throttled,
+    Unprocessable,
+    Unreachable,
+)
 from audit_event_operator.resource.names import GROUP, PLURAL, VERSION
 
 PAGE_SIZE: Final = 500
-JSON_PATCH: Final = "application/json-patch+json"
 
 Json = dict[str, Any]
 
-
-class Requests(Protocol):
-    """What carries a request to the API server."""
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        right: str,
-        query: Sequence[tuple[str, str]] = (),
-        body: object | None = None,
-        content_type: str = "application/json",
-    ) -> Json:
-        """Return the answer, or raise a ClusterError."""
+_GENERATORS: Final = f"{PLURAL}.{GROUP}"
+_LEASES: Final = "leases.coordination.k8s.io"
+_VERSIONS: Final = {
+    GROUP: VERSION,
+    "authentication.k8s.io": "v1",
+    "authorization.k8s.io": "v1",
+    "coordination.k8s.io": "v1",
+    "rabbitmq.com": "v1beta1",
+}
+_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+_COUNTED: Final = {f"{_GENERATORS}/status": "status", "events": "event", _LEASES: "lease"}
+_RESULTS: Final[Mapping[type[ClusterError], str]] = {
+    NotFound: "not_found",
+    Conflict: "conflict",
+    Forbidden: "forbidden",
+    Unprocessable: "unprocessable",
+    Throttled: "throttled",
+    Unreachable: "unreachable",
+    Refused: "refused",
+}
 
 
 class Cluster:
-    """Kubernetes as this operator knows it.
+    """Kubernetes as this operator knows it. All methods raise `ClusterError`.
 
     Args:
         connection: carries the requests.
         namespaces: where resources are looked for; empty means everywhere.
-        succeeded: called after each answer of the API server that was a success.
+        wall: the wall clock in seconds since 1970.
     """
 
     def __init__(
-        self, connection: Requests, *, namespaces: Sequence[str] = (), succeeded: Callable[[], None] = lambda: None
+        self, connection: Connection, *, namespaces: Sequence[str] = (), wall: Callable[[], float] = time.time
     ) -> None:
         self._connection = connection
         self._namespaces = tuple(namespaces)
-        self._succeeded = succeeded
+        self._wall = wall
+        self.writes = Counter({(kind, word): 0 for kind in _COUNTED.values() for word in ("ok", *_RESULTS.values())})
+        """What was written so far, by kind and result."""
+        self.last_success_unix_seconds: float | None = None
+        """When the API server last answered with a success, to whatever request."""
 
     # -- resources -----------------------------------------------------------------------------------------------------
 
     async def list_generators(self) -> list[Json]:
-        """All resources we look after.
-
-        Raises:
-            NotFound: the CustomResourceDefinition is not served.
-            ClusterError: any other trouble.
-        """
-        found = []
+        """All resources we look after; NotFound when the CustomResourceDefinition is not served."""
+        found: list[Json] = []
+        right = f"list {_GENERATORS}"
         for namespace in self._namespaces or (None,):
-            async for page in self._pages(_resources(namespace), f"list {PLURAL}.{GROUP}"):
-                found.extend(page)
+            query = [("limit", str(PAGE_SIZE))]
+            while query:
+                answer = await self._send("GET", _path(_GENERATORS, namespace), right, query=query)
+                items = answer.get("items")
+                if not isinstance(items, list):
+                    raise Refused(f"Cannot {right}; the API server's answer is not a list.")
+                found.extend(items)
+                following = (answer.get("metadata") or {}).get("continue")
+                query = [query[0], ("continue", following)] if following else []
         return found
 
     async def get_generator(self, namespace: str, name: str) -> Json:
         """One resource."""
-        return await self._ask("GET", _resources(namespace, name), f"get {PLURAL}.{GROUP}", namespace)
+        return await self._ask("GET", _GENERATORS, namespace, name)
 
     async def patch_generator_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Json:
         """Replace the status of the resource with this UID.
@@ -77,102 +98,81 @@ class Cluster:
             {"op": "test", "path": "/metadata/uid", "value": uid},
             {"op": "add", "path": "/status", "value": dict(status)},
         ]
-        path = f"{_resources(namespace, name)}/status"
-        return await self._ask(
-            "PATCH", path, f"patch {PLURAL}.{GROUP}/status", namespace, patch, content_type=JSON_PATCH
-        )
+        return await self._ask("PATCH", f"{_GENERATORS}/status", namespace, name, patch)
 
     # -- what they refer to --------------------------------------------------------------------------------------------
 
     async def get_secret(self, namespace: str, name: str) -> Json:
         """One Secret, by name; Secrets are never listed."""
-        return await self._ask("GET", _core(namespace, "secrets", name), "get secrets", namespace)
+        return await self._ask("GET", "secrets", namespace, name)
 
     async def get_rabbitmq_cluster(self, namespace: str, name: str) -> Json:
         """One RabbitmqCluster of RabbitMQ's cluster operator."""
-        path = f"/apis/rabbitmq.com/v1beta1/namespaces/{quote(namespace)}/rabbitmqclusters/{quote(name)}"
-        return await self._ask("GET", path, "get rabbitmqclusters.rabbitmq.com", namespace)
+        return await self._ask("GET", "rabbitmqclusters.rabbitmq.com", namespace, name)
 
     # -- leadership, Kubernetes Events, access -------------------------------------------------------------------------
 
     async def get_lease(self, namespace: str, name: str) -> Json:
         """The Lease."""
-        return await self._ask("GET", _leases(namespace, name), "get leases.coordination.k8s.io", namespace)
+        return await self._ask("GET", _LEASES, namespace, name)
 
     async def create_lease(self, namespace: str, lease: Json) -> Json:
         """Create the Lease; Conflict when it exists."""
-        return await self._ask("POST", _leases(namespace), "create leases.coordination.k8s.io", namespace, lease)
+        return await self._ask("POST", _LEASES, namespace, body=lease)
 
     async def update_lease(self, namespace: str, name: str, lease: Json) -> Json:
         """Replace the Lease; Conflict when it was written since its `resourceVersion`."""
-        return await self._ask("PUT", _leases(namespace, name), "update leases.coordination.k8s.io", namespace, lease)
+        return await self._ask("PUT", _LEASES, namespace, name, lease)
 
     async def create_event(self, namespace: str, event: Json) -> Json:
         """Post a Kubernetes Event."""
-        return await self._ask("POST", _core(namespace, "events"), "create events", namespace, event)
+        return await self._ask("POST", "events", namespace, body=event)
 
     async def review_token(self, token: str) -> Json:
         """Whose token it is: the status of a TokenReview."""
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
-        path = "/apis/authentication.k8s.io/v1/tokenreviews"
-        return _status(await self._ask("POST", path, "create tokenreviews.authentication.k8s.io", None, body))
+        return await self._review("TokenReview", "authentication.k8s.io", {"token": token})
 
     async def review_access(self, spec: Json) -> Json:
         """Whether somebody may do something: the status of a SubjectAccessReview."""
-        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        return _status(await self._ask("POST", path, "create subjectaccessreviews.authorization.k8s.io", None, body))
+        return await self._review("SubjectAccessReview", "authorization.k8s.io", spec)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    async def _review(self, kind: str, group: str, spec: Json) -> Json:
+        body = {"apiVersion": f"{group}/{_VERSIONS[group]}", "kind": kind, "spec": spec}
+        status = (await self._ask("POST", f"{kind.lower()}s.{group}", body=body)).get("status")
+        return status if isinstance(status, dict) else {}
+
     async def _ask(
-        self,
-        method: str,
-        path: str,
-        right: str,
-        namespace: str | None = None,
-        body: object | None = None,
-        *,
-        content_type: str = "application/json",
-        query: Sequence[tuple[str, str]] = (),
+        self, method: str, kind: str, namespace: str | None = None, name: str | None = None, body: object = None
     ) -> Json:
+        """Ask for one thing, and count it if it is a write that the metrics show."""
+        counted = _COUNTED.get(kind) if method != "GET" else None
         where = f' in namespace "{namespace}"' if namespace else ""
-        answer = await self._connection.request(
-            method, path, right=right + where, query=query, body=body, content_type=content_type
-        )
-        self._succeeded()
+        try:
+            answer = await self._send(
+                method, _path(kind, namespace, name), f"{_VERBS[method]} {kind}{where}", body=body
+            )
+        except ClusterError as error:
+            if counted:
+                self.writes[counted, _RESULTS.get(type(error), "refused")] += 1
+            raise
+        if counted:
+            self.writes[counted, "ok"] += 1
         return answer
 
-    async def _pages(self, path: str, right: str) -> AsyncIterator[list[Json]]:
-        following = ""
-        while True:
-            query = [("limit", str(PAGE_SIZE)), *([("continue", following)] if following else [])]
-            answer = await self._ask("GET", path, right, query=query)
-            items = answer.get("items")
-            if not isinstance(items, list):
-                raise Refused(f"Cannot {right}; the API server's answer is not a list.")
-            yield items
-            following = (answer.get("metadata") or {}).get("continue") or ""
-            if not following:
-                return
+    async def _send(
+        self, method: str, path: str, right: str, *, query: Sequence[tuple[str, str]] = (), body: object = None
+    ) -> Json:
+        answer = await self._connection.request(method, path, right=right, query=query, body=body)
+        self.last_success_unix_seconds = self._wall()
+        return answer
 
 
-def _resources(namespace: str | None, name: str | None = None) -> str:
-    path = f"/apis/{GROUP}/{VERSION}"
-    path += f"/namespaces/{quote(namespace)}/{PLURAL}" if namespace else f"/{PLURAL}"
-    return f"{path}/{quote(name)}" if name else path
-
-
-def _core(namespace: str, plural: str, name: str | None = None) -> str:
-    path = f"/api/v1/namespaces/{quote(namespace)}/{plural}"
-    return f"{path}/{quote(name)}" if name else path
-
-
-def _leases(namespace: str, name: str | None = None) -> str:
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
-    return f"{path}/{quote(name)}" if name else path
-
-
-def _status(review: Json) -> Json:
-    status = review.get("status")
-    return status if isinstance(status, dict) else {}
+def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
+    """The path of a kind such as `secrets` or `leases.coordination.k8s.io`; `/status` after it means the subresource."""
+    kind, _, subresource = kind.partition("/")
+    plural, _, group = kind.partition(".")
+    root = f"/apis/{group}/{_VERSIONS[group]}" if group else "/api/v1"
+    where = f"namespaces/{quote(namespace)}" if namespace else ""
+    return "/".join(filter(None, (root, where, plural, quote(name or ""), subresource)))

@@ -95,7 +95,6 @@ class Connection:
         right: str,
         query: Sequence[tuple[str, str]] = (),
         body: object | None = None,
-        content_type: str = "application/json",
     ) -> dict[str, Any]:
         """Ask the API server for one thing.
 
@@ -104,13 +103,12 @@ class Connection:
             path: the absolute path, each part already quoted.
             right: the verb and resource that the request needs, for the message when it is missing.
             query: query parameters.
-            body: what to send, as JSON.
-            content_type: of the body.
+            body: what to send, as JSON; with PATCH it is a JSON Patch.
 
         Raises:
             ClusterError: see the tree in `errors`.
         """
-        ask = partial(self._exchange, method, path, right, query=query, body=body, content_type=content_type)
+        ask = partial(self._exchange, method, path, right, query, body)
         status, answered, text = await ask()
         if status == 401 and await self._could_log_in_again():
             status, answered, text = await ask()
@@ -129,12 +127,13 @@ class Connection:
         await self._client.close()
 
     async def _exchange(
-        self, method: str, path: str, right: str, *, query: Sequence[tuple[str, str]], body: object, content_type: str
+        self, method: str, path: str, right: str, query: Sequence[tuple[str, str]], body: object
     ) -> tuple[int, Mapping[str, str], bytes]:
         import aiohttp
         from kubernetes.aio.config import ConfigException
 
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        content_type = "application/json-patch+json" if method == "PATCH" else "application/json"
         asked = {"Accept": "application/json", "Content-Type": content_type}
         try:
             _, url, headers, content, _ = await self._client.param_serialize(
@@ -179,7 +178,11 @@ async def connect(environment: Mapping[str, str] = os.environ) -> Connection:
             config.load_incluster_config(client_configuration=configuration)
         except (config.ConfigException, OSError) as error:
             raise _no_cluster(error) from error
-        return Connection(configuration, _own_namespace() or "default")
+        try:
+            namespace = SERVICE_ACCOUNT_NAMESPACE.read_text("utf-8").strip()
+        except OSError:
+            namespace = ""
+        return Connection(configuration, namespace or "default")
 
     path = environment.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")  # noqa: ASYNC240, PTH111 - no I/O
 
@@ -190,7 +193,8 @@ async def connect(environment: Mapping[str, str] = os.environ) -> Connection:
             raise _no_cluster(error) from error
 
     await log_in()
-    return Connection(configuration, _context_namespace(path), log_in)
+    _, active = config.list_kube_config_contexts(config_file=path)
+    return Connection(configuration, str(active["context"].get("namespace") or "default"), log_in)
 
 
 def _no_cluster(error: Exception) -> NoCluster:
@@ -198,21 +202,6 @@ def _no_cluster(error: Exception) -> NoCluster:
         f"No usable Kubernetes configuration: {error}. Run in a pod with a service account, set KUBECONFIG, "
         "or use `audit-event-operator standalone`."
     )
-
-
-def _own_namespace() -> str | None:
-    try:
-        return SERVICE_ACCOUNT_NAMESPACE.read_text("utf-8").strip()
-    except OSError:
-        return None
-
-
-def _context_namespace(path: str) -> str:
-    from kubernetes.aio import config as untyped_config
-
-    config: Any = untyped_config
-    _, active = config.list_kube_config_contexts(config_file=path)
-    return str(active["context"].get("namespace") or "default")
 
 
 def _translate(status: int, headers: Mapping[str, str], text: bytes, right: str) -> ClusterError:

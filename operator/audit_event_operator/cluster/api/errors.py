@@ -10,8 +10,6 @@ ClusterError
 └── Refused         any other answer
 """
 
-from __future__ import annotations
-
 
 class ClusterError(Exception):
     """The API server did not do what we asked; the text is a sentence."""

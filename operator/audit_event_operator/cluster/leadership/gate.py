@@ -4,13 +4,12 @@ Asked before each tick and each write, so it is a few comparisons. A process tha
 finds out here, by the time since the last question, before it does anything else; then it must read the Lease again first.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Final
 
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
+from audit_event_operator.engine.snapshot import Ref
 
 _STALL_SECONDS: Final = 5.0
 """A gap that is longer than what a busy loop explains; a third of the Lease when that is shorter."""
@@ -93,3 +92,18 @@ class LeaseGate:
         overdue = now - self.known_at > self._timing.renew
         # Nobody can take a Lease from an API server that does not answer. If it answers, our sleep kept us from renewing.
         return slept_through_it or (overdue and not self.renewals_fail)
+
+
+class LeaseAssignment:
+    """Implements the engine's `Assignment`: all resources are ours while this process holds the one Lease."""
+
+    def __init__(self, gate: LeaseGate) -> None:
+        self.lease_gate = gate
+
+    def is_ours(self, ref: Ref) -> bool:
+        """Whether a resource is this process's to serve, even if its gate is closed for a moment."""
+        return self.lease_gate.held
+
+    def gate(self, ref: Ref) -> LeaseGate:
+        """The gate that a resource's generator asks."""
+        return self.lease_gate

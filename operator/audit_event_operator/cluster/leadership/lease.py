@@ -3,8 +3,6 @@
 Times that a Lease carries are compared, never trusted: clocks differ. How long it has not changed is the reader's own count.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto

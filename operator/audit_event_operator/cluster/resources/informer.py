@@ -4,18 +4,16 @@ The watch may die and the CustomResourceDefinition may come and go; the informer
 done about what it hears is the reconciler's business.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Throttled
 from audit_event_operator.cluster.resources.reconciler import Reconciler
-from audit_event_operator.cluster.resources.resync import compare
+from audit_event_operator.cluster.resources.view import Json, compare
 from audit_event_operator.cluster.resources.watch import Deliver, Watch
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.pacing.backoff import Backoff
@@ -33,8 +31,6 @@ _BACKOFF_SECONDS: Final = (1.0, 30.0)
 _LIVED_LONG_SECONDS: Final = 60.0
 _CHUNK: Final = 50
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
@@ -50,23 +46,18 @@ class Rhythm:
 MakeWatch = Callable[[Deliver, Callable[[], None]], Watch]
 
 
+@dataclass(eq=False)
 class Informer:
-    """Follows the resources while `run` runs.
+    """Follows the resources while `run` runs."""
 
-    Args:
-        cluster: the API server.
-        reconciler: takes in what is heard.
-        make_watch: makes a watch from what it delivers to and what it calls when it is complete again.
-        rhythm: how often to look.
-    """
+    cluster: Cluster
+    reconciler: Reconciler
+    """Takes in what is heard."""
+    make_watch: MakeWatch
+    """Makes a watch from what it delivers to and what it calls when it is complete again."""
+    rhythm: Rhythm = Rhythm()
 
-    def __init__(
-        self, cluster: Cluster, reconciler: Reconciler, make_watch: MakeWatch, *, rhythm: Rhythm = Rhythm()
-    ) -> None:
-        self._cluster = cluster
-        self._reconciler = reconciler
-        self._make_watch = make_watch
-        self._rhythm = rhythm
+    def __post_init__(self) -> None:
         self._wakeup = WakeableSleep()
         self._pause = WakeableSleep()
         self._current = asyncio.Event()
@@ -115,22 +106,22 @@ class Informer:
     async def _catch_up(self, *, preexisting: bool) -> None:
         """List until it works, then be as the list says."""
         while True:
-            known = self._reconciler.known()
+            known = self.reconciler.known()
             try:
                 listed = await self._list()
             except NotFound:
                 if known:
                     await self._all_gone()
                 self._note(_NO_CRD)
-                await asyncio.sleep(self._rhythm.crd_poll)
+                await asyncio.sleep(self.rhythm.crd_poll)
             except ClusterError as error:
                 self._note(str(error))
                 rest = error.retry_after_seconds if isinstance(error, Throttled) else 0.0
-                await asyncio.sleep(max(rest, self._rhythm.retry))
+                await asyncio.sleep(max(rest, self.rhythm.retry))
             else:
                 await self._take(listed, preexisting=preexisting)
                 for uid in compare(known, listed).gone:
-                    self._reconciler.discard(uid)
+                    self.reconciler.discard(uid)
                 self._trouble = None
                 self._current.set()
                 logger.info("Listed %d resources", len(listed))
@@ -138,7 +129,7 @@ class Informer:
 
     async def _follow(self) -> str | None:
         """Watch and resync until the watch ends (returns why) or the CustomResourceDefinition is gone (None)."""
-        self._watch = self._make_watch(self._reconciler.take, self._opened)
+        self._watch = self.make_watch(self.reconciler.take, self._opened)
         watching = asyncio.create_task(self._watch.run(), name="watch")
         resyncing = asyncio.create_task(self._resync_until_gone(), name="resync")
         try:
@@ -158,52 +149,52 @@ class Informer:
 
     async def _resync_until_gone(self) -> None:
         """Compare with a list every now and then; returns when the CustomResourceDefinition is gone."""
-        seconds = self._rhythm.resync
+        seconds = self.rhythm.resync
         while True:
             await self._wakeup.sleep(seconds)
-            seconds = self._rhythm.resync
-            known = self._reconciler.known()
+            seconds = self.rhythm.resync
+            known = self.reconciler.known()
             try:
                 listed = await self._list()
             except NotFound:
                 return
             except ClusterError as error:
                 logger.warning("Postponed the resync: %s", error)
-                seconds = min(seconds, self._rhythm.crd_poll)
+                seconds = min(seconds, self.rhythm.crd_poll)
             else:
                 await self._make_up_for_what_was_missed(known, listed)
                 del listed  # thousands of resources weigh megabytes, and it is a minute until the next look
 
-    async def _make_up_for_what_was_missed(self, known: frozenset[str], listed: list[Json]) -> None:
+    async def _make_up_for_what_was_missed(self, known: frozenset[str], listed: Sequence[Json]) -> None:
         found = compare(known, listed, self._strays)
         self._strays = found.strays
         for uid in found.gone:
             logger.info("The watch missed the deletion of the resource with UID %s", uid)
-            self._reconciler.discard(uid)
+            self.reconciler.discard(uid)
         await self._take(found.living)
         for resource in found.revived:
             logger.info("The watch missed the resource with UID %s", resource["metadata"]["uid"])
-            self._reconciler.retake(resource)
+            self.reconciler.retake(resource)
 
-    async def _take(self, resources: Iterable[Mapping[str, Any]], *, preexisting: bool = False) -> None:
+    async def _take(self, resources: Iterable[Json], *, preexisting: bool = False) -> None:
         for number, resource in enumerate(resources, start=1):
-            self._reconciler.take(None, resource, preexisting=preexisting)
+            self.reconciler.take(None, resource, preexisting=preexisting)
             if number % _CHUNK == 0:
                 await asyncio.sleep(0)
 
-    async def _list(self) -> list[Json]:
+    async def _list(self) -> Sequence[Json]:
         """List; a kind that is not there is looked for twice, since all would be stopped."""
         try:
-            return await self._cluster.list_generators()
+            return await self.cluster.list_generators()
         except NotFound:
             await asyncio.sleep(_SECOND_LOOK_SECONDS)
-            return await self._cluster.list_generators()
+            return await self.cluster.list_generators()
 
     async def _all_gone(self) -> None:
         logger.warning("The CustomResourceDefinition %s.%s is gone; stopping all generators", PLURAL, GROUP)
         self._was_watching = False
         self._trouble = _NO_CRD
-        await self._reconciler.all_gone()
+        await self.reconciler.all_gone()
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -3,15 +3,13 @@
 It keeps the view up to date whether or not this process works, and has the fleet run what the assignment calls ours.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-from audit_event_operator.cluster.resources.view import Gone, Identity, Resource, View, classify, identify, read
+from audit_event_operator.cluster.resources.view import Identity, Json, Resource, View, identify, is_leaving, read
 from audit_event_operator.cluster.status.reporter import Reporter
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
@@ -20,8 +18,6 @@ from audit_event_operator.resource.status import parse_progress
 logger = logging.getLogger(__name__)
 
 _CHUNK: Final = 50
-
-Json = Mapping[str, Any]
 
 
 class Reconciler:
@@ -50,14 +46,14 @@ class Reconciler:
             preexisting: it existed before this process took over.
         """
         with self._contained():
-            match classify(event_type, resource):
-                case Gone(uid):
-                    self.discard(uid)
-                case Identity() as identity:
-                    self._adopt(identity, resource, preexisting=preexisting)
-                case None:
-                    self.results["ignored"] += 1
-                    logger.warning("Ignored a watch event without namespace, name or uid")
+            identity = identify(resource)
+            if identity is None:
+                self.results["ignored"] += 1
+                logger.warning("Ignored a watch event without namespace, name or uid")
+            elif event_type == "DELETED" or is_leaving(resource):
+                self.discard(identity.uid)
+            else:
+                self._adopt(identity, resource, preexisting=preexisting)
 
     def retake(self, resource: Json) -> None:
         """Take in a resource that was found alive although it is not followed here."""

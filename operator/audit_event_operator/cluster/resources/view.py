@@ -1,22 +1,21 @@
 """What the API server has told of the resources, on a standby as on the leader: identity, generation, spec. Pure.
 
-The one place that decides what is news, since watch events repeat and come late. Specs are kept parsed, as a generator takes
-them; statuses are not kept here.
+The one place that decides what is news, since watch events repeat, come late, or do not come. Specs are kept parsed, as a
+generator takes them; statuses are not kept here.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.problems import SpecError
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
-DELETED: Final = "DELETED"
 REMEMBERED_DELETIONS: Final = 10_000
+
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,6 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """The resource is deleted, or being deleted."""
-
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
 class Resource:
     """A resource that lives. `spec` is a sentence when it is invalid."""
 
@@ -43,7 +35,7 @@ class Resource:
     spec: GeneratorSpec | str
 
 
-def identify(resource: Mapping[str, Any]) -> Identity | None:
+def identify(resource: Json) -> Identity | None:
     """Read who a resource is; None when it does not tell."""
     metadata = resource.get("metadata")
     if not isinstance(metadata, Mapping):
@@ -55,17 +47,12 @@ def identify(resource: Mapping[str, Any]) -> Identity | None:
     return Identity(Ref(str(namespace), str(name)), str(uid), generation if isinstance(generation, int) else 0)
 
 
-def classify(event_type: str | None, resource: Mapping[str, Any]) -> Identity | Gone | None:
-    """Tell whether a resource lives (as whom), is gone, or makes no sense (None)."""
-    identity = identify(resource)
-    if identity is None:
-        return None
-    if event_type == DELETED or resource["metadata"].get("deletionTimestamp"):
-        return Gone(identity.uid)
-    return identity
+def is_leaving(resource: Json) -> bool:
+    """Whether the API server is about to delete a resource that has an identity."""
+    return bool(resource["metadata"].get("deletionTimestamp"))
 
 
-def read(identity: Identity, resource: Mapping[str, Any]) -> Resource:
+def read(identity: Identity, resource: Json) -> Resource:
     """Parse a resource's spec. Never raises."""
     spec = resource.get("spec")
     try:
@@ -106,3 +93,37 @@ class View:
         """Forget everything."""
         self.living.clear()
         self._gone.clear()
+
+
+class Missed(NamedTuple):
+    """What a list tells against what was known before it.
+
+    Attributes:
+        gone: UIDs that were known and are not there any more.
+        living: known resources to look at again, since their spec may have changed.
+        strays: UIDs that are there and were not known.
+        revived: strays of two lists in a row, to be taken in.
+    """
+
+    gone: frozenset[str]
+    living: list[Json]
+    strays: frozenset[str]
+    revived: list[Json]
+
+
+def compare(known: frozenset[str], listed: Iterable[Json], earlier_strays: frozenset[str] = frozenset()) -> Missed:
+    """Find what a watch may have missed: resources that went while it was down, and ones it never told of.
+
+    Args:
+        known: the UIDs known when the list was asked for, not later: one born meanwhile is not in the list.
+        listed: the list.
+        earlier_strays: strays of the comparison before. One alone may be a resource that was deleted after the list was
+            made, so a stray is only taken in when it is there again.
+    """
+    alive = {who.uid: resource for resource in listed if (who := identify(resource)) and not is_leaving(resource)}
+    return Missed(
+        gone=known - alive.keys(),
+        living=[alive[uid] for uid in alive if uid in known],
+        strays=frozenset(alive.keys() - known - earlier_strays),
+        revived=[alive[uid] for uid in alive if uid in earlier_strays and uid not in known],
+    )

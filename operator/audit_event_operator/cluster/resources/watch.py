@@ -12,6 +12,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from audit_event_operator.cluster.api.connection import Connection
@@ -39,39 +40,27 @@ USER_AGENT: Final = "audit-event-operator (kopf)"
 Deliver = Callable[[str | None, dict[str, Any]], None]
 
 
+@dataclass(eq=False)
 class Watch:
-    """Runs kopf once and hands over what it hears, on the loop that called `run`.
+    """Runs kopf once and hands over what it hears, on the loop that called `run`."""
 
-    Args:
-        connect: opens a connection; called in kopf's own loop.
-        deliver: gets the type (None for what a list says, else ADDED, MODIFIED, DELETED) and the object.
-        opened: called each time that lists and streams are complete again after one that began anew, so that deletions in
-            between may have gone unnoticed.
-        namespaces: where to look; empty means everywhere.
-    """
+    connect: Callable[[], Awaitable[Connection]]
+    """Opens a connection; called in kopf's own loop."""
+    deliver: Deliver
+    """Gets the type (None for what a list says, else ADDED, MODIFIED, DELETED) and the object."""
+    opened: Callable[[], None]
+    """Called each time that lists and streams are complete again after one that began anew, so that deletions in between may
+    have gone unnoticed."""
+    namespaces: Sequence[str] = ()
+    """Where to look; empty means everywhere."""
 
-    def __init__(
-        self,
-        connect: Callable[[], Awaitable[Connection]],
-        deliver: Deliver,
-        opened: Callable[[], None],
-        *,
-        namespaces: Sequence[str] = (),
-    ) -> None:
-        self._connect = connect
-        self._deliver = deliver
-        self._opened = opened
-        self._namespaces = tuple(namespaces)
+    def __post_init__(self) -> None:
         self._open_streams: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopping = False
-        self._trouble: str | None = f"The watch on {PLURAL}.{GROUP} is not open yet."
-
-    @property
-    def trouble(self) -> str | None:
+        self.trouble: str | None = f"The watch on {PLURAL}.{GROUP} is not open yet."
         """Why it does not hear everything yet, a sentence; None once every list was read and every stream has been opened."""
-        return self._trouble
 
     async def run(self) -> str:
         """Watch until kopf ends by itself; returns a few words on why. When cancelled, nothing is delivered any more."""
@@ -123,8 +112,8 @@ class Watch:
                 registry=registry,
                 settings=_settings(),
                 standalone=True,
-                clusterwide=not self._namespaces,
-                namespaces=self._namespaces,
+                clusterwide=not self.namespaces,
+                namespaces=self.namespaces,
                 stop_flag=self._stop,
                 # kopf would else ask for the name of the user, and a bare user id in a container has none
                 identity=cast("Any", OPERATOR_NAME),
@@ -148,7 +137,7 @@ class Watch:
             if earlier and now - earlier[-1] < RELOGIN_SECONDS:
                 await asyncio.sleep(RELOGIN_SECONDS)
             earlier[:] = [now]
-            connection = await self._connect()
+            connection = await self.connect()
 
             async def authorize(
                 request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -191,7 +180,7 @@ class Watch:
                 self._open_streams.discard(asked.url.path)
             elif asked.url.path not in self._open_streams:
                 self._open_streams.add(asked.url.path)
-                if len(self._open_streams) == max(1, len(self._namespaces)):
+                if len(self._open_streams) == max(1, len(self.namespaces)):
                     _hand_over(home, self._complete)
 
         observer = aiohttp.TraceConfig()
@@ -202,17 +191,17 @@ class Watch:
 
     def _receive(self, event_type: str | None, resource: dict[str, Any]) -> None:
         if not self._stopping:
-            self._deliver(event_type, resource)
+            self.deliver(event_type, resource)
 
     def _complete(self) -> None:
         if not self._stopping:
-            self._trouble = None
-            self._opened()
+            self.trouble = None
+            self.opened()
 
     def _note(self, trouble: str) -> None:
-        if trouble != self._trouble:
+        if trouble != self.trouble:
             logger.warning("%s", trouble)
-        self._trouble = trouble
+        self.trouble = trouble
 
 
 class EndlessBackoff:

@@ -3,23 +3,22 @@
 What a transition is worth is decided purely; the recorder posts slowly, and drops some rather than flood the API server.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from audit_event_operator.cluster.api.client import Cluster
-from audit_event_operator.cluster.api.counts import ApiCounts, Kind
 from audit_event_operator.cluster.api.errors import ClusterError
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.names import API_VERSION, KIND, OPERATOR_NAME
+from audit_event_operator.resource.problems import shortened
 from audit_event_operator.resource.status import ReadyCondition, ready_condition
 
 logger = logging.getLogger(__name__)
@@ -62,36 +61,24 @@ def announcement(before: ReadyCondition | None, after: ReadyCondition | None) ->
     return Announcement(NORMAL, RECOVERED if recovered else STARTED, after.message)
 
 
+@dataclass(eq=False, kw_only=True)
 class EventRecorder:
     """Posts Kubernetes Events while `run` runs: at most one per (resource, reason) in ten minutes, and five per second in all.
 
     Nothing is told of a resource that went while its turn had not come.
-
-    Args:
-        cluster: the API server.
-        instance: this process.
-        alive: whether the resource with a UID is still there.
-        api_counts: counts the writes.
-        same_reason_seconds: least time between two Kubernetes Events of one resource and reason.
-        wall: the time of day, aware.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        *,
-        instance: str,
-        alive: Callable[[str], bool],
-        api_counts: ApiCounts | None = None,
-        same_reason_seconds: float = SAME_REASON_SECONDS,
-        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._cluster = cluster
-        self._instance = instance
-        self._alive = alive
-        self._api_counts = api_counts or ApiCounts()
-        self._same_reason_seconds = same_reason_seconds
-        self._wall = wall
+    cluster: Cluster
+    instance: str
+    """This process."""
+    alive: Callable[[str], bool]
+    """Whether the resource with a UID is still there."""
+    same_reason_seconds: float = SAME_REASON_SECONDS
+    """Least time between two Kubernetes Events of one resource and reason."""
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """The time of day, aware."""
+
+    def __post_init__(self) -> None:
         self._waiting: deque[tuple[Ref, str, Announcement]] = deque(maxlen=WAITING_LIMIT)
         self._told_at: dict[tuple[str, str], float] = {}
         self._limiter = TokenBucket(PER_SECOND)
@@ -104,10 +91,10 @@ class EventRecorder:
             return
         now, key = asyncio.get_running_loop().time(), (snapshot.uid, told.reason)
         told_at = self._told_at.get(key)
-        if told_at is not None and now - told_at < self._same_reason_seconds:
+        if told_at is not None and now - told_at < self.same_reason_seconds:
             return
         if len(self._told_at) >= REMEMBERED:
-            self._told_at = {key: at for key, at in self._told_at.items() if now - at < self._same_reason_seconds}
+            self._told_at = {key: at for key, at in self._told_at.items() if now - at < self.same_reason_seconds}
         self._told_at[key] = now
         self._waiting.append((snapshot.ref, snapshot.uid, told))
         self._wake.set()
@@ -124,22 +111,18 @@ class EventRecorder:
                 self._wake.clear()
                 await self._wake.wait()
             await asyncio.sleep(max(_SHORTEST_SLEEP_SECONDS, self._limiter.wait_seconds(loop.time())))
-            while self._waiting and not self._alive(self._waiting[0][1]):
+            while self._waiting and not self.alive(self._waiting[0][1]):
                 self._waiting.popleft()
             if not self._waiting or not self._limiter.take(loop.time()):
                 continue
             ref, uid, told = self._waiting.popleft()
             try:
-                await self._cluster.create_event(ref.namespace, self._event(ref, uid, told))
+                await self.cluster.create_event(ref.namespace, self._event(ref, uid, told))
             except ClusterError as error:
-                self._api_counts.failed(Kind.EVENT, error)
                 logger.warning("Could not post a Kubernetes Event about %s: %s", ref, error)
-            else:
-                self._api_counts.wrote(Kind.EVENT)
 
     def _event(self, ref: Ref, uid: str, told: Announcement) -> dict[str, Any]:
-        now = self._wall().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        message = told.message if len(told.message) <= MESSAGE_LIMIT else told.message[: MESSAGE_LIMIT - 1] + "…"
+        now = self.wall().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -153,10 +136,10 @@ class EventRecorder:
             },
             "type": told.kind,
             "reason": told.reason,
-            "message": message,
-            "source": {"component": OPERATOR_NAME, "host": self._instance},
+            "message": shortened(told.message, MESSAGE_LIMIT),
+            "source": {"component": OPERATOR_NAME, "host": self.instance},
             "reportingComponent": OPERATOR_NAME,
-            "reportingInstance": self._instance[:128],
+            "reportingInstance": self.instance[:128],
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,

@@ -3,8 +3,6 @@
 Pure bookkeeping; the caller waits and writes.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 _FIRST_SECONDS: Final = 2.0

@@ -4,8 +4,6 @@ It reads snapshots and writes `status`, only while this process is the leader; n
 all times, so that whoever takes over knows what was done.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable
@@ -44,29 +42,19 @@ class Pace:
     parallel: int = 40
 
 
+@dataclass(eq=False)
 class Reporter:
-    """Has statuses written while `run` runs.
+    """Has statuses written while `run` runs."""
 
-    Args:
-        fleet: what is reported.
-        writer: writes it.
-        announce: called after a write with the snapshot, the status before and the new one.
-        pace: how fast.
-    """
+    fleet: Fleet
+    """What is reported."""
+    writer: StatusWriter
+    announce: Callable[[Snapshot, Status, Status], None] = lambda *_: None
+    """Called after a write with the snapshot, the status before and the new one."""
+    pace: Pace = Pace()
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        writer: StatusWriter,
-        *,
-        announce: Callable[[Snapshot, Status, Status], None] = lambda *_: None,
-        pace: Pace = Pace(),
-    ) -> None:
-        self._fleet = fleet
-        self._writer = writer
-        self._known = writer.known
-        self._announce = announce
-        self._pace = pace
+    def __post_init__(self) -> None:
+        self._known = self.writer.known
         self._writing: dict[str, asyncio.Task[None]] = {}
         self._wakeup = WakeableSleep()
         self._running = False
@@ -133,9 +121,9 @@ class Reporter:
 
     def _reset(self) -> None:
         self._again: set[str] = set()
-        self._work_queue = WorkQueue(self._pace.counter_seconds)
-        self._transitions = TokenBucket(self._pace.transitions_per_second, self._pace.parallel)
-        self._counters = TokenBucket(self._pace.counters_per_second)
+        self._work_queue = WorkQueue(self.pace.counter_seconds)
+        self._transitions = TokenBucket(self.pace.transitions_per_second, self.pace.parallel)
+        self._counters = TokenBucket(self.pace.counters_per_second)
         self._forbidden = ForbiddenNamespaces()
 
     def _turn(self) -> float | None:
@@ -155,7 +143,7 @@ class Reporter:
         """Until the next look; None until something changes."""
         if now < self._paused_until:
             return self._paused_until - now
-        if len(self._writing) >= self._pace.parallel:
+        if len(self._writing) >= self.pace.parallel:
             return None
         if self._work_queue.urgent:
             return self._transitions.wait_seconds(now)
@@ -163,7 +151,7 @@ class Reporter:
         return None if due is None else max(due - now, self._counters.wait_seconds(now))
 
     def _look_at(self, uid: str, now: float, *, counters: bool) -> None:
-        snapshot = self._fleet.snapshot(uid)
+        snapshot = self.fleet.snapshot(uid)
         if snapshot is None:
             self._work_queue.forget(uid)
             return
@@ -175,9 +163,9 @@ class Reporter:
         if self._forbidden.holds_back(snapshot.ref.namespace, uid):
             return
         previous = self._known[uid]
-        status = self._writer.status_of(snapshot)
+        status = self.writer.status_of(snapshot)
         if transition_key(status) != transition_key(previous):
-            patience = self._known.patience_seconds(snapshot, self._pace.coming_back_seconds, now)
+            patience = self._known.patience_seconds(snapshot, self.pace.coming_back_seconds, now)
             if patience > 0:
                 asyncio.get_running_loop().call_later(patience, self.changed, uid)
                 return
@@ -192,13 +180,13 @@ class Reporter:
     async def _write(self, snapshot: Snapshot, previous: Status, status: Status) -> None:
         uid = snapshot.uid
         try:
-            await self._writer.write(snapshot, status)
+            await self.writer.write(snapshot, status)
         except ClusterError as error:
             self._cope(snapshot, error)
         else:
             self._backoff.reset()
             self._forbidden.allowed(snapshot.ref.namespace)
-            self._announce(snapshot, previous, status)
+            self.announce(snapshot, previous, status)
         finally:
             del self._writing[uid]
             if uid in self._again:

@@ -1,7 +1,5 @@
 """What a snapshot says as a status, and which status the API server is known to have. Pure; times are the caller's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from math import inf
@@ -17,14 +15,9 @@ SETTLING_SECONDS: Final = 5.0
 """A watch event that is younger than this after our own write may still tell the status before it."""
 
 
-def status_of(snapshot: Snapshot, previous: Status | None, owner: str, now: datetime) -> dict[str, Any]:
-    """The status that a snapshot deserves."""
-    return build_status(snapshot.facts, previous, now, owner=owner)
-
-
 def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime) -> dict[str, Any]:
     """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
-    status = status_of(snapshot, previous, owner, now)
+    status = build_status(snapshot.facts, previous, now, owner=owner)
     if snapshot.facts.complete is None and "conditions" in previous:
         status["conditions"] = previous["conditions"]
         status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])

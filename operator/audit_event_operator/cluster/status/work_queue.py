@@ -3,8 +3,6 @@
 Pure bookkeeping on times that the caller passes; knows nothing of what is written or how.
 """
 
-from __future__ import annotations
-
 from heapq import heappop, heappush
 
 

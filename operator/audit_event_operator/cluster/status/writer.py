@@ -1,51 +1,38 @@
 """Writes a status to the API server, and remembers which one it has. When to write is the reporter's business."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from audit_event_operator.cluster.api.client import Cluster
-from audit_event_operator.cluster.api.counts import ApiCounts, Kind
 from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Unprocessable, Unreachable
-from audit_event_operator.cluster.status.statuses import KnownStatuses, Status, farewell_of, status_of
+from audit_event_operator.cluster.status.statuses import KnownStatuses, Status, farewell_of
 from audit_event_operator.engine.snapshot import Snapshot
+from audit_event_operator.resource.status import build_status
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, kw_only=True)
 class StatusWriter:
-    """Writes statuses one by one, and the last ones of a process all together.
+    """Writes statuses one by one, and the last ones of a process all together."""
 
-    Args:
-        cluster: the API server.
-        owner: this process, as the status shows it.
-        gone: called with the UID of a resource that the API server does not have any more.
-        api_counts: counts the writes.
-        wall: the time of day, aware.
-    """
+    cluster: Cluster
+    owner: str
+    """This process, as the status shows it."""
+    gone: Callable[[str], None]
+    """Called with the UID of a resource that the API server does not have any more."""
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """The time of day, aware."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        *,
-        owner: str,
-        gone: Callable[[str], None],
-        api_counts: ApiCounts | None = None,
-        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._cluster = cluster
-        self._owner = owner
-        self._gone = gone
-        self._api_counts = api_counts or ApiCounts()
-        self._wall = wall
+    def __post_init__(self) -> None:
         self.known = KnownStatuses()
 
     def status_of(self, snapshot: Snapshot) -> Status:
         """The status that a snapshot deserves now."""
-        return status_of(snapshot, self.known[snapshot.uid], self._owner, self._wall())
+        return build_status(snapshot.facts, self.known[snapshot.uid], self.wall(), owner=self.owner)
 
     async def write(self, snapshot: Snapshot, status: Status) -> bool:
         """Write one status; returns whether it was written. If not, there is no point in trying again.
@@ -53,31 +40,27 @@ class StatusWriter:
         Raises:
             ClusterError: it was not written, and may be tried again.
         """
-        ref, uid = snapshot.ref, snapshot.uid
+        ref, uid, written = snapshot.ref, snapshot.uid, True
         try:
-            await self._cluster.patch_generator_status(ref.namespace, ref.name, uid, status)
+            await self.cluster.patch_generator_status(ref.namespace, ref.name, uid, status)
         except ClusterError as error:
-            self._api_counts.failed(Kind.STATUS, error)
             if isinstance(error, NotFound) or (isinstance(error, Unprocessable) and await self._is_another(snapshot)):
-                self._gone(uid)
+                self.gone(uid)
                 return False
             if not isinstance(error, Unprocessable):
                 raise
             logger.error("The API server rejected the status of %s; this is a bug: %s", ref, error)  # noqa: TRY400
             written = False
-        else:
-            self._api_counts.wrote(Kind.STATUS)
-            written = True
         self.known.write(uid, status, asyncio.get_running_loop().time())
         return written
 
     async def flush(self, snapshots: Iterable[Snapshot], *, seconds: float, parallel: int) -> int:
         """Write what changed and was not written yet, bounded runs first, for at most `seconds`; returns how many were."""
-        now, written = self._wall(), 0
+        now, written = self.wall(), 0
         work = []
         for snapshot in sorted(snapshots, key=lambda each: not each.facts.bounded):
             previous = self.known[snapshot.uid]
-            status = farewell_of(snapshot, previous, self._owner, now)
+            status = farewell_of(snapshot, previous, self.owner, now)
             if status != previous:
                 work.append((snapshot, status))
         queue = iter(work)
@@ -103,7 +86,7 @@ class StatusWriter:
     async def _is_another(self, snapshot: Snapshot) -> bool:
         """Whether the name belongs to another resource now, or to none."""
         try:
-            found = await self._cluster.get_generator(snapshot.ref.namespace, snapshot.ref.name)
+            found = await self.cluster.get_generator(snapshot.ref.namespace, snapshot.ref.name)
         except NotFound:
             return True
         return bool(found.get("metadata", {}).get("uid") != snapshot.uid)

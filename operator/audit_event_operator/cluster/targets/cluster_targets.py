@@ -3,14 +3,13 @@
 Nothing is kept but the last good answer, which helps while the API server is away.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError
-from audit_event_operator.cluster.targets.objects import BrokerObjects, References
+from audit_event_operator.cluster.targets.objects import BrokerObjects
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.targets.credentials import CA_KEY, check_label, data_of, target_of
@@ -28,19 +27,29 @@ class ClusterTargets:
     """Implements the engine's `Destinations` and the brokers' `TargetLookup`.
 
     Args:
-        references: the API server.
+        cluster: the API server.
         default: looks the operator's own broker up; None when there is none.
         default_namespaces: whose resources may use it; `*` means all.
     """
 
     def __init__(
         self,
-        references: References,
+        cluster: Cluster,
         default: Callable[[], Awaitable[Target]] | None,
         *,
         default_namespaces: Sequence[str] = (EVERYBODY,),
     ) -> None:
-        self._objects = BrokerObjects(references)
+        self._secrets = BrokerObjects(
+            "Secret", cluster.get_secret, Reason.SECRET_NOT_FOUND, Reason.SECRET_NOT_ALLOWED, "secrets"
+        )
+        self._clusters = BrokerObjects(
+            "RabbitmqCluster",
+            cluster.get_rabbitmq_cluster,
+            missing=Reason.CLUSTER_NOT_FOUND,
+            forbidden=Reason.CLUSTER_NOT_FOUND,
+            right="rabbitmqclusters.rabbitmq.com",
+            component="rabbitmqclusters",
+        )
         self._default = default
         self._default_namespaces = frozenset(default_namespaces)
         self._last: dict[TargetReference, Target] = {}
@@ -108,13 +117,13 @@ class ClusterTargets:
 
     async def _of_secret(self, reference: TargetReference) -> Target:
         name = reference.name
-        secret = await self._objects.secret(reference.namespace, name, "spec.rabbitmq.secretRef.name")
+        secret = await self._secrets.read(reference.namespace, name, "spec.rabbitmq.secretRef.name")
         check_label(name, secret)
         return target_of(name, data_of(name, secret), reference)
 
     async def _of_cluster(self, reference: TargetReference) -> Target:
         namespace, name = reference.namespace, reference.name
-        cluster = await self._objects.rabbitmq_cluster(namespace, name)
+        cluster = await self._clusters.read(namespace, name, "spec.rabbitmq.clusterRef.name")
         user = _path(cluster, "status", "defaultUser", "secretReference")
         credentials = user.get("name")
         if not isinstance(credentials, str) or not credentials or user.get("namespace", namespace) != namespace:
@@ -123,7 +132,7 @@ class ClusterTargets:
                 f'RabbitmqCluster "{name}" does not name a default user in its own namespace yet '
                 "(status.defaultUser.secretReference).",
             )
-        secret = await self._objects.secret(namespace, credentials, f'RabbitmqCluster "{name}"')
+        secret = await self._secrets.read(namespace, credentials, f'RabbitmqCluster "{name}"')
         data = data_of(credentials, secret)
         tls = _path(cluster, "spec", "tls")
         ca = await self._authority(namespace, name, tls.get("caSecretName"))
@@ -133,7 +142,7 @@ class ClusterTargets:
         """The certificate that signed a RabbitmqCluster's, None when it names no Secret for it."""
         if not isinstance(name, str) or not name:
             return None
-        secret = await self._objects.secret(namespace, name, f'spec.tls.caSecretName of "{cluster}"')
+        secret = await self._secrets.read(namespace, name, f'spec.tls.caSecretName of "{cluster}"')
         data = data_of(name, secret)
         if CA_KEY not in data:
             raise DestinationUnavailable(Reason.SECRET_INVALID, f'Secret "{name}" lacks {CA_KEY}.')

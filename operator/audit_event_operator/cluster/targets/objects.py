@@ -3,11 +3,10 @@
 Those who ask for the same object at the same time share one GET. A missing object or right becomes a sentence for the user.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from audit_event_operator.cluster.api.errors import Forbidden, NotFound
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
@@ -15,74 +14,51 @@ from audit_event_operator.resource.conditions import DestinationUnavailable, Rea
 Json = dict[str, Any]
 
 
-class References(Protocol):
-    """What we need of the API server."""
-
-    async def get_secret(self, namespace: str, name: str) -> Json:
-        """One Secret."""
-
-    async def get_rabbitmq_cluster(self, namespace: str, name: str) -> Json:
-        """One RabbitmqCluster."""
-
-
+@dataclass(eq=False)
 class BrokerObjects:
-    """Secrets and RabbitmqClusters.
+    """The objects of one kind."""
 
-    All methods raise `ClusterError` when the API server does not answer.
-    """
+    kind: str
+    get: Callable[[str, str], Coroutine[Any, Any, Json]]
+    """Gets one by namespace and name."""
+    missing: Reason
+    """Why there is no broker when the object does not exist."""
+    forbidden: Reason
+    """Why there is no broker when we may not read it."""
+    right: str
+    """What we then lack, as in "the right to get secrets"."""
+    component: str = ""
+    """The part of the installation that grants it, unless it is always there."""
 
-    def __init__(self, api: References) -> None:
-        self._api = api
-        self._asking: dict[tuple[str, str, str], asyncio.Task[Json]] = {}
+    def __post_init__(self) -> None:
+        self._asking: dict[tuple[str, str], asyncio.Task[Json]] = {}
 
-    async def secret(self, namespace: str, name: str, named_by: str) -> Json:
-        """One Secret; `named_by` is what the user corrects when it does not exist.
+    async def read(self, namespace: str, name: str, named_by: str) -> Json:
+        """One object; `named_by` is what the user corrects when it does not exist.
 
         Raises:
-            DestinationUnavailable: SecretNotFound, SecretNotAllowed.
+            DestinationUnavailable: it does not exist, or may not be read.
+            ClusterError: the API server does not answer.
         """
         try:
-            return await self._shared("secret", self._api.get_secret, namespace, name)
+            return await self._shared(namespace, name)
         except NotFound as error:
             raise DestinationUnavailable(
-                Reason.SECRET_NOT_FOUND,
-                f'Secret "{name}" does not exist in namespace "{namespace}"; create it or correct {named_by}.',
+                self.missing,
+                f'{self.kind} "{name}" does not exist in namespace "{namespace}"; create it or correct {named_by}.',
             ) from error
         except Forbidden as error:
             raise DestinationUnavailable(
-                Reason.SECRET_NOT_ALLOWED,
-                f'Cannot read Secret "{name}": the operator\'s account lacks the right to get secrets '
-                f'in namespace "{namespace}".',
+                self.forbidden,
+                f'Cannot read {self.kind} "{name}": the operator\'s account lacks the right to get {self.right} '
+                f'in namespace "{namespace}"{self.component and f" (component {self.component})"}.',
             ) from error
 
-    async def rabbitmq_cluster(self, namespace: str, name: str) -> Json:
-        """One RabbitmqCluster.
-
-        Raises:
-            DestinationUnavailable: ClusterNotFound.
-        """
-        try:
-            return await self._shared("cluster", self._api.get_rabbitmq_cluster, namespace, name)
-        except NotFound as error:
-            raise DestinationUnavailable(
-                Reason.CLUSTER_NOT_FOUND,
-                f'RabbitmqCluster "{name}" does not exist in namespace "{namespace}"; '
-                "create it or correct spec.rabbitmq.clusterRef.name.",
-            ) from error
-        except Forbidden as error:
-            raise DestinationUnavailable(
-                Reason.CLUSTER_NOT_FOUND,
-                f'Cannot read RabbitmqCluster "{name}": the operator\'s account lacks the right to get '
-                f'rabbitmqclusters.rabbitmq.com in namespace "{namespace}" (component rabbitmqclusters).',
-            ) from error
-
-    async def _shared(
-        self, kind: str, get: Callable[[str, str], Coroutine[Any, Any, Json]], namespace: str, name: str
-    ) -> Json:
-        key = (kind, namespace, name)
+    async def _shared(self, namespace: str, name: str) -> Json:
+        key = (namespace, name)
         task = self._asking.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(get(namespace, name), name=f"get {kind}")
+            task = asyncio.get_running_loop().create_task(self.get(namespace, name), name=f"get {self.kind}")
             self._asking[key] = task
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(task)

@@ -1,5 +1,6 @@
 """What becomes of the API server's answers, over a real line to a server that says what a test wants."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -178,6 +179,46 @@ async def test_a_status_is_replaced_only_on_the_resource_it_is_about(server, con
         {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
         {"op": "add", "path": "/status", "value": {"observedGeneration": 3}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "write"),
+    [
+        ("status", lambda cluster: cluster.patch_generator_status("team", "demo", "uid-1", {})),
+        ("event", lambda cluster: cluster.create_event("team", {})),
+        ("lease", lambda cluster: cluster.create_lease("ops", {})),
+        ("lease", lambda cluster: cluster.update_lease("ops", "lease", {})),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (200, "ok"),
+        (403, "forbidden"),
+        (404, "not_found"),
+        (409, "conflict"),
+        (418, "refused"),
+        (422, "unprocessable"),
+        (429, "throttled"),
+        (500, "unreachable"),
+    ],
+)
+async def test_a_write_is_counted_by_its_kind_and_what_became_of_it(server, connection, kind, write, status, result):
+    cluster = Cluster(connection, wall=lambda: 7.0)
+    server.say(status)
+    with contextlib.nullcontext() if status == 200 else pytest.raises(ClusterError):
+        await write(cluster)
+    assert {counted for counted, count in cluster.writes.items() if count} == {(kind, result)}
+    assert cluster.writes.total() == 1
+    assert cluster.last_success_unix_seconds == (7.0 if status == 200 else None)
+
+
+async def test_what_is_only_read_is_not_counted_and_every_count_starts_with_zero(connection):
+    cluster = Cluster(connection)
+    await cluster.get_lease("ops", "lease")
+    await cluster.review_token("a token")
+    assert len(cluster.writes) == 3 * 8
+    assert cluster.writes.total() == 0
 
 
 async def test_a_list_is_asked_for_page_by_page(server, connection):

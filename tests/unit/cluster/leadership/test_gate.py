@@ -2,8 +2,7 @@
 
 import pytest
 
-from audit_event_operator.cluster.leadership.assignment import LeaseAssignment
-from audit_event_operator.cluster.leadership.gate import LeaseGate
+from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.engine.snapshot import Ref
 
