@@ -6,7 +6,7 @@ Knows nothing of HTTP. Tokens are kept only as digests, for a few seconds, and n
 import asyncio
 import hashlib
 import logging
-from typing import Any, Final
+from typing import Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError
@@ -18,9 +18,6 @@ logger = logging.getLogger(__name__)
 REMEMBERED_SECONDS: Final = 10.0
 REMEMBERED_LIMIT: Final = 1_000
 LONGEST_TOKEN: Final = 16 * 1024
-SUBRESOURCE: Final = "events"
-
-Json = dict[str, Any]
 
 
 class KubernetesAuthorizer:
@@ -61,18 +58,13 @@ class KubernetesAuthorizer:
         user = who.get("user")
         if who.get("authenticated") is not True or not isinstance(user, dict):
             return Decision.UNAUTHENTICATED
-        spec: Json = {
+        what = {"verb": "create", "group": GROUP, "resource": PLURAL, "subresource": "events", "namespace": namespace}
+        spec = {
             "user": user.get("username", ""),
             "uid": user.get("uid", ""),
             "groups": user.get("groups") or [],
             "extra": user.get("extra") or {},
-            "resourceAttributes": {
-                "namespace": namespace,
-                "verb": "create",
-                "group": GROUP,
-                "resource": PLURAL,
-                "subresource": SUBRESOURCE,
-            },
+            "resourceAttributes": what,
         }
         allowed = (await self._cluster.review_access(spec)).get("allowed") is True
         return Decision.ALLOWED if allowed else Decision.FORBIDDEN

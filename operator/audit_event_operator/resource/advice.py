@@ -48,9 +48,7 @@ class Advice(NamedTuple):
 
 def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
     """Return the warnings about a spec, the most serious first; usually none."""
-    found = [*_names(spec), *_mix(spec), *_run(spec), *_queue(spec)]
-    rank = {reason: number for number, reason in enumerate(AdviceReason)}
-    return tuple(sorted(found, key=lambda advice: rank[advice.reason]))
+    return (*_names(spec), *_mix(spec), *_run(spec), *_queue(spec))
 
 
 def _names(spec: GeneratorSpec) -> Iterator[Advice]:

@@ -12,6 +12,12 @@ from audit_event_operator.resource.fields import DNS_SUBDOMAIN, NO_CONTROL_CHARA
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.rules import Rule
 
+_OBJECT_NAME: Final = Text(
+    253,
+    DNS_SUBDOMAIN,
+    "must be the name of a Kubernetes object: at most 253 lower-case letters, digits, - and ., beginning and ending with a"
+    " letter or digit",
+)
 BROKER_NAME: Final = Text(255, NO_CONTROL_CHARACTERS, "must be 1 to 255 characters without control characters")
 
 
@@ -71,15 +77,9 @@ class QueueDeclaration(SpecModel):
 class LocalReference(SpecModel):
     """The name of an object in the namespace of the resource."""
 
-    name: Annotated[
-        str,
-        Text(
-            253,
-            DNS_SUBDOMAIN,
-            "must be the name of a Kubernetes object: at most 253 lower-case letters, digits, - and ., beginning and"
-            " ending with a letter or digit",
-        ),
-    ] = Field(description="Name of the object. It must be in the namespace of this resource.")
+    name: Annotated[str, _OBJECT_NAME] = Field(
+        description="Name of the object. It must be in the namespace of this resource."
+    )
 
 
 class TLS(SpecModel):
@@ -107,14 +107,7 @@ class RabbitMQ(SpecModel):
         description="RabbitmqCluster of the RabbitMQ cluster operator. Its default user and CA are used. Excludes"
         " secretRef.",
     )
-    vhost: (
-        Annotated[
-            str,
-            BROKER_NAME,
-            at_most_255_bytes("vhost"),
-        ]
-        | None
-    ) = Field(
+    vhost: Annotated[str, BROKER_NAME, at_most_255_bytes("vhost")] | None = Field(
         default=None,
         description="Virtual host. If unset, the Secret's, else /. Requires secretRef or clusterRef.",
     )

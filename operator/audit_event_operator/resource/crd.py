@@ -12,6 +12,20 @@ from audit_event_operator.resource.status_schema import status_schema
 HEADER: Final = "# Made by `audit-event-operator crd` from the models in audit_event_operator/resource; do not edit.\n"
 
 _READY: Final = '.status.conditions[?(@.type=="Ready")]'
+_WIDE: Final = {"priority": 1}
+_COLUMNS: Final[tuple[tuple[str, str, str, str, dict[str, int]], ...]] = (
+    ("Ready", "string", f"{_READY}.status", "Whether the stream does what its spec asks.", {}),
+    ("Reason", "string", f"{_READY}.reason", "Why, in one word.", {}),
+    ("Queue", "string", ".spec.queue", "Queue that receives the events.", {}),
+    ("Interval", "string", ".spec.interval", "Time between two ticks.", {}),
+    ("Rate", "string", ".status.targetRate", "Target rate in events per second.", {}),
+    ("Published", "integer", ".status.eventsPublished", "Events confirmed in the current run.", {}),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since the resource was created.", {}),
+    ("Suspended", "boolean", ".spec.suspend", "Whether the stream is stopped on purpose.", _WIDE),
+    ("Broker", "string", ".status.broker", "Broker that receives the events.", _WIDE),
+    ("Owner", "string", ".status.owner", "Operator process that generates the events.", _WIDE),
+    ("Message", "string", f"{_READY}.message", "The state in sentences.", _WIDE),
+)
 
 
 def build_crd() -> dict[str, Any]:
@@ -43,7 +57,10 @@ def build_crd() -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": _columns(),
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": kind, "description": description, "jsonPath": path, **wide}
+                        for name, kind, path, description, wide in _COLUMNS
+                    ],
                     "schema": {"openAPIV3Schema": resource_schema()},
                 }
             ],
@@ -84,24 +101,3 @@ class _PlainDumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-def _columns() -> list[dict[str, Any]]:
-    wide = {"priority": 1}
-    return [
-        _column("Ready", f"{_READY}.status", "Whether the stream does what its spec asks."),
-        _column("Reason", f"{_READY}.reason", "Why, in one word."),
-        _column("Queue", ".spec.queue", "Queue that receives the events."),
-        _column("Interval", ".spec.interval", "Time between two ticks."),
-        _column("Rate", ".status.targetRate", "Target rate in events per second."),
-        _column("Published", ".status.eventsPublished", "Events confirmed in the current run.", kind="integer"),
-        _column("Age", ".metadata.creationTimestamp", "Time since the resource was created.", kind="date"),
-        _column("Suspended", ".spec.suspend", "Whether the stream is stopped on purpose.", kind="boolean") | wide,
-        _column("Broker", ".status.broker", "Broker that receives the events.") | wide,
-        _column("Owner", ".status.owner", "Operator process that generates the events.") | wide,
-        _column("Message", f"{_READY}.message", "The state in sentences.") | wide,
-    ]
-
-
-def _column(name: str, path: str, description: str, *, kind: str = "string") -> dict[str, Any]:
-    return {"name": name, "type": kind, "description": description, "jsonPath": path}

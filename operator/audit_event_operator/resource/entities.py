@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from audit_event_operator.resource.fields import NO_CONTROL_CHARACTERS, Text
+from audit_event_operator.resource.fields import ALPHANUMERIC_ENDS, NO_CONTROL_CHARACTERS, Text
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.schema import LIST_TYPE
 
@@ -12,16 +12,23 @@ DEFAULT_USERS: Final = ("devops_admin", "app_user", "guest_user", "monitoring_ag
 DEFAULT_HOSTS: Final = ("prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04")
 
 
+UserName = Annotated[
+    str, Text(255, NO_CONTROL_CHARACTERS, "must be a user name of 1 to 255 characters without control characters")
+]
+HostName = Annotated[
+    str,
+    Text(
+        253,
+        ALPHANUMERIC_ENDS,
+        "must be a host name of at most 253 letters, digits and _ . - beginning and ending with a letter or digit",
+    ),
+]
+
+
 class Users(SpecModel):
     """The people and service accounts."""
 
-    names: tuple[
-        Annotated[
-            str,
-            Text(255, NO_CONTROL_CHARACTERS, "must be a user name of 1 to 255 characters without control characters"),
-        ],
-        ...,
-    ] = Field(
+    names: tuple[UserName, ...] = Field(
         default=DEFAULT_USERS,
         json_schema_extra={LIST_TYPE: "atomic"},
         min_length=1,
@@ -34,18 +41,7 @@ class Users(SpecModel):
 class Hosts(SpecModel):
     """The machines. Their names become metric labels, so they are fewer and plainer than users."""
 
-    names: tuple[
-        Annotated[
-            str,
-            Text(
-                253,
-                r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
-                "must be a host name of at most 253 letters, digits and _ . - beginning and ending with a letter or"
-                " digit",
-            ),
-        ],
-        ...,
-    ] = Field(
+    names: tuple[HostName, ...] = Field(
         default=DEFAULT_HOSTS,
         json_schema_extra={LIST_TYPE: "atomic"},
         min_length=1,

@@ -6,6 +6,7 @@ Its rules keep poison out of the pipeline: the platform's consumers expect a sho
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import reduce
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -33,12 +34,6 @@ _KEY: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 _IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
 
 
-def _without_known_tokens(text: str) -> str:
-    for token in TOKENS:
-        text = text.replace(token, " ")
-    return text
-
-
 def _address_is_valid(details: Mapping[str, str]) -> bool:
     address = details.get("ip_address", "${client_ip}")
     return address == "${client_ip}" or full_match(_IPV4, address)
@@ -55,7 +50,7 @@ DetailValue = Annotated[
     Rule(
         message=f"details may contain only these tokens: {_TOKEN_LIST}",
         cel="!self" + "".join(f".replace('{token}', ' ')" for token in TOKENS) + ".contains('${')",
-        holds=lambda value: "${" not in _without_known_tokens(value),
+        holds=lambda value: "${" not in reduce(lambda text, token: text.replace(token, " "), TOKENS, value),
     ),
 ]
 
@@ -89,16 +84,36 @@ Details = Annotated[
 ]
 
 
+_NAME: Final = Text(
+    63, r"^[a-z][a-z0-9_]*$", "must be at most 63 lower-case letters, digits and underscores, and begin with a letter"
+)
+_EVENT_TYPE: Final = Text(
+    63, r"^[A-Za-z][A-Za-z0-9_.-]*$", "must be at most 63 letters, digits and _ . - and begin with a letter"
+)
+_ACTION_RESULT: Final = Text(
+    32, r"^[A-Z][A-Z_]*$", "must be at most 32 upper-case letters and underscores, and begin with a letter"
+)
+Resource = Annotated[
+    str,
+    Text(
+        MAX_RESOURCE_LENGTH,
+        NO_CONTROL_CHARACTERS,
+        f"must be 1 to {MAX_RESOURCE_LENGTH} characters without control characters",
+    ),
+    Rule(
+        message="resource must not contain ${; tokens are replaced in details only",
+        cel="!self.contains('${')",
+        holds=lambda resource: "${" not in resource,
+    ),
+]
+
+
 class EventType(SpecModel):
     """One event type of your own."""
 
     name: Annotated[
         str,
-        Text(
-            63,
-            r"^[a-z][a-z0-9_]*$",
-            "must be at most 63 lower-case letters, digits and underscores, and begin with a letter",
-        ),
+        _NAME,
         Rule(
             message=f"name must not be one of the built-in names {_RESERVED_LIST}",
             cel=f"!(self in {CEL_RESERVED})",
@@ -108,46 +123,18 @@ class EventType(SpecModel):
         description="Name of this event type in eventMix. Must be unique in the list and differ from the built-in names."
         " At most 63 lower-case letters, digits and underscores, beginning with a letter."
     )
-    event_type: (
-        Annotated[
-            str,
-            Text(
-                63,
-                r"^[A-Za-z][A-Za-z0-9_.-]*$",
-                "must be at most 63 letters, digits and _ . - and begin with a letter",
-            ),
-        ]
-        | None
-    ) = Field(
+    event_type: Annotated[str, _EVENT_TYPE] | None = Field(
         default=None,
         description="Value of event_type in the event. If unset, the name. May be an existing one, such as user_login, to"
         " add a variant of it.",
     )
     severity: Severity = Field(default=Severity.INFO, description="Value of severity in the event.")
-    action_result: Annotated[
-        str,
-        Text(32, r"^[A-Z][A-Z_]*$", "must be at most 32 upper-case letters and underscores, and begin with a letter"),
-    ] = Field(
+    action_result: Annotated[str, _ACTION_RESULT] = Field(
         default="SUCCESS",
         description="Value of action_result in the event: at most 32 upper-case letters and underscores, such as SUCCESS,"
         " FAILURE or MODIFIED.",
     )
-    resource: (
-        Annotated[
-            str,
-            Text(
-                MAX_RESOURCE_LENGTH,
-                NO_CONTROL_CHARACTERS,
-                f"must be 1 to {MAX_RESOURCE_LENGTH} characters without control characters",
-            ),
-            Rule(
-                message="resource must not contain ${; tokens are replaced in details only",
-                cel="!self.contains('${')",
-                holds=lambda resource: "${" not in resource,
-            ),
-        ]
-        | None
-    ) = Field(
+    resource: Resource | None = Field(
         default=None,
         description="What the event is about, such as a file or a service. Becomes resource at the top level and in"
         " the details of the event. Literal: tokens are not replaced. If unset, the event has no resource, unless details"

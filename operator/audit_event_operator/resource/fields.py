@@ -16,6 +16,7 @@ from audit_event_operator.resource.rules import Rule
 
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 """The largest integer that survives every JSON reader, JavaScript's included."""
+ALPHANUMERIC_ENDS: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 NO_CONTROL_CHARACTERS: Final = r"^[^\x00-\x1F\x7F]+$"
 DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 

@@ -79,14 +79,13 @@ def _spoken_default(default: Any) -> str:
 
 def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Follow references and unwrap `X | None`; keywords beside a reference override what it refers to."""
+    beside = dict(node)
     if "$ref" in node:
-        beside = {keyword: value for keyword, value in node.items() if keyword != "$ref"}
-        target = definitions[node["$ref"].removeprefix("#/$defs/")]
-        return _resolved({**target, **beside}, definitions, place)
-    if "anyOf" in node:
-        beside = {keyword: value for keyword, value in node.items() if keyword != "anyOf"}
-        choices = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
-        if len(choices) != 1:
+        target = definitions[beside.pop("$ref").removeprefix("#/$defs/")]
+    elif "anyOf" in node:
+        target, *others = [choice for choice in beside.pop("anyOf") if choice != {"type": "null"}]
+        if others:
             raise ValueError(f"{place}: a structural schema cannot choose between several types")
-        return _resolved({**choices[0], **beside}, definitions, place)
-    return dict(node)
+    else:
+        return beside
+    return _resolved({**target, **beside}, definitions, place)

@@ -23,6 +23,7 @@ from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND, pars
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.event_type import CEL_RESERVED, EventType
 from audit_event_operator.resource.fields import (
+    ALPHANUMERIC_ENDS,
     DURATION_TEXT,
     MAX_EXACT_INTEGER,
     Text,
@@ -51,6 +52,16 @@ Queue = Annotated[
         message="queue must not begin with amq. because RabbitMQ reserves these names",
         cel="!self.startsWith('amq.')",
         holds=lambda queue: not queue.startswith("amq."),
+    ),
+]
+
+RunId = Annotated[
+    str,
+    Text(
+        63,
+        ALPHANUMERIC_ENDS,
+        "must be at most 63 letters, digits and _ . - and begin and end with a letter or digit (quote it if it is a"
+        " number)",
     ),
 ]
 
@@ -130,18 +141,7 @@ class GeneratorSpec(SpecModel):
         description='Ends the run this long after its first tick, 1s to 720h, such as "10m". Suspended time counts.'
         " Unlimited if unset.",
     )
-    run_id: (
-        Annotated[
-            str,
-            Text(
-                63,
-                r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
-                "must be at most 63 letters, digits and _ . - and begin and end with a letter or digit (quote it if it"
-                " is a number)",
-            ),
-        ]
-        | None
-    ) = Field(
+    run_id: RunId | None = Field(
         default=None,
         description="Name of the run. A new value starts a new run: eventsPublished and the sequence of events start"
         " over. Combine it with maxEvents or runDuration to repeat a run, from Git too.",

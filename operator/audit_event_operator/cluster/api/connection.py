@@ -30,7 +30,7 @@ from audit_event_operator.cluster.api.errors import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    import ssl
+    import aiohttp
 
 logger = logging.getLogger(__name__)
 
@@ -70,22 +70,23 @@ class Connection:
         """The API server's address."""
         return str(self._client.configuration.host)
 
-    @property
-    def proxy(self) -> str | None:
-        """The proxy of the kubeconfig, if it names one."""
-        return self._client.configuration.proxy or None
+    def session(self, **options: Any) -> aiohttp.ClientSession:
+        """Open a session of its own to the same server as the same user, with tokens that are fresh for each request."""
+        import aiohttp
 
-    @property
-    def ssl_context(self) -> ssl.SSLContext:
-        """Verifies the server as the configuration says, and shows our certificate if there is one."""
-        context: ssl.SSLContext = self._client.rest_client.ssl_context
-        return context
+        async def authorize(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            await self._client.update_params_for_auth(request.headers, [], ["BearerToken"], "", "", None)
+            return await handler(request)
 
-    async def headers(self) -> dict[str, str]:
-        """Headers that say who we are, fresh for each request."""
-        headers: dict[str, str] = {}
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], "", "", None)
-        return headers
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._client.rest_client.ssl_context),
+            middlewares=(authorize,),
+            proxy=self._client.configuration.proxy or None,
+            trust_env=True,
+            **options,
+        )
 
     async def request(
         self,
@@ -129,10 +130,10 @@ class Connection:
     async def _exchange(
         self, method: str, path: str, right: str, query: Sequence[tuple[str, str]], body: object
     ) -> tuple[int, Mapping[str, str], bytes]:
-        import aiohttp
+        from aiohttp import ClientError, ClientTimeout
         from kubernetes.aio.config import ConfigException
 
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        timeout = ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
         content_type = "application/json-patch+json" if method == "PATCH" else "application/json"
         asked = {"Accept": "application/json", "Content-Type": content_type}
         try:
@@ -143,7 +144,7 @@ class Connection:
             return response.status, response.headers, await response.read()
         except TimeoutError as error:
             raise Unreachable(f"The API server did not answer within {REQUEST_SECONDS:g} s ({right}).") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (ClientError, OSError) as error:
             why = str(error) or type(error).__name__
             raise Unreachable(f"Cannot reach the API server at {self.server}: {why}.") from error
         except ConfigException as error:

@@ -18,8 +18,7 @@ from audit_event_operator.cluster.leadership.lease import (
     Json,
     LeaseTiming,
     Record,
-    Step,
-    decide,
+    may_write,
     new_lease,
     read_lease,
     released_lease,
@@ -131,12 +130,12 @@ class LeaderElector:
             self._seen, self._seen_at = record, asked_at
         if self.gate.held and record.holder != self.identity:
             self._lose(f"{record.holder or 'no one'} holds it now")
-        if decide(record, self.identity, asked_at - self._seen_at) is Step.WAIT:
-            self.trouble = None
-            expires = self._seen_at + record.duration_seconds - self.clock()
-            return min(self.timing.retry, max(0.05, expires))
-        await self._write(lease, asked_at)
-        return self.timing.retry
+        if may_write(record, self.identity, asked_at - self._seen_at):
+            await self._write(lease, asked_at)
+            return self.timing.retry
+        self.trouble = None
+        expires = self._seen_at + record.duration_seconds - self.clock()
+        return min(self.timing.retry, max(0.05, expires))
 
     async def _write(self, lease: Json, asked_at: float, *, new: bool = False) -> None:
         wanted = renewed_lease(lease, self.identity, self.timing, self.wall())

@@ -5,7 +5,6 @@ Times that a Lease carries are compared, never trusted: clocks differ. How long 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -37,14 +36,6 @@ class Record:
     duration_seconds: float = 15.0
 
 
-class Step(Enum):
-    """What to do about a Lease."""
-
-    RENEW = auto()
-    TAKE = auto()
-    WAIT = auto()
-
-
 def read_lease(lease: Json) -> Record:
     """Read a Lease; what is missing or strange counts as nothing."""
     spec = lease.get("spec") or {}
@@ -57,19 +48,12 @@ def read_lease(lease: Json) -> Record:
     )
 
 
-def decide(record: Record, identity: str, unchanged_seconds: float) -> Step:
-    """Decide what to do.
+def may_write(record: Record, identity: str, unchanged_seconds: float) -> bool:
+    """Whether a Lease is ours to renew or to take: we hold it, nobody does, or its holder has not renewed it in time.
 
-    Args:
-        record: the Lease as it is now.
-        identity: who we are.
-        unchanged_seconds: for how long we have seen it like this, by our own clock and without a break.
+    `unchanged_seconds` is for how long we have seen it like this, by our own clock and without a break.
     """
-    if record.holder == identity:
-        return Step.RENEW
-    if not record.holder or unchanged_seconds >= record.duration_seconds:
-        return Step.TAKE
-    return Step.WAIT
+    return record.holder in ("", identity) or unchanged_seconds >= record.duration_seconds
 
 
 def new_lease(namespace: str, name: str) -> Json:

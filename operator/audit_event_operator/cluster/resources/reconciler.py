@@ -21,13 +21,7 @@ _CHUNK: Final = 50
 
 
 class Reconciler:
-    """Takes in what is told of resources, and passes on to the fleet what is ours.
-
-    Args:
-        fleet: runs the generators.
-        reporter: keeps the statuses, which the view does not.
-        is_ours: whether a resource is this process's to serve.
-    """
+    """Takes in what is told of resources, and passes on to the fleet what is ours; the reporter keeps the statuses."""
 
     def __init__(self, fleet: Fleet, reporter: Reporter, is_ours: Callable[[Ref], bool]) -> None:
         self._fleet = fleet

@@ -42,7 +42,7 @@ Deliver = Callable[[str | None, dict[str, Any]], None]
 
 @dataclass(eq=False)
 class Watch:
-    """Runs kopf once and hands over what it hears, on the loop that called `run`."""
+    """Runs kopf once and hands over what it hears, on the loop that made it."""
 
     connect: Callable[[], Awaitable[Connection]]
     """Opens a connection; called in kopf's own loop."""
@@ -55,6 +55,9 @@ class Watch:
     """Where to look; empty means everywhere."""
 
     def __post_init__(self) -> None:
+        self._home = asyncio.get_running_loop()
+        self._sessions: list[aiohttp.ClientSession] = []
+        self._logged_in_at: float | None = None
         self._open_streams: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -64,8 +67,7 @@ class Watch:
 
     async def run(self) -> str:
         """Watch until kopf ends by itself; returns a few words on why. When cancelled, nothing is delivered any more."""
-        home = asyncio.get_running_loop()
-        ended: asyncio.Future[str] = home.create_future()
+        ended: asyncio.Future[str] = self._home.create_future()
 
         def end(why: str) -> None:
             if not ended.done():
@@ -73,11 +75,11 @@ class Watch:
 
         def live() -> None:
             try:
-                asyncio.run(self._operate(home))
+                asyncio.run(self._operate())
                 why = "kopf stopped"
             except Exception as error:  # noqa: BLE001 - whatever ended kopf, the answer is to start it again
                 why = f"{type(error).__name__}: {error}"
-            _hand_over(home, end, why)
+            _hand_over(self._home, end, why)
 
         thread = threading.Thread(target=live, name="kopf", daemon=True)
         thread.start()
@@ -91,7 +93,7 @@ class Watch:
 
     # -- what follows runs in kopf's thread ----------------------------------------------------------------------------
 
-    async def _operate(self, home: asyncio.AbstractEventLoop) -> None:
+    async def _operate(self) -> None:
         import kopf
 
         self._stop = asyncio.Event()
@@ -100,13 +102,8 @@ class Watch:
             return
         _quieten_kopf()
         registry = kopf.OperatorRegistry()
-
-        async def heard(event: kopf.RawEvent, **_: Any) -> None:
-            _hand_over(home, self._receive, event["type"], event["object"])
-
-        kopf.on.event(GROUP, VERSION, PLURAL, id="heard", registry=registry)(heard)
-        sessions: list[aiohttp.ClientSession] = []
-        kopf.on.login(registry=registry, id="login")(self._login(home, sessions))
+        kopf.on.event(GROUP, VERSION, PLURAL, id="heard", registry=registry)(self._heard)
+        kopf.on.login(registry=registry, id="login")(self._log_in)
         try:
             await kopf.operator(
                 registry=registry,
@@ -119,46 +116,27 @@ class Watch:
                 identity=cast("Any", OPERATOR_NAME),
             )
         finally:
-            for session in sessions:
+            for session in self._sessions:
                 await session.close()
             await asyncio.sleep(_CLOSING_SECONDS)
 
-    def _login(
-        self, home: asyncio.AbstractEventLoop, sessions: list[aiohttp.ClientSession]
-    ) -> Callable[..., Awaitable[object]]:
-        """Let kopf in the way we come in ourselves, with tokens that are fresh for each request."""
-        earlier: list[float] = []
+    async def _heard(self, event: kopf.RawEvent, **_: Any) -> None:
+        _hand_over(self._home, self._receive, event["type"], event["object"])
 
-        async def login(**_: Any) -> object:
-            import aiohttp
-            import kopf
+    async def _log_in(self, **_: Any) -> object:
+        """Let kopf in the way we come in ourselves, but not too often."""
+        import kopf
 
-            now = asyncio.get_running_loop().time()
-            if earlier and now - earlier[-1] < RELOGIN_SECONDS:
-                await asyncio.sleep(RELOGIN_SECONDS)
-            earlier[:] = [now]
-            connection = await self.connect()
+        now = asyncio.get_running_loop().time()
+        earlier, self._logged_in_at = self._logged_in_at, now
+        if earlier is not None and now - earlier < RELOGIN_SECONDS:
+            await asyncio.sleep(RELOGIN_SECONDS)
+        connection = await self.connect()
+        session = connection.session(headers={"User-Agent": USER_AGENT}, trace_configs=[self._observer()])
+        self._sessions = [*(each for each in self._sessions if not each.closed), session]
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
-            async def authorize(
-                request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-            ) -> aiohttp.ClientResponse:
-                request.headers.update(await connection.headers())
-                return await handler(request)
-
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context),
-                headers={"User-Agent": USER_AGENT},
-                middlewares=(authorize,),
-                proxy=connection.proxy,
-                trust_env=True,
-                trace_configs=[self._observer(home)],
-            )
-            sessions[:] = [*(each for each in sessions if not each.closed), session]
-            return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
-
-        return login
-
-    def _observer(self, home: asyncio.AbstractEventLoop) -> aiohttp.TraceConfig:
+    def _observer(self) -> aiohttp.TraceConfig:
         """See when a list is followed by its stream: kopf does not tell when it has read a list that is empty."""
         import aiohttp
 
@@ -169,11 +147,8 @@ class Watch:
                 return
             if asked.response.status == 403:
                 verb = "watch" if "watch" in asked.url.query else "list"
-                _hand_over(
-                    home,
-                    self._note,
-                    f"The operator's account may not {verb} {PLURAL}.{GROUP}; add the permission to its role.",
-                )
+                sentence = f"The operator's account may not {verb} {PLURAL}.{GROUP}; add the permission to its role."
+                _hand_over(self._home, self._note, sentence)
             if asked.response.status != 200:
                 return
             if "watch" not in asked.url.query:
@@ -181,13 +156,13 @@ class Watch:
             elif asked.url.path not in self._open_streams:
                 self._open_streams.add(asked.url.path)
                 if len(self._open_streams) == max(1, len(self.namespaces)):
-                    _hand_over(home, self._complete)
+                    _hand_over(self._home, self._complete)
 
         observer = aiohttp.TraceConfig()
         observer.on_request_end.append(answered)
         return observer
 
-    # -- what follows runs on the loop that called `run` ---------------------------------------------------------------
+    # -- what follows runs on the loop that made it -------------------------------------------------------------------
 
     def _receive(self, event_type: str | None, resource: dict[str, Any]) -> None:
         if not self._stopping:

@@ -7,8 +7,7 @@ import pytest
 from audit_event_operator.cluster.leadership.lease import (
     LeaseTiming,
     Record,
-    Step,
-    decide,
+    may_write,
     read_lease,
     released_lease,
     renewed_lease,
@@ -18,20 +17,20 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("record", "unchanged_seconds", "step"),
+    ("record", "unchanged_seconds", "ours"),
     [
-        (Record(holder="me"), 0, Step.RENEW),
-        (Record(holder="me"), 100, Step.RENEW),
-        (Record(holder=""), 0, Step.TAKE),
-        (Record(holder="other"), 14.9, Step.WAIT),
-        (Record(holder="other"), 15, Step.TAKE),
-        (Record(holder="other", duration_seconds=60), 59, Step.WAIT),
+        (Record(holder="me"), 0, True),
+        (Record(holder="me"), 100, True),
+        (Record(holder=""), 0, True),
+        (Record(holder="other"), 14.9, False),
+        (Record(holder="other"), 15, True),
+        (Record(holder="other", duration_seconds=60), 59, False),
     ],
 )
 def test_the_lease_is_taken_when_it_is_free_or_has_not_changed_for_as_long_as_it_stands(
-    record, unchanged_seconds, step
+    record, unchanged_seconds, ours
 ):
-    assert decide(record, "me", unchanged_seconds) is step
+    assert may_write(record, "me", unchanged_seconds) is ours
 
 
 @pytest.mark.parametrize("lease", [{}, {"spec": None}, {"spec": {"leaseTransitions": "x", "leaseDurationSeconds": -1}}])
