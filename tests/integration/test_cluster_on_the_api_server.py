@@ -59,7 +59,6 @@ class Follower:
             identity=f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}",
             lease_namespace=OPERATOR,
             lease_name=lease,
-            timing=FAST_LEASE,
             rhythm=Rhythm(resync=options.pop("resync", 60.0), crd_poll=0.5, retry=0.5),
             pace=Pace(counter_seconds=1.0),
             **options,

@@ -157,7 +157,7 @@ def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
     assert proxy.watches_opened >= 2, "it was really broken"
     assert operator.get_json("/healthz")["leader"] is True
     if mischief == "say":
-        operator.wait_for_log("The watch ended and starts again")
+        operator.wait_for_log("The watch ended and restarts")
     counts = [each.each("events_published_total", "stays") for each in scraper.scrapes]
     pairs = zip(counts, counts[2:], strict=False)
     assert all(later > earlier for earlier, later in pairs), "it published in every second"

@@ -12,9 +12,8 @@ from typing import Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection
-from audit_event_operator.cluster.leadership.gate import LeaseAssignment, time_of_boot
+from audit_event_operator.cluster.leadership.gate import LeaseAssignment
 from audit_event_operator.cluster.leadership.leader_elector import LeaderElector
-from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm
 from audit_event_operator.cluster.resources.reconciler import Reconciler
 from audit_event_operator.cluster.resources.watch import Watch
@@ -41,11 +40,10 @@ class ClusterSource:
         assignment: tells the engine what is ours; its gate is opened and closed here.
         identity: names this process and must be unique.
         namespaces: where to look; empty means everywhere.
-        lease_namespace, lease_name, lease_strict, timing: see `LeaderElector`.
+        lease_namespace, lease_name, lease_strict: see `LeaderElector`.
         rhythm: how often the informer looks.
         pace: how fast statuses are written.
         event_repeat_seconds: least time between two Kubernetes Events of one resource and reason.
-        clock: the gate's.
         make_watch: makes a watch; None means one by kopf.
     """
 
@@ -61,11 +59,9 @@ class ClusterSource:
         lease_namespace: str,
         lease_name: str = OPERATOR_NAME,
         lease_strict: bool = False,
-        timing: LeaseTiming = LeaseTiming(),  # noqa: B008 - frozen, as the two below
-        rhythm: Rhythm = Rhythm(),  # noqa: B008
+        rhythm: Rhythm = Rhythm(),  # noqa: B008 - frozen
         pace: Pace = Pace(),  # noqa: B008
         event_repeat_seconds: float = SAME_REASON_SECONDS,
-        clock: Callable[[], float] = time_of_boot,
         make_watch: MakeWatch | None = None,
     ) -> None:
         gate = assignment.lease_gate
@@ -90,9 +86,7 @@ class ClusterSource:
             identity=identity,
             started=self._begin,
             stopped=self._end,
-            timing=timing,
             strict=lease_strict,
-            clock=clock,
         )
         self._tasks = asyncio.TaskGroup()
         self._leading: asyncio.Task[None] | None = None

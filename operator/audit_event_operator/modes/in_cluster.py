@@ -53,7 +53,6 @@ async def run_in_cluster(settings: Settings) -> int:
         lease_namespace=own_namespace,
         lease_name=settings.lease_name,
         lease_strict=settings.lease_strict,
-        timing=settings.lease_timing,
         rhythm=settings.rhythm,
         pace=settings.pace,
         event_repeat_seconds=settings.event_repeat_seconds,

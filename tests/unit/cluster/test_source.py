@@ -36,11 +36,10 @@ class FakeWatch:
 class Process:
     def __init__(self, cluster: FakeCluster, identity: str = "a") -> None:
         self.cluster, self.fleet, self.watches = cluster, FakeFleet(), []
-        clock = asyncio.get_running_loop().time
-        self.gate = LeaseGate(clock=clock)
+        self.gate = LeaseGate(clock=asyncio.get_running_loop().time)
         self.source = ClusterSource(
             self.fleet, cluster, None, LeaseAssignment(self.gate), identity=identity, lease_namespace="ops",
-            clock=clock, make_watch=self._watch,
+            make_watch=self._watch,
         )  # fmt: skip
         self.task = asyncio.create_task(self.source.run())
 

@@ -99,15 +99,11 @@ class Connection:
     ) -> dict[str, Any]:
         """Ask the API server for one thing.
 
-        Args:
-            method: the HTTP method.
-            path: the absolute path, each part already quoted.
-            right: the verb and resource that the request needs, for the message when it is missing.
-            query: query parameters.
-            body: what to send, as JSON; with PATCH it is a JSON Patch.
+        The parts of `path` are quoted already. `right` is the verb and resource that the request needs, for the message when
+        it is missing. With PATCH, `body` is a JSON Patch.
 
         Raises:
-            ClusterError: see the tree in `errors`.
+            ClusterError: see `errors`.
         """
         ask = partial(self._exchange, method, path, right, query, body)
         status, answered, text = await ask()

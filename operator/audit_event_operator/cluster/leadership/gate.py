@@ -6,6 +6,7 @@ finds out here, by the time since the last question, before it does anything els
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
@@ -21,34 +22,27 @@ def time_of_boot() -> float:
     return time.clock_gettime(clock)
 
 
+@dataclass(eq=False)
 class LeaseGate:
-    """Open while the Lease is ours and we were awake all the time since we last knew it.
+    """Open while the Lease is ours and we were awake all the time since we last knew it."""
 
-    Args:
-        timing: the Lease's times.
-        clock: seconds of a clock that also runs while the process is stopped.
-    """
+    timing: LeaseTiming = LeaseTiming()  # noqa: RUF009 - frozen
+    clock: Callable[[], float] = time_of_boot
+    """Seconds of a clock that also runs while the process is stopped."""
 
-    def __init__(
-        self,
-        timing: LeaseTiming = LeaseTiming(),  # noqa: B008 - frozen
-        *,
-        clock: Callable[[], float] = time_of_boot,
-    ) -> None:
-        self._timing = timing
-        self._stall_seconds = min(_STALL_SECONDS, timing.duration / 3)
-        self._clock = clock
+    def __post_init__(self) -> None:
+        self._stall_seconds = min(_STALL_SECONDS, self.timing.duration / 3)
         self.on_doubt: Callable[[], None] = lambda: None
         """Called when the gate closes because the process was stopped."""
         self.on_open: Callable[[], None] = lambda: None
         """Called when the gate opens again after such a doubt."""
         self.held = False
         """Whether the Lease was ours when we last looked; it may be in doubt."""
-        self.known_at = clock()
+        self.known_at = self.clock()
         """When it was last certain that the Lease is ours, on the gate's clock."""
         self.renewals_fail = False
         """Whether the last attempt to renew got no answer; set by the elector."""
-        self._awake_at = clock()
+        self._awake_at = self.clock()
         self._doubt_since: float | None = None
 
     def is_open(self) -> bool:
@@ -60,7 +54,7 @@ class LeaseGate:
 
         Something must look at least once a second, besides those who ask the gate.
         """
-        now = self._clock()
+        now = self.clock()
         asleep = now - self._awake_at
         self._awake_at = now
         if self.held and asleep > self._stall_seconds and self._could_be_lost(asleep, now):
@@ -88,8 +82,8 @@ class LeaseGate:
 
     def _could_be_lost(self, asleep: float, now: float) -> bool:
         """Whether another process may have taken the Lease while we slept."""
-        slept_through_it = asleep > self._timing.duration
-        overdue = now - self.known_at > self._timing.renew
+        slept_through_it = asleep > self.timing.duration
+        overdue = now - self.known_at > self.timing.renew
         # Nobody can take a Lease from an API server that does not answer. If it answers, our sleep kept us from renewing.
         return slept_through_it or (overdue and not self.renewals_fail)
 

@@ -13,10 +13,9 @@ from typing import Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound, Unreachable
-from audit_event_operator.cluster.leadership.gate import LeaseGate, time_of_boot
+from audit_event_operator.cluster.leadership.gate import LeaseGate
 from audit_event_operator.cluster.leadership.lease import (
     Json,
-    LeaseTiming,
     Record,
     may_write,
     new_lease,
@@ -42,7 +41,7 @@ class LeaderElector:
 
     cluster: Cluster
     gate: LeaseGate
-    """Opened and closed here."""
+    """Opened and closed here; has the Lease's times and the clock."""
     namespace: str
     name: str
     identity: str
@@ -51,15 +50,13 @@ class LeaderElector:
     """Called when the Lease has become ours."""
     stopped: Callable[[], None]
     """Called at once when it is not ours any more; the gate is closed by then."""
-    timing: LeaseTiming = LeaseTiming()  # noqa: RUF009 - frozen
     strict: bool = False
     """Whether a holder that cannot renew stops."""
-    clock: Callable[[], float] = time_of_boot
-    """The gate's."""
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     """The time of day, aware."""
 
     def __post_init__(self) -> None:
+        self.timing, self.clock = self.gate.timing, self.gate.clock
         self.place = f"{self.namespace}/{self.name}"
         self.trouble: str | None = "The Lease has not been read yet."
         """Why the Lease cannot be read or written, a sentence; None once it could."""

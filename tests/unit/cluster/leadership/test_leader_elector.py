@@ -25,7 +25,6 @@ class Contender:
             cluster=cluster, gate=self.gate, namespace=PLACE[0], name=PLACE[1], identity=identity, strict=strict,
             started=lambda: self.log.append(("started", loop.time())),
             stopped=lambda: self.log.append(("stopped", loop.time())),
-            clock=loop.time,
         )  # fmt: skip
         self.gate.on_doubt = self.elector.hurry
         self.task = asyncio.create_task(self.elector.run())
