@@ -9,10 +9,13 @@ from typing import Any
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound, Unprocessable
 from audit_event_operator.resource.names import API_VERSION, KIND
 
+Json = dict[str, Any]
+Objects = dict[tuple[str, str], Json]
+
 
 def make_resource(name: str = "demo", namespace: str = "default", *, uid: str | None = None, generation: int = 1,
-                  status: Mapping[str, Any] | None = None, deleting: bool = False, **spec: Any) -> dict[str, Any]:  # fmt: skip
-    metadata: dict[str, Any] = {
+                  status: Mapping[str, Any] | None = None, deleting: bool = False, **spec: Any) -> Json:  # fmt: skip
+    metadata: Json = {
         "name": name,
         "namespace": namespace,
         "uid": uid or f"uid-{name}",
@@ -29,41 +32,39 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.served = True
-        self.resources: dict[tuple[str, str], dict[str, Any]] = {}
-        self.secrets: dict[tuple[str, str], dict[str, Any]] = {}
-        self.rabbitmq_clusters: dict[tuple[str, str], dict[str, Any]] = {}
-        self.leases: dict[tuple[str, str], dict[str, Any]] = {}
-        self.events: list[dict[str, Any]] = []
-        self.tokens: dict[str, dict[str, Any]] = {}
+        self.resources: Objects = {}
+        self.secrets: Objects = {}
+        self.rabbitmq_clusters: Objects = {}
+        self.leases: Objects = {}
+        self.events: list[Json] = []
+        self.tokens: dict[str, Json] = {}
         self.allowed: set[tuple[str, str]] = set()
         self.blocked: set[str] = set()
         self.trouble: dict[str, list[ClusterError]] = {}
         self.broken: dict[str, ClusterError] = {}
         self.calls: list[str] = []
-        self.statuses: list[tuple[float, str, dict[str, Any]]] = []
+        self.statuses: list[tuple[float, str, Json]] = []
         self.latency_seconds = 0.0
-        self.watches: list[Callable[[str, dict[str, Any]], None]] = []
+        self.watches: list[Callable[[str, Json], None]] = []
         """Told of written statuses; of everything else only tests tell."""
         self._versions = itertools.count(1)
 
-    def add(self, resource: dict[str, Any]) -> dict[str, Any]:
+    def add(self, resource: Json) -> Json:
         metadata = resource["metadata"]
         self.resources[metadata["namespace"], metadata["name"]] = resource
         return resource
 
-    async def list_generators(self) -> list[dict[str, Any]]:
+    async def list_generators(self) -> list[Json]:
         await self._asked("list_generators")
         if not self.served:
             raise NotFound("404")
         return copy.deepcopy(list(self.resources.values()))
 
-    async def get_generator(self, namespace: str, name: str) -> dict[str, Any]:
+    async def get_generator(self, namespace: str, name: str) -> Json:
         await self._asked("get_generator")
         return copy.deepcopy(_found(self.resources, namespace, name))
 
-    async def patch_generator_status(
-        self, namespace: str, name: str, uid: str, status: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    async def patch_generator_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Json:
         await self._asked("patch_generator_status")
         resource = _found(self.resources, namespace, name)
         if resource["metadata"]["uid"] != uid:
@@ -74,47 +75,47 @@ class FakeCluster:
             deliver("MODIFIED", copy.deepcopy(resource))
         return copy.deepcopy(resource)
 
-    async def get_secret(self, namespace: str, name: str) -> dict[str, Any]:
+    async def get_secret(self, namespace: str, name: str) -> Json:
         await self._asked("get_secret")
         return _found(self.secrets, namespace, name)
 
-    async def get_rabbitmq_cluster(self, namespace: str, name: str) -> dict[str, Any]:
+    async def get_rabbitmq_cluster(self, namespace: str, name: str) -> Json:
         await self._asked("get_rabbitmq_cluster")
         return _found(self.rabbitmq_clusters, namespace, name)
 
-    async def get_lease(self, namespace: str, name: str) -> dict[str, Any]:
+    async def get_lease(self, namespace: str, name: str) -> Json:
         await self._asked("get_lease")
         return copy.deepcopy(_found(self.leases, namespace, name))
 
-    async def create_lease(self, namespace: str, lease: dict[str, Any]) -> dict[str, Any]:
+    async def create_lease(self, namespace: str, lease: Json) -> Json:
         await self._asked("create_lease")
         name = lease["metadata"]["name"]
         if (namespace, name) in self.leases:
             raise Conflict("exists")
         return self._put_lease(namespace, name, lease)
 
-    async def update_lease(self, namespace: str, name: str, lease: dict[str, Any]) -> dict[str, Any]:
+    async def update_lease(self, namespace: str, name: str, lease: Json) -> Json:
         await self._asked("update_lease")
         current = _found(self.leases, namespace, name)
         if current["metadata"]["resourceVersion"] != lease["metadata"].get("resourceVersion"):
             raise Conflict("written since")
         return self._put_lease(namespace, name, lease)
 
-    async def create_event(self, namespace: str, event: dict[str, Any]) -> dict[str, Any]:
+    async def create_event(self, namespace: str, event: Json) -> Json:
         await self._asked("create_event")
         self.events.append(event)
         return event
 
-    async def review_token(self, token: str) -> dict[str, Any]:
+    async def review_token(self, token: str) -> Json:
         await self._asked("review_token")
         user = self.tokens.get(token)
         return {"authenticated": False} if user is None else {"authenticated": True, "user": user}
 
-    async def review_access(self, spec: dict[str, Any]) -> dict[str, Any]:
+    async def review_access(self, spec: Json) -> Json:
         await self._asked("review_access")
         return {"allowed": (spec["user"], spec["resourceAttributes"]["namespace"]) in self.allowed}
 
-    def _put_lease(self, namespace: str, name: str, lease: dict[str, Any]) -> dict[str, Any]:
+    def _put_lease(self, namespace: str, name: str, lease: Json) -> Json:
         lease = copy.deepcopy(lease)
         lease["metadata"]["resourceVersion"] = str(next(self._versions))
         self.leases[namespace, name] = lease
@@ -132,7 +133,7 @@ class FakeCluster:
             raise error
 
 
-def _found(objects: dict[tuple[str, str], dict[str, Any]], namespace: str, name: str) -> dict[str, Any]:
+def _found(objects: Objects, namespace: str, name: str) -> Json:
     try:
         return objects[namespace, name]
     except KeyError:

@@ -56,24 +56,28 @@ def gone() -> set[str]:
 
 
 @pytest.fixture
-async def submissions(gone):
-    cluster = FakeCluster()
-    event_recorder = EventRecorder(
-        cluster=cluster,
-        instance="pod-1",
-        alive=lambda uid: uid not in gone,
-        wall=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-    )
-    task = asyncio.create_task(event_recorder.run())
-    yield cluster, event_recorder
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+async def recorder(cluster, gone):
+    wall = lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # noqa: E731
+    recorder = EventRecorder(cluster=cluster, instance="pod-1", alive=lambda uid: uid not in gone, wall=wall)
+    task = asyncio.create_task(recorder.run())
+    yield recorder
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_kubernetes_event_names_the_resource_and_says_why(submissions):
-    cluster, event_recorder = submissions
+def announce_failing(recorder: EventRecorder, count: int) -> None:
+    for number in range(count):
+        recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+
+
+async def test_a_kubernetes_event_names_the_resource_and_says_why(cluster, recorder):
     snapshot = make_snapshot(Ref("team", "demo"), "u1")
-    event_recorder.announce(snapshot, status("True", "Publishing"), status("False", "QueueNotFound", "m" * 2000))
+    recorder.announce(snapshot, status("True", "Publishing"), status("False", "QueueNotFound", "m" * 2000))
     await asyncio.sleep(1)
     (event,) = cluster.events
     assert event["involvedObject"] == {
@@ -87,23 +91,20 @@ async def test_a_kubernetes_event_names_the_resource_and_says_why(submissions):
     assert event["firstTimestamp"] == "2026-01-02T03:04:05Z"
 
 
-async def test_the_same_reason_is_told_once_in_ten_minutes(submissions):
-    cluster, event_recorder = submissions
+async def test_the_same_reason_is_told_once_in_ten_minutes(cluster, recorder):
     for _ in range(5):
-        event_recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
-        event_recorder.announce(make_snapshot(), status("False", "BrokerUnreachable"), status("True", "Publishing"))
+        recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
+        recorder.announce(make_snapshot(), status("False", "BrokerUnreachable"), status("True", "Publishing"))
         await asyncio.sleep(60)
     assert [event["reason"] for event in cluster.events] == ["BrokerUnreachable", "Recovered"]
     await asyncio.sleep(400)
-    event_recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
+    recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
     await asyncio.sleep(1)
     assert len(cluster.events) == 3
 
 
-async def test_a_flood_is_thinned(submissions):
-    cluster, event_recorder = submissions
-    for number in range(2000):
-        event_recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+async def test_a_flood_is_thinned(cluster, recorder):
+    announce_failing(recorder, 2000)
     await asyncio.sleep(10)
     assert 40 <= len(cluster.events) <= 60
     await asyncio.sleep(1000)
@@ -111,11 +112,9 @@ async def test_a_flood_is_thinned(submissions):
 
 
 async def test_nothing_is_told_of_a_resource_that_went_before_its_turn_and_others_need_not_wait_for_it(
-    submissions, gone
+    cluster, recorder, gone
 ):
-    cluster, event_recorder = submissions
-    for number in range(400):
-        event_recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+    announce_failing(recorder, 400)
     await asyncio.sleep(1)
     told = len(cluster.events)
     assert 0 < told < 20
@@ -124,24 +123,21 @@ async def test_nothing_is_told_of_a_resource_that_went_before_its_turn_and_other
     assert [event["involvedObject"]["uid"] for event in cluster.events[told:]] == ["u399"]
 
 
-async def test_what_waits_when_another_process_takes_over_is_not_told(submissions):
-    cluster, event_recorder = submissions
-    for number in range(100):
-        event_recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+async def test_what_waits_when_another_process_takes_over_is_not_told(cluster, recorder):
+    announce_failing(recorder, 100)
     await asyncio.sleep(1)
     told = len(cluster.events)
-    event_recorder.clear()
+    recorder.clear()
     await asyncio.sleep(60)
     assert len(cluster.events) == told
-    event_recorder.announce(make_snapshot(uid="later"), {}, status("False", "BrokerUnreachable"))
+    recorder.announce(make_snapshot(uid="later"), {}, status("False", "BrokerUnreachable"))
     await asyncio.sleep(1)
     assert len(cluster.events) == told + 1
 
 
-async def test_what_cannot_be_posted_is_given_up(submissions):
-    cluster, event_recorder = submissions
+async def test_what_cannot_be_posted_is_given_up(cluster, recorder):
     cluster.trouble["create_event"] = [Unreachable("away")]
-    event_recorder.announce(make_snapshot(), {}, status("False", "NoBroker"))
+    recorder.announce(make_snapshot(), {}, status("False", "NoBroker"))
     await asyncio.sleep(5)
     assert cluster.events == []
     assert cluster.calls == ["create_event"]

@@ -64,11 +64,15 @@ class Bench:
         self.announced.append((snapshot.uid, after["conditions"][0]["reason"]))
 
 
-async def test_a_change_is_written_at_once_with_everything_a_status_shows():
-    bench = Bench()
-    async with bench.running():
-        bench.start()
-        await asyncio.sleep(0.1)
+@pytest.fixture
+async def bench():
+    async with Bench().running() as bench:
+        yield bench
+
+
+async def test_a_change_is_written_at_once_with_everything_a_status_shows(bench):
+    bench.start()
+    await asyncio.sleep(0.1)
     assert bench.status()["observedGeneration"] == 1
     assert bench.status()["conditions"][0]["reason"] == "Publishing"
     assert (bench.status()["owner"], bench.status()["targetRate"], bench.status()["eventsPublished"]) == (
@@ -80,33 +84,29 @@ async def test_a_change_is_written_at_once_with_everything_a_status_shows():
     assert bench.written() == 1
 
 
-async def test_counters_alone_wait_for_their_turn_and_are_written_only_when_they_changed():
-    bench = Bench()
-    async with bench.running():
-        uid = bench.start()
-        await asyncio.sleep(1)
-        bench.fleet.become(uid, events_published=10)
-        await asyncio.sleep(20)
-        assert bench.written() == 1
-        await asyncio.sleep(15)
-        assert bench.written() == 2
-        assert bench.status()["eventsPublished"] == 10
-        await asyncio.sleep(300)
-        assert bench.written() == 2
-        bench.fleet.become(uid, events_published=11)
-        await asyncio.sleep(31)
-        assert bench.written() == 3
+async def test_counters_alone_wait_for_their_turn_and_are_written_only_when_they_changed(bench):
+    uid = bench.start()
+    await asyncio.sleep(1)
+    bench.fleet.become(uid, events_published=10)
+    await asyncio.sleep(20)
+    assert bench.written() == 1
+    await asyncio.sleep(15)
+    assert bench.written() == 2
+    assert bench.status()["eventsPublished"] == 10
+    await asyncio.sleep(300)
+    assert bench.written() == 2
+    bench.fleet.become(uid, events_published=11)
+    await asyncio.sleep(31)
+    assert bench.written() == 3
 
 
-async def test_changes_while_a_write_is_on_its_way_are_one_more_write():
-    bench = Bench()
+async def test_changes_while_a_write_is_on_its_way_are_one_more_write(bench):
     bench.cluster.latency_seconds = 1.0
-    async with bench.running():
-        uid = bench.start()
-        for generation in range(2, 20):
-            await asyncio.sleep(0.01)
-            bench.fleet.become(uid, generation=generation)
-        await asyncio.sleep(5)
+    uid = bench.start()
+    for generation in range(2, 20):
+        await asyncio.sleep(0.01)
+        bench.fleet.become(uid, generation=generation)
+    await asyncio.sleep(5)
     assert bench.written() == 2
     assert bench.status()["observedGeneration"] == 19
 
@@ -151,158 +151,132 @@ async def test_many_counters_keep_to_their_own_rate():
         assert all(bench.status(f"r{number}")["eventsPublished"] == 5 for number in range(100))
 
 
-async def test_nobody_waits_behind_one_slow_answer():
-    bench = Bench()
+async def test_nobody_waits_behind_one_slow_answer(bench):
     bench.cluster.latency_seconds = 5.0
-    async with bench.running():
-        for number in range(40):
-            bench.start(f"r{number}")
-        await asyncio.sleep(5.5)
-        assert len(bench.cluster.statuses) == 40
+    for number in range(40):
+        bench.start(f"r{number}")
+    await asyncio.sleep(5.5)
+    assert len(bench.cluster.statuses) == 40
 
 
-async def test_a_resource_that_is_not_there_any_more_is_reported_gone():
-    bench = Bench()
-    async with bench.running():
-        uid = bench.start()
-        del bench.cluster.resources["default", "demo"]
-        await asyncio.sleep(0.1)
+async def test_a_resource_that_is_not_there_any_more_is_reported_gone(bench):
+    uid = bench.start()
+    del bench.cluster.resources["default", "demo"]
+    await asyncio.sleep(0.1)
     assert bench.fleet.told[-1] == ("discard", uid)
 
 
-async def test_a_name_that_belongs_to_another_resource_now_is_not_written():
-    bench = Bench()
-    async with bench.running():
-        uid = bench.start()
-        bench.cluster.add(make_resource("demo", uid="another"))
-        await asyncio.sleep(0.1)
+async def test_a_name_that_belongs_to_another_resource_now_is_not_written(bench):
+    uid = bench.start()
+    bench.cluster.add(make_resource("demo", uid="another"))
+    await asyncio.sleep(0.1)
     assert bench.fleet.told[-1] == ("discard", uid)
     assert bench.status() == {}
 
 
-async def test_a_status_that_the_schema_refuses_is_our_bug_and_no_reason_to_insist(caplog):
-    bench = Bench()
+async def test_a_status_that_the_schema_refuses_is_our_bug_and_no_reason_to_insist(bench, caplog):
     bench.cluster.trouble["patch_generator_status"] = [Unprocessable("status.queue: too long")]
-    async with bench.running():
-        bench.start()
-        await asyncio.sleep(20)
+    bench.start()
+    await asyncio.sleep(20)
     assert bench.fleet.names() == {"demo"}
     assert bench.cluster.calls.count("patch_generator_status") == 1
     assert "status.queue: too long" in caplog.text
 
 
 @pytest.mark.parametrize("error", [Conflict("conflict"), Unreachable("away")])
-async def test_what_did_not_work_is_tried_again(error):
-    bench = Bench()
+async def test_what_did_not_work_is_tried_again(bench, error):
     bench.cluster.trouble["patch_generator_status"] = [error, error]
-    async with bench.running():
-        bench.start()
-        await asyncio.sleep(3)
+    bench.start()
+    await asyncio.sleep(3)
     assert bench.written() == 1
 
 
-async def test_an_api_server_that_is_away_is_asked_less_and_less_and_then_told_everything():
-    bench = Bench()
+async def test_an_api_server_that_is_away_is_asked_less_and_less_and_then_told_everything(bench):
     bench.cluster.broken["*"] = Unreachable("connection refused")
-    async with bench.running():
-        for number in range(50):
-            bench.start(f"r{number}")
-        await asyncio.sleep(60)
-        asked = len(bench.cluster.calls)
-        assert asked < 500
-        bench.cluster.broken.clear()
-        await asyncio.sleep(15)
-        assert len(bench.cluster.statuses) == 50
+    for number in range(50):
+        bench.start(f"r{number}")
+    await asyncio.sleep(60)
+    asked = len(bench.cluster.calls)
+    assert asked < 500
+    bench.cluster.broken.clear()
+    await asyncio.sleep(15)
+    assert len(bench.cluster.statuses) == 50
 
 
-async def test_retry_after_is_honoured_by_all():
-    bench = Bench()
+async def test_retry_after_is_honoured_by_all(bench):
     bench.cluster.trouble["patch_generator_status"] = [Throttled("too many requests", 20.0)]
-    async with bench.running():
-        bench.start()
-        await asyncio.sleep(0.1)
-        bench.start("other")
-        await asyncio.sleep(19)
-        assert bench.cluster.calls.count("patch_generator_status") == 1
-        await asyncio.sleep(2)
-        assert bench.written() == bench.written("other") == 1
+    bench.start()
+    await asyncio.sleep(0.1)
+    bench.start("other")
+    await asyncio.sleep(19)
+    assert bench.cluster.calls.count("patch_generator_status") == 1
+    await asyncio.sleep(2)
+    assert bench.written() == bench.written("other") == 1
 
 
-async def test_a_missing_right_is_named_and_asked_for_rarely(caplog):
-    bench = Bench()
+async def test_a_missing_right_is_named_and_asked_for_rarely(bench, caplog):
     bench.cluster.broken["patch_generator_status"] = Forbidden("may not patch auditeventgenerators/status")
-    async with bench.running():
-        bench.start()
-        await asyncio.sleep(100)
+    bench.start()
+    await asyncio.sleep(100)
     assert bench.cluster.calls.count("patch_generator_status") <= 5
     assert "may not patch auditeventgenerators/status" in caplog.text
 
 
-async def test_a_right_that_is_missing_in_one_namespace_holds_up_no_other():
-    bench = Bench()
-    async with bench.running():
-        bench.cluster.trouble["patch_generator_status"] = [Forbidden("may not patch auditeventgenerators/status")]
-        bench.cluster.add(make_resource("closed", "theirs"))
-        bench.fleet.apply(Ref("theirs", "closed"), "uid-closed", 1, parse_spec({}), Progress())
-        await asyncio.sleep(0.1)
-        bench.start()
-        await asyncio.sleep(0.1)
-        assert bench.status()["observedGeneration"] == 1
-        bench.fleet.become("uid-closed", generation=2)
-        await asyncio.sleep(1)
-        assert bench.written("closed") == 0
-        await asyncio.sleep(2)
+async def test_a_right_that_is_missing_in_one_namespace_holds_up_no_other(bench):
+    bench.cluster.trouble["patch_generator_status"] = [Forbidden("may not patch auditeventgenerators/status")]
+    bench.cluster.add(make_resource("closed", "theirs"))
+    bench.fleet.apply(Ref("theirs", "closed"), "uid-closed", 1, parse_spec({}), Progress())
+    await asyncio.sleep(0.1)
+    bench.start()
+    await asyncio.sleep(0.1)
+    assert bench.status()["observedGeneration"] == 1
+    bench.fleet.become("uid-closed", generation=2)
+    await asyncio.sleep(1)
+    assert bench.written("closed") == 0
+    await asyncio.sleep(2)
     assert bench.cluster.resources["theirs", "closed"]["status"]["observedGeneration"] == 2
     assert bench.written("closed") == 1
 
 
-async def test_a_refusal_by_an_api_server_that_has_just_started_is_forgotten_within_seconds():
-    bench = Bench()
-    async with bench.running():
-        bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet"), Forbidden("not yet")]
-        bench.start()
-        await asyncio.sleep(11)
-        assert bench.written() == 1
-        bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet")]
-        bench.fleet.become("uid-demo", generation=2)
-        await asyncio.sleep(3)
+async def test_a_refusal_by_an_api_server_that_has_just_started_is_forgotten_within_seconds(bench):
+    bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet"), Forbidden("not yet")]
+    bench.start()
+    await asyncio.sleep(11)
+    assert bench.written() == 1
+    bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet")]
+    bench.fleet.become("uid-demo", generation=2)
+    await asyncio.sleep(3)
     assert bench.status()["observedGeneration"] == 2, "after a success the pause is short again"
 
 
-async def test_counters_that_come_due_while_a_namespace_rests_are_not_forgotten():
-    bench = Bench()
-    async with bench.running():
-        bench.start("one")
-        await asyncio.sleep(1)
-        uid = bench.start("two")
-        await asyncio.sleep(28.5)
-        bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet")]
-        bench.fleet.become("uid-one", events_published=7)
-        bench.fleet.become(uid, events_published=7)
-        await asyncio.sleep(70)
-        assert bench.status("one")["eventsPublished"] == 7
-        assert bench.status("two")["eventsPublished"] == 7
+async def test_counters_that_come_due_while_a_namespace_rests_are_not_forgotten(bench):
+    bench.start("one")
+    await asyncio.sleep(1)
+    uid = bench.start("two")
+    await asyncio.sleep(28.5)
+    bench.cluster.trouble["patch_generator_status"] = [Forbidden("not yet")]
+    bench.fleet.become("uid-one", events_published=7)
+    bench.fleet.become(uid, events_published=7)
+    await asyncio.sleep(70)
+    assert bench.status("one")["eventsPublished"] == 7
+    assert bench.status("two")["eventsPublished"] == 7
 
 
-async def test_somebody_elses_words_are_put_right():
-    bench = Bench()
-    async with bench.running():
-        uid = bench.start()
-        await asyncio.sleep(10)
-        bench.cluster.resources["default", "demo"]["status"] = {}
-        bench.reporter.seen(uid, {})
-        await asyncio.sleep(1)
-        assert bench.status()["conditions"][0]["reason"] == "Publishing"
+async def test_somebody_elses_words_are_put_right(bench):
+    uid = bench.start()
+    await asyncio.sleep(10)
+    bench.cluster.resources["default", "demo"]["status"] = {}
+    bench.reporter.seen(uid, {})
+    await asyncio.sleep(1)
+    assert bench.status()["conditions"][0]["reason"] == "Publishing"
 
 
-async def test_an_old_word_right_after_our_own_write_changes_nothing():
-    bench = Bench()
-    async with bench.running():
-        uid = bench.start()
-        await asyncio.sleep(0.1)
-        bench.reporter.seen(uid, {})
-        await asyncio.sleep(3)
-        assert bench.written() == 1
+async def test_an_old_word_right_after_our_own_write_changes_nothing(bench):
+    uid = bench.start()
+    await asyncio.sleep(0.1)
+    bench.reporter.seen(uid, {})
+    await asyncio.sleep(3)
+    assert bench.written() == 1
 
 
 async def test_a_restart_of_the_operator_does_not_make_a_ready_resource_unready():
