@@ -4,8 +4,6 @@
 and its gate is open. Knows neither events nor what they are written to.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 An event is published when its line has been handed to the system. Knows neither queues nor brokers.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
@@ -30,8 +28,8 @@ class StreamOutlet:
         self,
         outbox: Outbox,
         owner: OutletOwner,
-        pump: Pump[StreamOutlet],
-        ended: Callable[[StreamOutlet], None],
+        pump: "Pump[StreamOutlet]",
+        ended: Callable[["StreamOutlet"], None],
     ) -> None:
         self.outbox = outbox
         self.gate = owner.gate
@@ -41,13 +39,8 @@ class StreamOutlet:
         self._pump = pump
         self._ended = ended
         self._open = True
-        self._health = OutletHealth()
+        self.health = OutletHealth()
         outbox.attach(self)
-
-    @property
-    def health(self) -> OutletHealth:
-        """How it fares now."""
-        return self._health
 
     @property
     def writable(self) -> int:
@@ -57,16 +50,14 @@ class StreamOutlet:
     def show(self, health: OutletHealth) -> None:
         """Have another health."""
         if self._open:
-            self._health = health
+            self.health = health
             self._owner.outlet_changed()
 
     def poke(self) -> None:
         """There may be something to write."""
         self._pump.add(self)
 
-    def resize(self) -> None:
-        """The outbox's window changed."""
-        self.poke()
+    resize = poke
 
     def retry_now(self) -> None:
         """There is nothing to retry."""
@@ -92,13 +83,9 @@ class StreamOutlet:
 
 
 class StreamBrokers:
-    """See `Brokers`.
+    """See `Brokers`. Lines go to `stream`, called `name` in health and messages; `totals` gets the time each took.
 
-    Args:
-        stream: where lines go.
-        totals: gets the time each line took.
-        closed: called on the loop, once, when the reader has left (a broken pipe) or writing fails.
-        name: what the stream is called in health and messages.
+    `closed` is called on the loop, once, when the reader has left (a broken pipe) or writing fails.
     """
 
     def __init__(

@@ -3,8 +3,6 @@
 Knows nothing of what it writes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import queue
 import threading
@@ -26,11 +24,9 @@ class ByteStream(Protocol):
 
 
 class ThreadedWriter:
-    """One stream's writer.
+    """One stream's writer: past its buffer, where it has one. The stream stays open.
 
-    Args:
-        stream: where it goes; written to directly, past its buffer, where it has one. It stays open.
-        written: called on the loop after each piece: None, or why it could not be written.
+    `written` is called on the loop after each piece: None, or why it could not be written.
     """
 
     def __init__(self, stream: ByteStream, written: Callable[[OSError | None], None]) -> None:

@@ -4,20 +4,28 @@ An event then costs a few look-ups and one formatting, without a Python call per
 bytes; this module knows only placeholders.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from audit_event_operator.events.canonical import EVENT_ID, HOST, SEQUENCE, TIMESTAMP, USER, CanonicalEvent
+from audit_event_operator.events.canonical import (
+    EVENT_ID,
+    HOST,
+    SEQUENCE,
+    TIMESTAMP,
+    USER,
+    CanonicalEvent,
+    Pattern,
+    Variable,
+)
+from audit_event_operator.events.catalogue import DRAWN, Choices, Hex
 from audit_event_operator.events.layouts import Layout
-from audit_event_operator.events.shape import Choices, Hex
 
 FIRST_DRAW: Final = 3
 """The random numbers before it choose template, host and user."""
 
 MAX_DRAWS: Final = 5
-"""What is left of one digest: no shape draws more."""
+"""What is left of one digest: no kind draws more."""
 
 _GIVEN: Final = {EVENT_ID.name: b"%b", TIMESTAMP.name: b"%b", HOST.name: b"%b", USER.name: b"%b", SEQUENCE.name: b"%d"}
 """What every event has, in order, and how it is inserted."""
@@ -45,26 +53,29 @@ class Template(NamedTuple):
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
 
 
-def compile_event(
-    event: CanonicalEvent, layout: Layout, drawn: Mapping[str, Choices] = MappingProxyType({})
-) -> Template:
-    """Lay out an event whose variables are those that every event has, and the `drawn` ones."""
-    placeholders = list(_GIVEN.values())
+def compile_event(event: CanonicalEvent, layout: Layout) -> Template:
+    """Lay out an event whose variables are those that every event has, and drawn ones."""
+    placeholders = dict(_GIVEN)
     draws: list[Draw] = []
-    for choices in drawn.values():
-        placeholder, values = _drawable(choices, layout)
-        placeholders.append(placeholder)
+    for name in _drawn(event):
+        placeholders[name], values = _drawable(DRAWN[name], layout)
         draws.append(Draw(FIRST_DRAW + len(draws), len(values), values))
-    index_of = {name: index for index, name in enumerate((*_GIVEN, *drawn))}
+    index_of = {name: index for index, name in enumerate(placeholders)}
     form, order = [], []
     for piece in layout.render(event):
         if isinstance(piece, bytes):
             form.append(piece.replace(b"%", b"%%"))
         else:
-            index = index_of[piece.name]
-            form.append(placeholders[index])
-            order.append(index)
+            form.append(placeholders[piece.name])
+            order.append(index_of[piece.name])
     return Template(event.event_type, event.action_result, tuple(draws), b"".join(form), itemgetter(*order))
+
+
+def _drawn(event: CanonicalEvent) -> Iterator[str]:
+    """In the order in which the details use it first: the same for every layout."""
+    values = (value.pieces if isinstance(value, Pattern) else (value,) for value in event.details.values())
+    pieces = dict.fromkeys(piece for some in values for piece in some if isinstance(piece, Variable))
+    return (piece.name for piece in pieces if piece.name in DRAWN)
 
 
 def _drawable(choices: Choices, layout: Layout) -> tuple[bytes, Sequence[bytes | int]]:

@@ -13,14 +13,13 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from audit_event_operator.events.catalogue import BUILT_IN, shape_of
+from audit_event_operator.events.catalogue import BUILT_IN, kind_of
 from audit_event_operator.events.compiled import FIRST_DRAW, MAX_DRAWS, Template, compile_event
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_texts
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.events.mix import weights_of
-from audit_event_operator.events.shape import Shape
 from audit_event_operator.resource.spec import GeneratorSpec
 
 _SEED_BITS: Final = 53
@@ -59,7 +58,8 @@ class EventFactory:
         own = {event_type.name: event_type for event_type in spec.event_types}
         weights = weights_of(spec.event_mix)
         self._templates: list[Template] = [
-            _built_in(name, layout) if name in BUILT_IN else _compile(shape_of(own[name]), layout) for name in weights
+            _built_in(name, layout) if name in BUILT_IN else compile_event(kind_of(own[name]), layout)
+            for name in weights
         ]
         self._sums = list(accumulate(weights.values()))
         self._hosts = [(name, layout.escape(name)) for name in spec.entities.hosts.names]
@@ -94,11 +94,7 @@ class EventFactory:
         return events
 
 
-def _compile(shape: Shape, layout: Layout) -> Template:
-    return compile_event(shape.event(), layout, shape.drawn())
-
-
 @lru_cache(maxsize=256)
 def _built_in(name: str, layout: Layout) -> Template:
     """Compiled once and shared by all generators that have this layout."""
-    return _compile(BUILT_IN[name], layout)
+    return compile_event(BUILT_IN[name], layout)

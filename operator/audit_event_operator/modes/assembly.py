@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audit_event_operator.brokers.ports import TargetLookup
+from audit_event_operator.brokers.rabbitmq.resolver import TargetLookup
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.fleet import Fleet

@@ -8,8 +8,8 @@ from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorTransportSetupError
 
 from audit_event_operator.brokers.rabbitmq import faults
-from audit_event_operator.brokers.rabbitmq.foreign_errors import connect_fault, lost_fault
-from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.brokers.rabbitmq.foreign_errors import connect_fault, lost_fault, queue_fault
+from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.targets.target import Target
 
 TARGET = Target("mq.example.org", 5672, "/", "walter", "pa55word")
@@ -93,17 +93,17 @@ def test_each_end_of_a_connection_has_a_reason(error: Exception, reason: Reason,
 )
 def test_each_refusal_of_a_queue_has_a_reason(code: int, reason: Reason) -> None:
     for create in (True, False):
-        fault = faults.queue_fault(code, "text", "mq:5672/%2F", "audit", create=create)
+        fault = queue_fault(code, "text", "mq:5672/%2F", "audit", create=create)
         assert fault.reason is reason
         assert '"audit"' in fault.message
         assert not fault.until_confirm
 
 
 def test_only_what_the_user_must_mend_is_slow() -> None:
-    assert faults.host_not_allowed(TARGET).slow
-    assert faults.target_fault(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "x")).slow
-    assert not faults.mute("mq").slow
-    assert not faults.confirm_timeout("mq", "q", 60).slow
+    assert faults.HOST_NOT_ALLOWED.at(host="mq").slow
+    assert faults.BrokerFault(Reason.SECRET_NOT_FOUND, "x").slow
+    assert not faults.MUTE.at("mq").slow
+    assert not faults.CONFIRM_TIMEOUT.at("mq", queue="q", seconds=60).slow
 
 
 def test_foreign_text_is_cleaned_for_the_log() -> None:

@@ -49,14 +49,6 @@ async def test_a_piece_of_input_is_reported_once(connection: Any) -> None:
     assert reads == [1]
 
 
-async def test_after_the_end_of_watching_acks_are_nothing(connection: Any) -> None:
-    seen: list[int] = []
-    connection.watch(1, lambda tag, _multiple: seen.append(tag), lambda: None)
-    connection.unwatch()
-    connection._on_data_available(ack(1))
-    assert seen == []
-
-
 async def test_broken_input_raises_as_pika_does(connection: Any) -> None:
     with pytest.raises(InvalidFrameError):
         connection._on_data_available(struct.pack(">BHI", 1, 1, 1) + b"xx")

@@ -1,19 +1,16 @@
 """Opens outlets to RabbitMQ: decides which outlet shares which link, and looks for changed Secrets while connected."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random
 from collections import Counter
 from typing import Final
 
-from audit_event_operator.brokers.ports import TargetLookup
 from audit_event_operator.brokers.rabbitmq.channel_session import CLOSE_SECONDS
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.brokers.rabbitmq.link import Link, LinkContext
-from audit_event_operator.brokers.rabbitmq.resolver import Resolver
+from audit_event_operator.brokers.rabbitmq.resolver import Resolver, TargetLookup
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
@@ -28,24 +25,10 @@ LINKS_PER_REFERENCE: Final = 200
 
 
 class RabbitMQBrokers:
-    """See `Brokers`.
-
-    Args:
-        targets: knows where brokers are.
-        dialer: makes connections.
-        totals: gets the time to each confirm.
-        timing: deadlines and pauses.
-        rng: jitter.
-    """
+    """See `Brokers`. `totals` gets the time to each confirm, `rng` spreads the pauses."""
 
     def __init__(
-        self,
-        targets: TargetLookup,
-        dialer: Dialer,
-        *,
-        totals: Totals,
-        timing: Timing,
-        rng: random.Random,
+        self, targets: TargetLookup, dialer: Dialer, *, totals: Totals, timing: Timing, rng: random.Random
     ) -> None:
         self._dialer = dialer
         self._resolver = Resolver(targets)
@@ -74,12 +57,8 @@ class RabbitMQBrokers:
 
     async def aclose(self) -> None:
         """Close everything within a little more than 2 s."""
-        for reference in tuple(self._links):
-            for link in tuple(self._links[reference].values()):
-                self._stop(link)
-        for watch in self._watches.values():
-            watch.cancel()
-        self._watches.clear()
+        for link in [link for links in self._links.values() for link in links.values()]:
+            self._stop(link)
         if self._ending:
             await asyncio.wait(self._ending, timeout=CLOSE_SECONDS + 1)
 
@@ -93,7 +72,7 @@ class RabbitMQBrokers:
         if link is None:
             link = links[queue] = Link(reference, queue, self._context, self._empty)
             if reference not in self._watches:
-                self._watches[reference] = asyncio.get_running_loop().create_task(self._watch(reference))
+                self._watches[reference] = asyncio.create_task(self._watch(reference))
         return link
 
     def _empty(self, link: Link) -> None:
@@ -106,17 +85,16 @@ class RabbitMQBrokers:
 
     def _stop(self, link: Link) -> None:
         links = self._links.get(link.reference, {})
-        for queue, each in tuple(links.items()):
-            if each is link:
-                del links[queue]
-                task = link.stop()
-                self._ending.add(task)
-                task.add_done_callback(self._ending.discard)
-        if not links and self._links.pop(link.reference, None) is not None:
+        if links.get(link.queue) is not link:
+            return
+        del links[link.queue]
+        task = link.stop()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        if not links:
+            del self._links[link.reference]
+            self._watches.pop(link.reference).cancel()
             self._resolver.forget(link.reference)
-            watch = self._watches.pop(link.reference, None)
-            if watch is not None:
-                watch.cancel()
 
     async def _watch(self, reference: TargetReference) -> None:
         """While connected, look from time to time whether the broker or its credentials have changed."""

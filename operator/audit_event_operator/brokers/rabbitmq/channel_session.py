@@ -4,8 +4,6 @@ A session is an epoch: late callbacks of its connection do nothing after its end
 is no task, timer or log line per event. It never reconnects; its link does.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import struct
@@ -39,13 +37,8 @@ returns shall not fill the memory."""
 class ChannelSession:
     """One open connection with one publishing channel.
 
-    Args:
-        connection: it is open.
-        broker, queue: their names, for messages.
-        totals: gets the time to each confirm.
-        poison_detector: the link's; it outlives the connection.
-        changed: called when the broker blocks the connection, and when it unblocks it.
-        proven: called at the first ack.
+    `broker` and `queue` are named in messages. The link's `poison_detector` outlives the connection. `changed` is called
+    when the broker blocks the connection and when it unblocks it, `proven` at the first ack.
     """
 
     def __init__(
@@ -97,10 +90,10 @@ class ChannelSession:
             channel.add_on_return_callback(self._on_return)
             await self.rpc.confirms_on(channel, self._on_answer)
         except RpcTimeout:
-            raise faults.mute(self.broker) from None
+            raise faults.MUTE.at(self.broker) from None
         except (ConnectionLost, exceptions.AMQPError):
             fault = self.ended.result() if self.ended.done() else None
-            raise fault or faults.unreachable(self.broker) from None
+            raise fault or faults.UNREACHABLE.at(self.broker) from None
         self.channel_number = channel.channel_number
         self.connection.watch(self.channel_number, self._on_confirm, self._on_read)
         self._tick()
@@ -200,7 +193,7 @@ class ChannelSession:
             return
         self._returned.add(properties.message_id)
         if len(self._returned) > MOST_RETURNED:
-            self.end(faults.nonsense(self.broker, "it returns events and never answers for them"))
+            self.end(faults.NONSENSE.at(self.broker, detail="it returns events and never answers for them"))
 
     def _on_read(self) -> None:
         """A piece of input has been processed: tell each generator once."""
@@ -253,7 +246,6 @@ class ChannelSession:
         self._over = True
         if self._clock is not None:
             self._clock.cancel()
-        self.connection.unwatch()
         left = self._in_flight.take_all()
         poison = None
         if fault is not None and fault.hard:
@@ -287,6 +279,6 @@ class ChannelSession:
         limit = self._confirm_seconds
         oldest = self._in_flight.oldest
         if self.blocked_since is None and oldest is not None and self._loop.time() - oldest > limit:
-            self.end(faults.confirm_timeout(self.broker, self._queue, limit))
+            self.end(faults.CONFIRM_TIMEOUT.at(self.broker, queue=self._queue, seconds=limit))
             return
         self._clock = self._loop.call_later(min(1.0, limit / 4), self._tick)

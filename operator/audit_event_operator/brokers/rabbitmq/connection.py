@@ -4,15 +4,12 @@ pika hands every frame to the system on its own and decodes every confirm throug
 the event itself. Everything else stays pika's. Knows nothing of events.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-import pika.channel
 import pika.exceptions
 from pika import spec
 from pika.adapters.asyncio_connection import AsyncioConnection
@@ -55,16 +52,6 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
             ">BHII", spec.FRAME_METHOD, channel_number, _ACK_PAYLOAD_BYTES, spec.Basic.Ack.INDEX
         )
         self._on_confirm, self._on_read = on_confirm, on_read
-
-    def unwatch(self) -> None:
-        """Report nothing any more."""
-        self._ack_prefix = None
-        self._on_confirm, self._on_read = (lambda _tag, _multiple: None), (lambda: None)
-
-    @property
-    def channels_max(self) -> int:
-        """Most channels at once, as negotiated."""
-        return int(self.params.channel_max or pika.channel.MAX_CHANNELS)
 
     @property
     def body_max(self) -> int:

@@ -3,8 +3,6 @@
 Works on whatever session it is given, one at a time. Knows no outbox and no outlet; it tells two callbacks.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -16,9 +14,9 @@ from pika import exceptions
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
+from audit_event_operator.brokers.rabbitmq.foreign_errors import NOT_FOUND, PRECONDITION_FAILED, queue_fault
 from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.broker_spec import DeclarationMode, QueueType
 from audit_event_operator.targets.destination import RabbitMQDestination
 
@@ -40,9 +38,8 @@ class Declaration:
         self._destination = destination
         self._declared = declared
         self._failed = failed
-        self._fast = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
-        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, rng)
-        self._return_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
+        self._fast, self._slow = timing.backoff(rng), timing.slow_backoff(rng)
+        self._return_pauses = timing.backoff(rng)
         self._apart_seconds = timing.backoff_min_seconds
         self._returns = 0
         self._asked = asyncio.Event()
@@ -51,7 +48,7 @@ class Declaration:
     def begin(self, session: ChannelSession) -> None:
         """Make sure of the queue on a new connection."""
         self.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._run(session))
+        self._task = asyncio.create_task(self._run(session))
 
     def again(self, session: ChannelSession) -> None:
         """An event came back: make sure of the queue once more."""
@@ -86,7 +83,7 @@ class Declaration:
                 self._failed(fault)
                 await self._pause(fault, began)
             except RpcTimeout:
-                session.end(faults.mute(session.broker))
+                session.end(faults.MUTE.at(session.broker))
                 return
             except (ConnectionLost, exceptions.AMQPError):
                 return
@@ -116,13 +113,13 @@ async def declare(rpc: Rpc, destination: RabbitMQDestination, broker: str) -> No
     arguments = {"x-queue-type": "quorum"} if destination.queue_type is QueueType.QUORUM else None
     try:
         code, text = await rpc.declare_queue(queue, None, passive=True)
-        create = code == faults.NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
+        create = code == NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
         if create:
             code, text = await rpc.declare_queue(queue, arguments, passive=False)
-            if code == faults.PRECONDITION_FAILED:  # another client was faster; its arguments are its business
+            if code == PRECONDITION_FAILED:  # another client was faster; its arguments are its business
                 again, _ = await rpc.declare_queue(queue, None, passive=True)
                 code = code if again else 0
     except exceptions.NoFreeChannels:
-        raise faults.no_second_channel(broker) from None
+        raise faults.NO_SECOND_CHANNEL.at(broker) from None
     if code:
-        raise faults.queue_fault(code, text, broker, queue, create=create)
+        raise queue_fault(code, text, broker, queue, create=create)

@@ -3,8 +3,6 @@
 Every failure leaves here as a BrokerFault. Does not retry, and knows no queue.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
@@ -37,10 +35,8 @@ HostCheck = Callable[[str, str], bool]
 class Dialer:
     """Makes connections, at most 20 at once.
 
-    Args:
-        timing: deadlines and heartbeat.
-        allowed: whether a name may be dialled at an address.
-        connect: makes a connection from pika's parameters and callbacks, and begins to open it.
+    `allowed` tells whether a name may be dialled at an address; `connect` makes a connection from pika's parameters and
+    callbacks, and begins to open it.
     """
 
     def __init__(
@@ -53,11 +49,7 @@ class Dialer:
         self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
     async def dial(self, target: Target, *, trusted: bool) -> GatheringConnection:
-        """Connect.
-
-        Args:
-            target: where to.
-            trusted: the operator's own broker, which no policy concerns.
+        """Connect; `trusted`: it is the operator's own broker, which no policy concerns.
 
         Raises:
             BrokerFault: why not.
@@ -71,7 +63,7 @@ class Dialer:
                 raise
             except TimeoutError:
                 self.results[ConnectResult.UNREACHABLE] += 1
-                raise faults.mute(faults.label(target)) from None
+                raise faults.MUTE.at(faults.label(target)) from None
         self.results[ConnectResult.CONNECTED] += 1
         return connection
 
@@ -85,11 +77,11 @@ class Dialer:
         if not trusted:
             addresses = [address for address in addresses if self._allowed(target.host, address)]
             if not addresses:
-                raise faults.host_not_allowed(target)
+                raise faults.HOST_NOT_ALLOWED.at(host=target.host)
         options = None
         if target.tls is not None:
             options = pika.SSLOptions(tls_context(target.tls), target.host)
-        last = faults.unreachable(faults.label(target))
+        last = faults.UNREACHABLE.at(faults.label(target))
         tried = addresses[:_ADDRESSES_TRIED]
         for address in tried:
             try:
@@ -101,7 +93,7 @@ class Dialer:
                     raise
                 last = fault
             except TimeoutError:
-                last = faults.mute(faults.label(target))
+                last = faults.MUTE.at(faults.label(target))
         raise last
 
     async def _open(self, target: Target, address: str, options: pika.SSLOptions | None) -> GatheringConnection:
@@ -125,8 +117,6 @@ class Dialer:
             heartbeat=max(1, round(self._timing.heartbeat_seconds)),
             socket_timeout=seconds,
             stack_timeout=seconds,
-            connection_attempts=1,
-            retry_delay=0,
             client_properties=_CLIENT_PROPERTIES,
         )
         connection = self._connect(
@@ -159,7 +149,7 @@ def tls_context(material: TLSMaterial) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=material.ca_pem)
     except (ssl.SSLError, ValueError) as error:
-        raise faults.bad_tls_material("The broker's certificate authority (ca.crt)") from error
+        raise faults.BAD_TLS_MATERIAL.at(what="The broker's certificate authority (ca.crt)") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if material.certificate_pem and material.key_pem:
         _load_client_certificate(context, material.certificate_pem, material.key_pem)
@@ -175,6 +165,6 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str
         # An encrypted key would ask for its password on the terminal; an empty one is refused instead.
         context.load_cert_chain(name, password=lambda: "")
     except (ssl.SSLError, ValueError) as error:
-        raise faults.bad_tls_material("The client certificate (tls.crt, tls.key)") from error
+        raise faults.BAD_TLS_MATERIAL.at(what="The client certificate (tls.crt, tls.key)") from error
     finally:
         Path(name).unlink()

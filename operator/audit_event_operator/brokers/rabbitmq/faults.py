@@ -3,27 +3,18 @@
 The sentences are fixed. The broker's own words go to the log only, cleaned and cut. Knows no clock and retries nothing.
 """
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
+from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.targets.target import Target
 
 LOG_TEXT_LIMIT: Final = 256
 
 # RabbitMQ names the user at the end of its sentences: "… in vhost '/' refused for user 'name'".
 _USER_IN_TEXT: Final = re.compile(r"user '.*'")
-
-CONNECTION_FORCED: Final = 320
-ACCESS_REFUSED: Final = 403
-NOT_FOUND: Final = 404
-RESOURCE_LOCKED: Final = 405
-PRECONDITION_FAILED: Final = 406
-NOT_ALLOWED: Final = 530
 
 
 class ConnectResult(StrEnum):
@@ -50,14 +41,10 @@ _RESULTS: Final = {
 
 
 class BrokerFault(Exception):  # noqa: N818 - a finding
-    """Why there is no delivery.
+    """Why there is no delivery: the condition's reason, a sentence for the user, and a detail for the log.
 
-    Args:
-        reason: the condition's reason.
-        message: the sentence for the user.
-        hard: the broker closed on what it was sent; the same events may make it close again.
-        until_confirm: only a confirm shows that it is over, not a declared queue.
-        detail: for the log.
+    `until_confirm`: only a confirm shows that it is over, not a declared queue. `hard`: the broker closed on what it was
+    sent; the same events may make it close again.
     """
 
     def __init__(
@@ -90,141 +77,91 @@ def label(target: Target) -> str:
 def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Foreign text for the log: printable, one line, at most 256 characters, without what must not be shown."""
     text = _USER_IN_TEXT.sub("user …", text)
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "…")
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
     return "".join(char if char.isprintable() else " " for char in text)[:LOG_TEXT_LIMIT]
 
 
-def unreachable(broker: str, detail: str = "", *, until_confirm: bool = True) -> BrokerFault:
-    """No connection, for no reason that can be told more exactly."""
-    return BrokerFault(
-        Reason.BROKER_UNREACHABLE,
-        f"Cannot connect to broker {broker}. Check that RabbitMQ is running and that host and port are correct.",
-        until_confirm=until_confirm,
-        detail=detail,
-    )
+class Finding(NamedTuple):
+    """One thing that can be wrong, and the sentence about it; see `BrokerFault`."""
+
+    reason: Reason
+    until_confirm: bool
+    sentence: str
+    hard: bool = False
+
+    def at(self, broker: str = "", *, detail: str = "", **names: object) -> BrokerFault:
+        """The fault of this broker; `names` are what else the sentence is about."""
+        message = self.sentence.format(broker=broker, **names)
+        return BrokerFault(self.reason, message, hard=self.hard, until_confirm=self.until_confirm, detail=detail)
 
 
-def mute(broker: str) -> BrokerFault:
-    """A deadline has passed."""
-    return BrokerFault(
-        Reason.BROKER_UNREACHABLE,
-        f"Broker {broker} did not answer in time. Check that RabbitMQ listens there, that it is not overloaded, and that "
-        "the port matches tls.mode.",
-        until_confirm=True,
-    )
+# What shows that it is over.
+DECLARE, CONFIRM = False, True
 
-
-def nonsense(broker: str, detail: str) -> BrokerFault:
-    """It talks, but violates the protocol."""
-    return BrokerFault(
-        Reason.BROKER_UNREACHABLE,
-        f"{broker} violates AMQP 0-9-1. Check that it is RabbitMQ, and check any proxy in front of it.",
-        until_confirm=True,
-        detail=detail,
-    )
-
-
-def no_second_channel(broker: str) -> BrokerFault:
-    """Queues are declared on channels of their own, because the broker closes a channel to say no."""
-    return BrokerFault(
-        Reason.REJECTED_BY_BROKER,
-        f"Broker {broker} allows one channel per connection; two are needed. Raise its channel_max.",
-    )
-
-
-def target_fault(answer: DestinationUnavailable) -> BrokerFault:
-    """The broker's address or credentials are unknown."""
-    return BrokerFault(answer.reason, answer.message)
-
-
-def publish_refused(broker: str, queue: str, detail: str) -> BrokerFault:
-    """403 on the publishing channel."""
-    return BrokerFault(
-        Reason.ACCESS_REFUSED,
-        f'Broker {broker} does not allow this user to publish to queue "{queue}". Grant write permission on amq.default.',
-        until_confirm=True,
-        detail=detail,
-    )
-
-
-def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) -> BrokerFault:
-    """Why a queue could not be declared; `create`: it was to be made, not only looked up."""
-    detail = f"{code} {text}"
-    if code == NOT_FOUND:
-        return queue_missing(broker, queue, detail)
-    if code == RESOURCE_LOCKED:
-        return BrokerFault(
-            Reason.QUEUE_LOCKED,
-            f'Queue "{queue}" on {broker} is exclusive to another connection. Close that connection, or use another queue.',
-            detail=detail,
-        )
-    if code == PRECONDITION_FAILED:
-        return BrokerFault(
-            Reason.QUEUE_ARGUMENTS_MISMATCH,
-            f'Queue "{queue}" on {broker} cannot be created as queueDeclaration asks: it exists with other arguments, or a '
-            "broker policy forbids it. Delete the queue, or change queueDeclaration.type.",
-            detail=detail,
-        )
-    if code == ACCESS_REFUSED:
-        way_out = (
-            "Grant configure permission on it, or create the queue and set queueDeclaration.mode to MustExist."
-            if create
-            else "Grant write permission on it: RabbitMQ 4.3 and newer answers only users with a permission on the queue."
-        )
-        return BrokerFault(
-            Reason.ACCESS_REFUSED,
-            f'Broker {broker} does not allow this user to {"create" if create else "look up"} queue "{queue}". {way_out}',
-            detail=detail,
-        )
-    return BrokerFault(
-        Reason.REJECTED_BY_BROKER,
-        f'Broker {broker} refused to declare queue "{queue}"; check its log.',
-        detail=detail,
-    )
-
-
-def queue_missing(broker: str, queue: str, detail: str = "") -> BrokerFault:
-    """The queue must exist and does not."""
-    return BrokerFault(
-        Reason.QUEUE_NOT_FOUND,
-        f'Queue "{queue}" does not exist on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.',
-        detail=detail,
-    )
-
-
-def confirm_timeout(broker: str, queue: str, seconds: float) -> BrokerFault:
-    """The broker has been silent about an event for too long."""
-    return BrokerFault(
-        Reason.CONFIRM_TIMEOUT,
-        f'Broker {broker} has not confirmed an event for queue "{queue}" within {seconds:g} s; everything unconfirmed is '
-        "sent again. Check the queue: a quorum queue without a majority does this.",
-        until_confirm=True,
-    )
-
-
-def nacked(broker: str, queue: str) -> BrokerFault:
-    """Several negative answers in a row."""
-    return BrokerFault(
-        Reason.REJECTED_BY_BROKER,
-        f'Broker {broker} rejects events for queue "{queue}": the queue is full (overflow reject-publish) or failing. '
-        "Events are retried. Consume from the queue, or raise its limit.",
-        until_confirm=True,
-    )
-
-
-def host_not_allowed(target: Target) -> BrokerFault:
-    """The host policy forbids it; nothing was dialled."""
-    return BrokerFault(
-        Reason.HOST_NOT_ALLOWED,
-        f'The operator is not allowed to connect to broker host "{target.host}". Name another host in the Secret, or have '
-        "this one added to AEG_ALLOWED_BROKER_HOSTS.",
-    )
-
-
-def bad_tls_material(what: str) -> BrokerFault:
-    """A certificate or key that cannot be read."""
-    return BrokerFault(
-        Reason.SECRET_INVALID, f"{what} is unusable: it is not PEM, or key and certificate do not match. Correct it."
-    )
+# fmt: off
+# Connecting.
+UNREACHABLE: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
+    "Cannot connect to broker {broker}. Check that RabbitMQ is running and that host and port are correct.")
+UNKNOWN_NAME: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
+    "Cannot resolve the host name of broker {broker}. Check the name and the cluster's DNS.")
+MUTE: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
+    "Broker {broker} did not answer in time. Check that RabbitMQ listens there, that it is not overloaded, and that the port "
+    "matches tls.mode.")
+OTHER_PROTOCOL: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
+    "{broker} does not speak AMQP 0-9-1. Check that the port is RabbitMQ's and that tls.mode matches it.")
+HOST_NOT_ALLOWED: Final = Finding(Reason.HOST_NOT_ALLOWED, DECLARE,
+    'The operator is not allowed to connect to broker host "{host}". Name another host in the Secret, or have this one added '
+    "to AEG_ALLOWED_BROKER_HOSTS.")
+WRONG_CREDENTIALS: Final = Finding(Reason.AUTHENTICATION_FAILED, DECLARE,
+    "Broker {broker} rejected the user name or password. Correct the credentials that this resource uses.")
+NO_VIRTUAL_HOST: Final = Finding(Reason.VIRTUAL_HOST_NOT_FOUND, DECLARE,
+    "Broker {broker} has no such virtual host. Create it, or correct rabbitmq.vhost or the Secret's vhost.")
+VIRTUAL_HOST_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
+    "Broker {broker} denies this user access to the virtual host, or a connection limit is reached. Grant permissions there, "
+    "or raise the limit.")
+BAD_TLS_MATERIAL: Final = Finding(Reason.SECRET_INVALID, DECLARE,
+    "{what} is unusable: it is not PEM, or key and certificate do not match. Correct it.")
+WRONG_CERTIFICATE_NAME: Final = Finding(Reason.TLS_VERIFICATION_FAILED, DECLARE,
+    "The certificate of broker {broker} is not valid for this host. Use the host name it was issued for, or issue one for "
+    "{host}.")
+UNVERIFIED_CERTIFICATE: Final = Finding(Reason.TLS_VERIFICATION_FAILED, DECLARE,
+    "The certificate of broker {broker} cannot be verified. Put the issuing authority's certificate into the Secret's ca.crt, "
+    "or renew the broker's.")
+TLS_FAILED: Final = Finding(Reason.TLS_VERIFICATION_FAILED, DECLARE,
+    "TLS handshake with broker {broker} failed. Check that the port speaks TLS. If the broker requires a client certificate, "
+    "put it into the Secret (tls.crt, tls.key).")
+# The queue. It is declared on a channel of its own, because the broker closes a channel to say no.
+NO_SECOND_CHANNEL: Final = Finding(Reason.REJECTED_BY_BROKER, DECLARE,
+    "Broker {broker} allows one channel per connection; two are needed. Raise its channel_max.")
+QUEUE_MISSING: Final = Finding(Reason.QUEUE_NOT_FOUND, DECLARE,
+    'Queue "{queue}" does not exist on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.')
+QUEUE_LOCKED: Final = Finding(Reason.QUEUE_LOCKED, DECLARE,
+    'Queue "{queue}" on {broker} is exclusive to another connection. Close that connection, or use another queue.')
+OTHER_ARGUMENTS: Final = Finding(Reason.QUEUE_ARGUMENTS_MISMATCH, DECLARE,
+    'Queue "{queue}" on {broker} cannot be created as queueDeclaration asks: it exists with other arguments, or a broker '
+    "policy forbids it. Delete the queue, or change queueDeclaration.type.")
+CREATE_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
+    'Broker {broker} does not allow this user to create queue "{queue}". Grant configure permission on it, or create the '
+    "queue and set queueDeclaration.mode to MustExist.")
+LOOK_UP_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
+    'Broker {broker} does not allow this user to look up queue "{queue}". Grant write permission on it: RabbitMQ 4.3 and '
+    "newer answers only users with a permission on the queue.")
+DECLARE_REFUSED: Final = Finding(Reason.REJECTED_BY_BROKER, DECLARE,
+    'Broker {broker} refused to declare queue "{queue}"; check its log.')
+# Publishing.
+LOST: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
+    "Lost connection to broker {broker}; reconnecting. If this lasts, check that RabbitMQ is running.")
+NONSENSE: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
+    "{broker} violates AMQP 0-9-1. Check that it is RabbitMQ, and check any proxy in front of it.")
+PUBLISH_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, CONFIRM,
+    'Broker {broker} does not allow this user to publish to queue "{queue}". Grant write permission on amq.default.')
+CLOSED_ON_EVENT: Final = Finding(Reason.REJECTED_BY_BROKER, CONFIRM,
+    'Broker {broker} closed the connection because of an event for queue "{queue}". The event is retried, finally on its own, '
+    "then dropped. Check the broker's log and its max_message_size.", hard=True)
+CONFIRM_TIMEOUT: Final = Finding(Reason.CONFIRM_TIMEOUT, CONFIRM,
+    'Broker {broker} has not confirmed an event for queue "{queue}" within {seconds:g} s; everything unconfirmed is sent '
+    "again. Check the queue: a quorum queue without a majority does this.")
+NACKED: Final = Finding(Reason.REJECTED_BY_BROKER, CONFIRM,
+    'Broker {broker} rejects events for queue "{queue}": the queue is full (overflow reject-publish) or failing. Events are '
+    "retried. Consume from the queue, or raise its limit.")

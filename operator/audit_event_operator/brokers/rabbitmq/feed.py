@@ -3,10 +3,8 @@
 The outlet sets it, the session reads it per batch. Knows neither of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from audit_event_operator.engine.outbox import Outbox
@@ -33,23 +31,19 @@ class Answered(Protocol):
         """All answers in one piece of input have been processed."""
 
 
-def _no_channel(_event: AuditEvent, _attempt: int, _into: list[bytes]) -> None:
-    raise RuntimeError("an outlet without a channel was asked to write")
-
-
 @dataclass(slots=True, eq=False)
 class Feed:
     """One outlet on its channel.
 
-    `declared`: the queue is there. `paused`: the broker refused an event a moment ago. `closing`: only answers are awaited.
-    `unproven`: the outlet wants to know of the next ack. `queued` belongs to the pump.
+    `encode`: set with the channel. `declared`: the queue is there. `paused`: the broker refused an event a moment ago.
+    `closing`: only answers are awaited. `unproven`: the outlet wants to know of the next ack. `queued` belongs to the pump.
     """
 
     queue: str
     outbox: Outbox
     gate: Gate
     outlet: Answered
-    encode: Encode = _no_channel
+    encode: Encode = field(init=False)
     declared: bool = False
     paused: bool = False
     closing: bool = False

@@ -3,9 +3,8 @@
 A broker answers for many tags at once, so a run costs little more than one event. Knows no broker and decides no outcome.
 """
 
-from __future__ import annotations
-
 from collections import deque
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from audit_event_operator.engine.outbox import Parcel
@@ -13,17 +12,15 @@ from audit_event_operator.engine.outbox import Parcel
 Owner = TypeVar("Owner")
 
 
+@dataclass(slots=True, eq=False)
 class Batch(Generic[Owner]):
     """Parcels of one owner with consecutive tags, written in one turn; None where the outcome is known already."""
 
-    __slots__ = ("begin", "first", "owner", "parcels", "written")
-
-    def __init__(self, owner: Owner, first: int, parcels: list[Parcel | None], written: float) -> None:
-        self.owner = owner
-        self.first = first
-        self.parcels = parcels
-        self.written = written
-        self.begin = 0
+    owner: Owner
+    first: int
+    parcels: list[Parcel | None]
+    written: float
+    begin: int = 0
 
 
 class InFlight(Generic[Owner]):
@@ -32,10 +29,6 @@ class InFlight(Generic[Owner]):
     def __init__(self) -> None:
         self._batches: deque[Batch[Owner]] = deque()
         self._next_tag = 1
-
-    def __len__(self) -> int:
-        """How many outcomes are open."""
-        return sum(1 for batch in self._batches for parcel in batch.parcels[batch.begin :] if parcel is not None)
 
     @property
     def empty(self) -> bool:

@@ -3,8 +3,6 @@
 The only place that decides when to try again. It ends when its last outlet is gone.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random
@@ -23,7 +21,6 @@ from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import ConnectionState, OutletOwner
-from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.conditions import DestinationUnavailable
 from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.reference import TargetKind, TargetReference
@@ -46,32 +43,28 @@ class LinkContext:
 class Link:
     """One connection and its outlets.
 
-    Args:
-        reference: says which broker.
-        queue: the queue of its first outlet, for the messages.
-        context: what all links share.
-        on_empty: called when the last outlet is gone.
+    `queue` is the queue of its first outlet, and all its outlets' unless there are very many queues. `on_empty` is called
+    when the last outlet is gone.
     """
 
     def __init__(
-        self, reference: TargetReference, queue: str, context: LinkContext, on_empty: Callable[[Link], None]
+        self, reference: TargetReference, queue: str, context: LinkContext, on_empty: Callable[["Link"], None]
     ) -> None:
         self.reference = reference
+        self.queue = queue
         self.outlets: dict[RabbitMQOutlet, None] = {}
         self._context = context
         self._target: Target | None = None
-        self._queue = queue
         self._on_empty = on_empty
         self._session: ChannelSession | None = None
         self._fault: BrokerFault | None = None
         self._asked = asyncio.Event()
         self._attempted = 0.0
         self._poison_detector = PoisonDetector()
-        timing, rng = context.timing, context.rng
-        self._backoff = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
-        self._slow = Backoff(timing.slow_retry_min_seconds, timing.slow_retry_max_seconds, rng)
+        self._backoff = context.timing.backoff(context.rng)
+        self._slow = context.timing.slow_backoff(context.rng)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = asyncio.create_task(self._run())
 
     @property
     def state(self) -> ConnectionState:
@@ -113,7 +106,7 @@ class Link:
             self._asked.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -131,15 +124,17 @@ class Link:
             except DestinationUnavailable as answer:
                 self._target = None
                 self._context.dialer.results[ConnectResult.TARGET_UNAVAILABLE] += 1
-                fault = faults.target_fault(answer)
+                fault = BrokerFault(answer.reason, answer.message)
             except BrokerFault as found:
                 fault = found
             except Exception as error:
-                logger.exception("Failed to connect to the broker of queue %s.", self._queue)
-                fault = faults.unreachable("of this resource", repr(error))
+                logger.exception("Failed to connect to the broker of queue %s.", self.queue)
+                fault = faults.UNREACHABLE.at("of this resource", detail=repr(error))
             self._tell(fault)
-            if fault is not None:
-                await self._pause(fault)
+            if fault is not None and fault.slow:
+                await self._wait_for_the_user()
+            elif fault is not None:
+                await asyncio.sleep(self._backoff.next_seconds())
 
     async def _serve(self) -> BrokerFault | None:
         """Connect, and stay connected while it lasts; why it ended, None to connect again at once."""
@@ -153,7 +148,7 @@ class Link:
         session = ChannelSession(
             connection,
             broker=broker,
-            queue=self._queue,
+            queue=self.queue,
             totals=context.totals,
             timing=context.timing,
             poison_detector=self._poison_detector,
@@ -166,7 +161,7 @@ class Link:
             self._fault = None
             for outlet in tuple(self.outlets):
                 outlet.attach(session)
-            fault = await asyncio.shield(session.ended)
+            return await asyncio.shield(session.ended)
         finally:
             session.end(None)
             self._session = None
@@ -174,7 +169,6 @@ class Link:
                 await session.close()
             else:
                 self._spawn(session.close())
-        return fault
 
     def _tell(self, fault: BrokerFault | None) -> None:
         if fault is not None and (self._fault is None or self._fault.message != fault.message):
@@ -182,13 +176,6 @@ class Link:
         self._fault = fault
         for outlet in tuple(self.outlets):
             outlet.detach(fault)
-
-    async def _pause(self, fault: BrokerFault) -> None:
-        """Wait before the next attempt."""
-        if fault.slow:
-            await self._wait_for_the_user()
-        else:
-            await asyncio.sleep(self._backoff.next_seconds())
 
     async def _wait_for_the_user(self) -> None:
         """Until a spec changes, another target is found, or, while there is one at all, the slow pause is over."""
@@ -216,16 +203,15 @@ class Link:
         except DestinationUnavailable as answer:
             self._target = None
             if self._fault is None or self._fault.message != answer.message:
-                self._tell(faults.target_fault(answer))
+                self._tell(BrokerFault(answer.reason, answer.message))
         except Exception:  # the next attempt tells the user
-            logger.exception("Failed to look up the broker of queue %s.", self._queue)
+            logger.exception("Failed to look up the broker of queue %s.", self.queue)
         return False
 
     def _flow_changed(self) -> None:
-        session = self._session
-        if session is not None:
+        if self._session is not None:
             for outlet in tuple(self.outlets):
-                outlet.blocked(session.blocked_since)
+                outlet.blocked(self._session.blocked_since)
 
     def _proven(self) -> None:
         self._backoff.reset()

@@ -4,8 +4,6 @@ Its link gives it a session and takes it away again; what the session needs to w
 the connection itself.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random
@@ -23,7 +21,6 @@ from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import OutletHealth, OutletOwner, Trouble
-from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.targets.destination import RabbitMQDestination
 
@@ -44,7 +41,7 @@ class RabbitMQOutlet:
         rng: random.Random,
         *,
         retry: Callable[[], None],
-        ended: Callable[[RabbitMQOutlet], None],
+        ended: Callable[["RabbitMQOutlet"], None],
     ) -> None:
         self._destination = destination
         self._outbox = outbox
@@ -52,32 +49,23 @@ class RabbitMQOutlet:
         self._retry = retry
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._health = OutletHealth()
+        self.health = OutletHealth()
         self._feed = Feed(destination.queue, outbox, owner.gate, self)
         self._session: ChannelSession | None = None
         self._declaration = Declaration(destination, timing, rng, declared=self._declared, failed=self._trouble)
-        self._nack_pauses = Backoff(timing.backoff_min_seconds, timing.backoff_max_seconds, rng)
-        self._pause: asyncio.TimerHandle | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._nack_pauses = timing.backoff(rng)
         self._until_confirm = False
         self._closed = False
         outbox.attach(self)
 
     # -- the engine's side ---------------------------------------------------------------------------------------------
 
-    @property
-    def health(self) -> OutletHealth:
-        """How it fares now."""
-        return self._health
-
     def poke(self) -> None:
         """There may be something to write."""
         if self._session is not None:
             self._session.poke(self._feed)
 
-    def resize(self) -> None:
-        """The outbox's window changed."""
-        self.poke()
+    resize = poke
 
     def retry_now(self) -> None:
         """The user may have fixed what was wrong: do not wait."""
@@ -91,20 +79,15 @@ class RabbitMQOutlet:
         self._feed.closing = True
         self._outbox.detach(self)
         self._declaration.cancel()
-        for timer in (self._pause, self._deadline):
-            if timer is not None:
-                timer.cancel()
         if grace_seconds <= 0 or self._session is None or self._outbox.in_flight == 0:
             self._finish()
         else:
-            self._deadline = self._loop.call_later(grace_seconds, self._finish)
+            self._loop.call_later(grace_seconds, self._finish)
 
     def _finish(self) -> None:
         if self._closed:
             return
         self._closed = True
-        if self._deadline is not None:
-            self._deadline.cancel()
         session, self._session = self._session, None
         if session is not None and (parcels := session.abandon(self._feed)):
             for parcel in parcels:
@@ -168,10 +151,10 @@ class RabbitMQOutlet:
         if self._feed.closing:
             return
         if self._outbox.consecutive_nacks >= NACKS_BEFORE_TROUBLE and self._session is not None:
-            self._trouble(faults.nacked(self._session.broker, self._destination.queue))
+            self._trouble(faults.NACKED.at(self._session.broker, queue=self._destination.queue))
         if not self._feed.paused:
             self._feed.paused = True
-            self._pause = self._loop.call_later(self._nack_pauses.next_seconds(), self._resume)
+            self._loop.call_later(self._nack_pauses.next_seconds(), self._resume)
 
     def returned(self) -> None:
         """The queue is gone."""
@@ -197,13 +180,13 @@ class RabbitMQOutlet:
 
     def _declared(self) -> None:
         self._feed.declared = True
-        over = self._health.trouble is not None and not self._until_confirm
-        self._show(ready_since=self._loop.time(), trouble=None if over else self._health.trouble)
+        over = self.health.trouble is not None and not self._until_confirm
+        self._show(ready_since=self._loop.time(), trouble=None if over else self.health.trouble)
         self.poke()
 
     def _trouble(self, fault: BrokerFault) -> None:
         """Something is wrong; `since` is when the trouble began, whatever else came on top."""
-        before = self._health.trouble
+        before = self.health.trouble
         since = self._loop.time() if before is None else before.since
         self._until_confirm = fault.until_confirm
         self._feed.unproven = True
@@ -211,9 +194,9 @@ class RabbitMQOutlet:
 
     def _show(self, **changed: object) -> None:
         """Change the health, and tell the generator if that makes a difference."""
-        health = replace(self._health, **changed)  # type: ignore[arg-type]
-        if health != self._health:
-            self._health = health
+        health = replace(self.health, **changed)  # type: ignore[arg-type]
+        if health != self.health:
+            self.health = health
             if not self._feed.closing:
                 try:
                     self._owner.outlet_changed()

@@ -3,8 +3,6 @@
 Pure: it is told of closes and what was in flight, and says whether to go on one by one and whom to drop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 

@@ -1,13 +1,23 @@
 """Asks where a broker is, and remembers the answer for those who need not have the very latest."""
 
-from __future__ import annotations
-
 import asyncio
+from typing import Protocol
 
-from audit_event_operator.brokers.ports import TargetLookup
 from audit_event_operator.resource.conditions import DestinationUnavailable
 from audit_event_operator.targets.reference import TargetReference
 from audit_event_operator.targets.target import Target
+
+
+class TargetLookup(Protocol):
+    """Knows brokers by reference; cluster and files implement it."""
+
+    async def resolve(self, reference: TargetReference) -> Target:
+        """Look the broker up now (Secrets are read again each time; concurrent look-ups of one Secret are one GET).
+
+        Raises:
+            DestinationUnavailable: SecretNotFound, SecretNotAllowed, SecretInvalid, ClusterNotFound, NoBroker; or Starting
+                while the API server does not answer and never did.
+        """
 
 
 class Resolver:
@@ -23,15 +33,14 @@ class Resolver:
         Raises:
             DestinationUnavailable: see `TargetLookup.resolve`.
         """
-        answer: Target | DestinationUnavailable
+        time = asyncio.get_running_loop().time
         try:
-            answer = await self._targets.resolve(reference)
+            target = await self._targets.resolve(reference)
         except DestinationUnavailable as unavailable:
-            answer = unavailable
-        self._known[reference] = (asyncio.get_running_loop().time(), answer)
-        if isinstance(answer, DestinationUnavailable):
-            raise answer
-        return answer
+            self._known[reference] = (time(), unavailable)
+            raise
+        self._known[reference] = (time(), target)
+        return target
 
     async def recent(self, reference: TargetReference, seconds: float) -> Target:
         """Look, unless somebody did within the last `seconds`."""

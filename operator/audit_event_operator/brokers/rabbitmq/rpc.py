@@ -4,14 +4,12 @@ Every question to the broker has a deadline, which does not run while the broker
 nothing then). Knows no outlet, and does not judge the answers.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 from pika import exceptions
-from pika.channel import Channel
+from pika.channel import MAX_CHANNELS, Channel
 
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 
@@ -28,19 +26,14 @@ class RpcTimeout(Exception):  # noqa: N818
 
 
 class Rpc:
-    """Questions on one connection.
-
-    Args:
-        connection: it is open.
-        seconds: the deadline of each question.
-        flowing: not set while the broker has blocked the connection.
-    """
+    """Questions on one open connection, `seconds` for each; `flowing` is not set while the broker has blocked it."""
 
     def __init__(self, connection: GatheringConnection, seconds: float, flowing: asyncio.Event) -> None:
         self._connection = connection
         self._seconds = seconds
         self._flowing = flowing
-        self._turns = asyncio.Semaphore(max(1, min(DECLARES_AT_ONCE, connection.channels_max - 1)))
+        channels = connection.params.channel_max or MAX_CHANNELS
+        self._turns = asyncio.Semaphore(max(1, min(DECLARES_AT_ONCE, channels - 1)))
 
     async def open_channel(self, on_close: Callable[[BaseException], None]) -> Channel:
         """A new channel; `on_close` is told once why it ended."""

@@ -1,12 +1,12 @@
 """How long to wait for what. Only values."""
 
-from __future__ import annotations
-
+import random
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.durations import Seconds
 
 
@@ -34,3 +34,11 @@ class Timing:
     """Longest time between two reads of a Secret while its broker fails."""
     secret_connected_seconds: Seconds = 300
     """Time between two reads of a Secret while its broker is connected."""
+
+    def backoff(self, rng: random.Random) -> Backoff:
+        """The pauses between attempts."""
+        return Backoff(self.backoff_min_seconds, self.backoff_max_seconds, rng)
+
+    def slow_backoff(self, rng: random.Random) -> Backoff:
+        """The pauses after an error that only the user can fix."""
+        return Backoff(self.slow_retry_min_seconds, self.slow_retry_max_seconds, rng)

@@ -4,8 +4,6 @@ What is equal for all events of one outlet is encoded once, by pika itself. Thro
 three times as much. Knows no connection.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import Final
 
