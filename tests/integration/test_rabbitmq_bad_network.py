@@ -26,8 +26,7 @@ async def test_events_whose_confirms_were_lost_come_again_under_the_same_id(
     proxy: TcpProxy, rabbitmq: Broker, queue: str
 ) -> None:
     async with Producers(target_of(rabbitmq, port=proxy.port)) as producers:
-        producer = producers.open(queue)
-        await producer.ready()
+        producer = await producers.ready(queue)
         proxy.pass_downstream = False
         sent = producer.put(events(20))
         async with asyncio.timeout(20):
@@ -51,8 +50,7 @@ async def test_a_network_that_cuts_under_load_again_and_again_loses_no_published
     proxy: TcpProxy, rabbitmq: Broker, queue: str
 ) -> None:
     async with Producers(target_of(rabbitmq, port=proxy.port)) as producers:
-        producer = producers.open(queue, window=500)
-        await producer.ready()
+        producer = await producers.ready(queue, window=500)
         for _ in range(5):
             before = producer.ledger.published
             producer.put(events(producer.outbox.room))
@@ -75,8 +73,7 @@ async def test_a_network_that_swallows_everything_is_noticed_by_the_heartbeat(
     proxy: TcpProxy, rabbitmq: Broker, queue: str
 ) -> None:
     async with Producers(target_of(rabbitmq, port=proxy.port), timing=replace(QUICK, heartbeat_seconds=1)) as producers:
-        producer = producers.open(queue)
-        await producer.ready()
+        producer = await producers.ready(queue)
         proxy.pass_downstream = proxy.pass_upstream = False
         producer.put(events(5))
         await producer.trouble(Reason.BROKER_UNREACHABLE, seconds=2 * (1 + 5) + 8)
@@ -110,8 +107,7 @@ async def test_a_slow_network_fills_the_window_and_leaves_others_alone(
 async def test_a_late_handshake_is_waited_for(proxy: TcpProxy, rabbitmq: Broker, queue: str) -> None:
     proxy.pause_seconds = 0.2
     async with Producers(target_of(rabbitmq, port=proxy.port)) as producers:
-        producer = producers.open(queue)
-        await producer.ready()
+        producer = await producers.ready(queue)
         assert producer.changes[0].broker.endswith(f":{proxy.port}/%2F")
         assert producers.brokers.connect_results()["connected"] == proxy.accepted == 1
 
@@ -119,11 +115,7 @@ async def test_a_late_handshake_is_waited_for(proxy: TcpProxy, rabbitmq: Broker,
 @pytest.mark.row(24)
 async def test_a_mute_port_costs_its_deadline_and_holds_nobody_up(rabbitmq: Broker, queue: str) -> None:
     held: list[asyncio.StreamWriter] = []
-
-    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
-
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0) as server:
         mute = target_of(rabbitmq, port=server.sockets[0].getsockname()[1])
         async with (
             Producers(mute, timing=replace(QUICK, connect_seconds=1)) as deaf,
@@ -144,10 +136,6 @@ async def test_a_mute_address_leaves_time_for_the_next_one_of_the_name(
     proxy: TcpProxy, rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[asyncio.StreamWriter] = []
-
-    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
-
     loop = asyncio.get_running_loop()
     look_up = loop.getaddrinfo
 
@@ -157,7 +145,7 @@ async def test_a_mute_address_leaves_time_for_the_next_one_of_the_name(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("127.0.0.2", "127.0.0.1")]
 
     monkeypatch.setattr(loop, "getaddrinfo", two_addresses)
-    async with await asyncio.start_server(say_nothing, "127.0.0.2", proxy.port):
+    async with await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.2", proxy.port):
         target = target_of(rabbitmq, host="broker.test", port=proxy.port)
         async with Producers(target, timing=replace(QUICK, connect_seconds=4)) as producers:
             await producers.open(queue).ready(seconds=10)

@@ -1,20 +1,23 @@
 """Why there is no connection, said by a real RabbitMQ, and how soon there is one when the cause is gone."""
 
 import asyncio
-import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from audit_event_operator.resource.broker_spec import DeclarationMode
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.targets.hosts import HostPolicy
+from audit_event_operator.targets.target import Target
 from support.doubles.producer import events
 from support.parts.certificates import make_authority
 from support.parts.outlets import DEFAULT, QUICK, Producers, target_of, tls_target
 from support.parts.processes import free_port
 from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.tcp_proxy import TcpProxy
 
 
 async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker, queue: str) -> None:
@@ -25,8 +28,7 @@ async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker
         assert "hush" not in message
         assert producers.brokers.connect_results()["authentication_failed"] >= 1
         producers.targets.answer = target_of(rabbitmq)
-        producer.put(events(1))
-        await producer.published(1)
+        await producer.deliver(1)
         assert producer.health.trouble is None
 
 
@@ -79,16 +81,27 @@ async def test_a_queue_that_exists_needs_the_right_to_write_alone(own_rabbitmq: 
         assert producer.health.trouble is None
 
 
-async def test_a_port_without_a_listener_is_unreachable(queue: str, rabbitmq: Broker) -> None:
-    async with Producers(target_of(rabbitmq, port=free_port())) as producers:
-        producer = producers.open(queue)
-        await producer.trouble(Reason.BROKER_UNREACHABLE)
+@pytest.mark.parametrize(
+    ("target", "reason", "says"),
+    [
+        (lambda broker: target_of(broker, port=free_port()), Reason.BROKER_UNREACHABLE, "Cannot connect"),
+        (lambda broker: target_of(broker, host="no-such-host.invalid"), Reason.BROKER_UNREACHABLE, "Cannot resolve"),
+        (lambda broker: target_of(broker, port=broker.tls_port), Reason.BROKER_UNREACHABLE, "Check that"),
+        (lambda broker: verified(broker, port=broker.port), Reason.TLS_VERIFICATION_FAILED, "speaks TLS"),
+        (lambda broker: tls_target(broker, broker.tls_port, "no certificate"), Reason.SECRET_INVALID, "ca.crt"),
+    ],
+    ids=["no listener", "no such name", "plain AMQP to a TLS port", "TLS to a plain port", "no certificate"],
+)
+async def test_a_broker_that_is_not_there_like_that_is_told_of(
+    target: Callable[[RabbitMQ], Target], reason: Reason, says: str, own_rabbitmq: RabbitMQ, queue: str
+) -> None:
+    async with Producers(target(own_rabbitmq)) as producers:
+        assert says in await producers.open(queue).trouble(reason)
         assert producers.brokers.connections()["failing"] == 1
 
 
-async def test_a_name_that_does_not_resolve_is_unreachable(rabbitmq: Broker, queue: str) -> None:
-    async with Producers(target_of(rabbitmq, host="no-such-host.invalid")) as producers:
-        assert "Cannot resolve" in await producers.open(queue).trouble(Reason.BROKER_UNREACHABLE)
+def verified(broker: RabbitMQ, **changed: Any) -> Target:
+    return replace(tls_target(broker, broker.tls_port, broker.ca_file.read_text()), **changed)
 
 
 @pytest.mark.row(24)
@@ -105,14 +118,9 @@ async def test_another_protocol_on_the_port_is_unreachable(rabbitmq: Broker, que
 
 
 async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, queue: str) -> None:
-    dialled = []
-
-    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        dialled.append(1)
-        writer.close()
-
+    dialled: list[asyncio.StreamWriter] = []
     policy = HostPolicy.of(None, in_pod=True)
-    async with await asyncio.start_server(note, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(lambda _, writer: dialled.append(writer), "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with Producers(target_of(rabbitmq, host="localhost", port=port), allowed=policy) as producers:
             producer = producers.open(queue)
@@ -123,7 +131,7 @@ async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, que
 
 async def test_the_operators_own_broker_may_be_anywhere(rabbitmq: Broker, queue: str) -> None:
     async with Producers(target_of(rabbitmq), allowed=HostPolicy.of((), in_pod=True)) as producers:
-        await producers.open(queue, reference=DEFAULT).ready()
+        await producers.ready(queue, reference=DEFAULT)
 
 
 async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabbitmq: Broker, queue: str) -> None:
@@ -150,12 +158,10 @@ async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ,
     own_rabbitmq.add_user("second", "other")
     async with Producers(target_of(own_rabbitmq)) as producers:
         producer = producers.open(queue)
-        producer.put(events(1))
-        await producer.published(1)
+        await producer.deliver(1)
         producers.targets.answer = target_of(own_rabbitmq, username="second", password="other")
         await producer.until(lambda: producers.brokers.connect_results()["connected"] >= 2)
-        producer.put(events(1))
-        await producer.published(2)
+        await producer.deliver(1)
         users = {row["user"] for row in await asyncio.to_thread(own_rabbitmq.list_connections)}
         assert "second" in users
         assert producer.health.trouble is None
@@ -195,8 +201,7 @@ async def test_above_the_limit_queues_share_connections(
     async with Producers(target_of(rabbitmq)) as producers:
         opened = [producers.open(f"{queue}{number}") for number in range(5)]
         for number, producer in enumerate(opened):
-            producer.put(events(3))
-            await producer.published(3)
+            await producer.deliver(3)
             assert rabbitmq.queue_depth(f"{queue}{number}") == 3
             rabbitmq.delete(f"{queue}{number}")
         assert producers.brokers.connections()["connected"] == 2
@@ -206,17 +211,15 @@ async def test_above_the_limit_queues_share_connections(
 
 
 async def test_a_verified_connection_delivers(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    target = tls_target(
-        own_rabbitmq,
-        own_rabbitmq.tls_port,
-        own_rabbitmq.ca_file.read_text(),
-        certificate_pem=own_rabbitmq.client_certificate.read_text(),
-        key_pem=own_rabbitmq.client_key.read_text(),
-    )
-    async with Producers(target) as producers:
+    own = {
+        "certificate_pem": own_rabbitmq.client_certificate.read_text(),
+        "key_pem": own_rabbitmq.client_key.read_text(),
+    }
+    async with Producers(
+        tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text(), **own)
+    ) as producers:
         producer = producers.open(queue, window=200)
-        producer.put(events(200))
-        await producer.published(200)
+        await producer.deliver(200)
 
 
 async def test_an_unknown_authority_is_never_trusted(own_rabbitmq: RabbitMQ, queue: str, tmp_path: Path) -> None:
@@ -224,46 +227,16 @@ async def test_an_unknown_authority_is_never_trusted(own_rabbitmq: RabbitMQ, que
     async with Producers(tls_target(own_rabbitmq, own_rabbitmq.tls_port, stranger)) as producers:
         producer = producers.open(queue)
         assert "ca.crt" in await producer.trouble(Reason.TLS_VERIFICATION_FAILED)
-        producers.targets.answer = tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text())
+        producers.targets.answer = verified(own_rabbitmq)
         await producer.ready()
 
 
 async def test_a_certificate_for_another_host_is_refused(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    target = tls_target(own_rabbitmq, own_rabbitmq.tls_port, own_rabbitmq.ca_file.read_text())
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection(own_rabbitmq.host, own_rabbitmq.tls_port)
-        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
-
     # Neither of the names in the certificate, which are 127.0.0.1 and localhost.
-    async with await asyncio.start_server(forward, "127.0.0.2", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with Producers(replace(target, host="127.0.0.2", port=port)) as producers:
+    with TcpProxy(own_rabbitmq.host, own_rabbitmq.tls_port, address="127.0.0.2") as proxy:
+        async with Producers(verified(own_rabbitmq, host=proxy.address, port=proxy.port)) as producers:
             message = await producers.open(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
             assert "not valid for this host" in message
-
-
-async def test_tls_to_a_plain_port_fails_the_verification(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    target = tls_target(own_rabbitmq, own_rabbitmq.port, own_rabbitmq.ca_file.read_text())
-    async with Producers(target) as producers:
-        await producers.open(queue).trouble(Reason.TLS_VERIFICATION_FAILED)
-
-
-async def test_plain_amqp_to_a_tls_port_is_unreachable(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    async with Producers(target_of(own_rabbitmq, port=own_rabbitmq.tls_port)) as producers:
-        await producers.open(queue).trouble(Reason.BROKER_UNREACHABLE)
-
-
-async def test_material_that_is_no_certificate_is_named(own_rabbitmq: RabbitMQ, queue: str) -> None:
-    async with Producers(tls_target(own_rabbitmq, own_rabbitmq.tls_port, "no certificate")) as producers:
-        assert "ca.crt" in await producers.open(queue).trouble(Reason.SECRET_INVALID)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-    writer.close()
 
 
 async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: Broker, queue: str) -> None:

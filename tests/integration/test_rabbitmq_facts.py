@@ -8,12 +8,7 @@ from collections.abc import AsyncIterator
 
 import pika
 import pytest
-from pika.exceptions import (
-    AMQPConnectionError,
-    ProbableAccessDeniedError,
-    ProbableAuthenticationError,
-    ShortStringTooLong,
-)
+from pika import exceptions
 
 from support.parts.rabbitmq import Broker, RabbitMQ
 from support.parts.raw_publisher import RawPublisher, tell
@@ -175,9 +170,9 @@ async def test_a_silent_network_is_noticed_within_twice_the_heartbeat_and_ten_se
 @pytest.mark.parametrize(
     ("parameters", "error"),
     [
-        ({"credentials": pika.PlainCredentials("tester", "wrong")}, ProbableAuthenticationError),
-        ({"virtual_host": "missing"}, ProbableAccessDeniedError),
-        ({"port": 1}, AMQPConnectionError),
+        ({"credentials": pika.PlainCredentials("tester", "wrong")}, exceptions.ProbableAuthenticationError),
+        ({"virtual_host": "missing"}, exceptions.ProbableAccessDeniedError),
+        ({"port": 1}, exceptions.AMQPConnectionError),
     ],
 )
 async def test_pika_tells_apart_why_a_connection_is_refused(
@@ -206,7 +201,7 @@ async def test_a_message_of_15_mib_is_within_the_limit_of_every_release(publishe
 
 
 async def test_a_name_has_at_most_255_bytes_not_characters(publisher: RawPublisher) -> None:
-    with pytest.raises(ShortStringTooLong):
+    with pytest.raises(exceptions.ShortStringTooLong):
         publisher.publish("é" * 128)
 
 

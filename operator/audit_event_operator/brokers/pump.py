@@ -37,10 +37,8 @@ AnySource = TypeVar("AnySource", bound=Source)
 class Pump(Generic[AnySource]):
     """Round robin over outlets.
 
-    Args:
-        room: how many events all of them together may write now; after 0, `schedule` says when to ask again.
-        write: takes turns, one by one, each an outlet and how many of its events to take. What is taken counts before the
-            next turn is asked for.
+    `room` tells how many events all of them together may write now; after 0, `schedule` says when to ask again. `write` takes
+    turns, one by one, each an outlet and how many of its events to take, which counts before the next turn is asked for.
     """
 
     def __init__(self, room: Callable[[], int], write: Callable[[Iterator[tuple[AnySource, int]]], None]) -> None:

@@ -20,7 +20,7 @@ CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "connection.bloc
 
 @dataclass
 class Published:
-    """A message as it arrived: its delivery tag on its channel, and what the peer has said about it."""
+    """A message as it arrived: its delivery tag on its channel, and whether the peer gave it back."""
 
     tag: int
     queue: str
@@ -28,7 +28,6 @@ class Published:
     attempt: int
     body: bytes
     returned: bool = False
-    answered: bool = False
 
 
 Reply = bytes | None
@@ -51,7 +50,6 @@ class Peer:
     publishing_channel: int = 0
     messages: list[Published] = field(default_factory=list)
     """In the order of their tags, from 1."""
-    heard: list[str] = field(default_factory=list)
     over: bool = False
     _buffer: bytes = b""
     _method: Any = None
@@ -70,17 +68,10 @@ class Peer:
             said += self._frame(frame)
         return said
 
-    def open_messages(self) -> list[Published]:
-        """Those without an ack or nack yet."""
-        return [each for each in self.messages if not each.answered]
-
     # -- what a broker may say -----------------------------------------------------------------------------------------
 
     def answer(self, tag: int, *, multiple: bool = False, ack: bool = True) -> bytes:
-        """An ack or a nack. Its effect on `messages` is noted, as far as there are such tags."""
-        for each in self.messages:
-            if each.tag == tag or (multiple and (each.tag <= tag or tag == 0)):
-                each.answered = True
+        """An ack or a nack."""
         made = spec.Basic.Ack if ack else spec.Basic.Nack
         return self.method(made(tag, multiple), self.publishing_channel)
 
@@ -93,11 +84,9 @@ class Peer:
         """A basic.return of any message."""
         channel = self.publishing_channel
         properties = spec.BasicProperties(message_id=message_id)
-        return (
-            self.method(spec.Basic.Return(312, "NO_ROUTE", "", queue), channel)
-            + bytes(Header(channel, len(body), properties).marshal())
-            + (bytes(Body(channel, body).marshal()) if body else b"")
-        )
+        method = self.method(spec.Basic.Return(312, "NO_ROUTE", "", queue), channel)
+        header, content = Header(channel, len(body), properties).marshal(), Body(channel, body).marshal()
+        return method + header + (content if body else b"")
 
     def close_channel(self, code: int = 406, text: str = "PRECONDITION_FAILED", channel: int | None = None) -> bytes:
         """The publishing channel is closed by the broker."""
@@ -125,19 +114,20 @@ class Peer:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _frame(self, frame: Any) -> bytes:
-        if isinstance(frame, Heartbeat):
-            return b""
-        if isinstance(frame, ProtocolHeader):
-            return self._say("ProtocolHeader", 0, frame)
-        if isinstance(frame, Method):
-            if isinstance(frame.method, spec.Basic.Publish):
+        match frame:
+            case Heartbeat():
+                return b""
+            case ProtocolHeader():
+                return self._say("ProtocolHeader", 0, frame)
+            case Method(method=spec.Basic.Publish()):
                 self._method, self._body = frame, b""
                 return b""
-            return self._say(frame.method.NAME, frame.channel_number, frame.method)
-        if isinstance(frame, Header):
-            self._header = frame
-        else:
-            self._body += frame.fragment
+            case Method():
+                return self._say(frame.method.NAME, frame.channel_number, frame.method)
+            case Header():
+                self._header = frame
+            case _:
+                self._body += frame.fragment
         return self._message() if len(self._body) == self._header.body_size else b""
 
     def _message(self) -> bytes:
@@ -149,7 +139,6 @@ class Peer:
         return self.on_publish(message)
 
     def _say(self, name: str, channel: int, method: Any) -> bytes:
-        self.heard.append(name)
         if name == "Confirm.Select":
             self.publishing_channel = channel
         if name in {"Connection.Close", "Connection.CloseOk"}:

@@ -5,8 +5,9 @@ merely said, is in `accepted`: nothing else may ever count as published.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hypothesis import strategies as st
 from pika import spec
@@ -40,42 +41,10 @@ class Misbehaviour:
     number: int = 0
 
 
-def _unexpected(number: int) -> bytes:
-    """Frames that are well-formed and make no sense where they come."""
-    properties = spec.BasicProperties(message_id="stranger")
-    frames = [
-        Peer.method(spec.Basic.Deliver("nobody", 1, False, "", "q"), 1),
-        Peer.method(spec.Basic.Return(312, "NO_ROUTE", "", "q"), 1),
-        Peer.method(spec.Basic.Ack(1), 0),
-        Peer.method(spec.Basic.Ack(1), 2),
-        Peer.method(spec.Basic.Ack(1), 65_535),
-        Peer.method(spec.Basic.Nack(1), 0),
-        Peer.method(spec.Channel.OpenOk(), 1),
-        Peer.method(spec.Channel.CloseOk(), 1),
-        Peer.method(spec.Channel.Flow(False), 1),
-        Peer.method(spec.Confirm.SelectOk(), 1),
-        Peer.method(spec.Queue.DeclareOk("q", 0, 0), 1),
-        Peer.method(spec.Connection.Start(server_properties={}, mechanisms="PLAIN", locales="en_US")),
-        Peer.method(spec.Connection.Tune(0, 0, 0)),
-        Peer.method(spec.Connection.Tune(1, 10, 1)),
-        Peer.method(spec.Connection.OpenOk()),
-        Peer.method(spec.Connection.CloseOk()),
-        bytes(Header(1, 5, properties).marshal()),
-        bytes(Body(1, b"lonely").marshal()),
-        bytes(Heartbeat().marshal()),
-        Peer.method(spec.Basic.Return(312, "NO_ROUTE", "", "q"), 1) + bytes(Header(1, 2**63, properties).marshal()),
-        b"AMQP\x00\x00\x09\x01",
-    ]
-    return frames[number % len(frames)]
-
-
 class BadPeer(Peer):
     """Does each step of its script once, in order; between and after them it is as good as any broker.
 
-    Args:
-        script: what it does.
-        wire: the way to the client.
-        accepted: gets what is acknowledged and was not returned on this connection.
+    `accepted` gets what is acknowledged and was not returned on this connection.
     """
 
     def __init__(
@@ -96,15 +65,30 @@ class BadPeer(Peer):
             self._note(each)
         return self.answer(tag, multiple=multiple)
 
+    def keep(self, message: Published) -> bytes:
+        """It is answered after one that comes later."""
+        self._kept.append(message)
+        return b""
+
+    def last_words(self, data: bytes = b"") -> bytes:
+        """Nothing is said after this."""
+        self._silent = True
+        return data
+
+    def end(self, *, cut: bool, after: bytes = b"") -> bytes:
+        """End the line, perhaps in the middle of something."""
+        if after:
+            self._wire.say(after)
+        (self._wire.cut if cut else self._wire.hang_up)()
+        return self.last_words()
+
     def _note(self, message: Published) -> None:
         tag = message.tag
         if not message.returned and any(tag == end or (many and tag <= (end or tag)) for end, many in self._promises):
             self._accepted.add(message.message_id)
 
     def _next(self, stage: str) -> Misbehaviour | None:
-        if self._script and self._script[0].stage == stage:
-            return self._script.pop(0)
-        return None
+        return self._script.pop(0) if self._script and self._script[0].stage == stage else None
 
     def _at(self, name: str, channel: int, method: Any) -> Reply:
         step = self._next(name)
@@ -113,46 +97,8 @@ class BadPeer(Peer):
         if step is None:
             return None
         self.publishing_channel = self.publishing_channel or 1
-        before = self._do(step)
-        return before if before is None or self._silent else before + self._as_a_broker(name, channel, method)
-
-    def _do(self, step: Misbehaviour) -> bytes:
-        """What comes before the answer, if one is still to come."""
-        number = step.number
-        match step.what:
-            case "silence":
-                self._silent = True
-            case "garbage":
-                return random.Random(number).randbytes(1 + number % 64)
-            case "unexpected":
-                return _unexpected(number)
-            case "oversized":
-                self._silent = True
-                return oversized_frame() + b"\x00" * (number % 1000)
-            case "half a frame and cut":
-                self._wire.say(self.block()[: 1 + number % 20])
-                self._end(cut=number % 2 == 0)
-            case "cut":
-                self._end(cut=True)
-            case "hang up":
-                self._end(cut=False)
-            case "close the connection":
-                return self.close_connection([320, 402, 403, 406, 501, 530, 541][number % 7])
-            case "close the channel":
-                return self.close_channel([404, 405, 406, 403, 311][number % 5])
-            case "block":
-                return self.block()
-            case "unblock":
-                return self.unblock()
-            case "block and unblock":
-                return self.block() + self.block() + self.unblock() + self.unblock()
-            case _:
-                raise ValueError(step.what)
-        return b""
-
-    def _end(self, *, cut: bool) -> None:
-        self._silent = True
-        (self._wire.cut if cut else self._wire.hang_up)()
+        before = ANYWHERE[step.what](self, step.number)
+        return before if self._silent else before + self._as_a_broker(name, channel, method)
 
     def _on_message(self, message: Published) -> bytes:
         step = self._next(PUBLISH)
@@ -161,56 +107,81 @@ class BadPeer(Peer):
             return b""
         if step is None:
             kept, self._kept = self._kept, []
-            # Those that were kept back are answered after the one that came later.
             return self.say_ack(message.tag) + b"".join(self.say_ack(each.tag) for each in reversed(kept))
-        tag = message.tag
-        match step.what:
-            case "answer later":
-                self._kept.append(message)
-                return b""
-            case "never answer":
-                return b""
-            case "ack twice":
-                return self.say_ack(tag) + self.answer(tag)
-            case "ack all":
-                return self.say_ack(0, multiple=True) if step.number % 2 else self.say_ack(tag, multiple=True)
-            case "ack unknown":
-                return self.say_ack(tag + 1 + step.number % 8) + self.say_ack(tag)
-            case "ack many unknown":
-                return self.say_ack(2**64 - 1 - step.number, multiple=True)
-            case "nack":
-                return self.answer(tag, multiple=step.number % 2 == 1, ack=False)
-            case "ack and nack":
-                return self.say_ack(tag) + self.answer(tag, ack=False)
-            case "return":
-                return self.give_back(message)
-            case "return and ack":
-                return self.give_back(message) + self.say_ack(tag)
-            case "return twice and ack all":
-                said = self.give_back(message) + self.give_back(message)
-                return said + self.say_ack(tag, multiple=True)
-            case "return a stranger":
-                return self.returned("a-stranger", body=b"") + self.say_ack(tag)
-            case "half an ack and cut":
-                self._wire.say(self.say_ack(tag)[: 1 + step.number % 20])
-                self._end(cut=step.number % 2 == 0)
-                return b""
-            case _:
-                before = self._do(step)
-                return before if self._silent else before + self.say_ack(tag)
+        if step.what in WITH_A_MESSAGE:
+            return WITH_A_MESSAGE[step.what](self, message, step.number)
+        before = ANYWHERE[step.what](self, step.number)
+        return before if self._silent else before + self.say_ack(message.tag)
 
 
-ANYWHERE = [
-    "silence", "garbage", "unexpected", "unexpected", "oversized", "half a frame and cut", "cut", "hang up",
-    "close the connection", "close the channel", "block", "unblock", "block and unblock",
-]  # fmt: skip
-WITH_A_MESSAGE = [
-    "answer later", "never answer", "ack twice", "ack all", "ack unknown", "ack many unknown", "nack", "ack and nack",
-    "return", "return and ack", "return twice and ack all", "return a stranger", "half an ack and cut",
-]  # fmt: skip
+_STRANGER = spec.BasicProperties(message_id="stranger")
+_RETURN = Peer.method(spec.Basic.Return(312, "NO_ROUTE", "", "q"), 1)
+UNEXPECTED = [
+    Peer.method(spec.Basic.Deliver("nobody", 1, False, "", "q"), 1),
+    _RETURN,
+    Peer.method(spec.Basic.Ack(1), 0),
+    Peer.method(spec.Basic.Ack(1), 2),
+    Peer.method(spec.Basic.Ack(1), 65_535),
+    Peer.method(spec.Basic.Nack(1), 0),
+    Peer.method(spec.Channel.OpenOk(), 1),
+    Peer.method(spec.Channel.CloseOk(), 1),
+    Peer.method(spec.Channel.Flow(False), 1),
+    Peer.method(spec.Confirm.SelectOk(), 1),
+    Peer.method(spec.Queue.DeclareOk("q", 0, 0), 1),
+    Peer.method(spec.Connection.Start(server_properties={}, mechanisms="PLAIN", locales="en_US")),
+    Peer.method(spec.Connection.Tune(0, 0, 0)),
+    Peer.method(spec.Connection.Tune(1, 10, 1)),
+    Peer.method(spec.Connection.OpenOk()),
+    Peer.method(spec.Connection.CloseOk()),
+    bytes(Header(1, 5, _STRANGER).marshal()),
+    bytes(Body(1, b"lonely").marshal()),
+    bytes(Heartbeat().marshal()),
+    _RETURN + bytes(Header(1, 2**63, _STRANGER).marshal()),
+    b"AMQP\x00\x00\x09\x01",
+]
+"""Frames that are well-formed and make no sense where they come."""
+CONNECTION_CODES = [320, 402, 403, 406, 501, 530, 541]
+CHANNEL_CODES = [404, 405, 406, 403, 311]
+
+ANYWHERE: Final[dict[str, Callable[[BadPeer, int], bytes]]] = {
+    "silence": lambda peer, _n: peer.last_words(),
+    "garbage": lambda _peer, n: random.Random(n).randbytes(1 + n % 64),
+    "unexpected": lambda _peer, n: UNEXPECTED[n % len(UNEXPECTED)],
+    "oversized": lambda peer, n: peer.last_words(oversized_frame() + b"\x00" * (n % 1000)),
+    "half a frame and cut": lambda peer, n: peer.end(cut=n % 2 == 0, after=peer.block()[: 1 + n % 20]),
+    "cut": lambda peer, _n: peer.end(cut=True),
+    "hang up": lambda peer, _n: peer.end(cut=False),
+    "close the connection": lambda peer, n: peer.close_connection(CONNECTION_CODES[n % len(CONNECTION_CODES)]),
+    "close the channel": lambda peer, n: peer.close_channel(CHANNEL_CODES[n % len(CHANNEL_CODES)]),
+    "block": lambda peer, _n: peer.block(),
+    "unblock": lambda peer, _n: peer.unblock(),
+    "block and unblock": lambda peer, _n: 2 * peer.block() + 2 * peer.unblock(),
+}
+"""What it does before the answer, if one is still to come."""
+
+WITH_A_MESSAGE: Final[dict[str, Callable[[BadPeer, Published, int], bytes]]] = {
+    "answer later": lambda peer, message, _n: peer.keep(message),
+    "never answer": lambda _peer, _message, _n: b"",
+    "ack twice": lambda peer, message, _n: peer.say_ack(message.tag) + peer.answer(message.tag),
+    "ack all": lambda peer, message, n: peer.say_ack(0 if n % 2 else message.tag, multiple=True),
+    "ack unknown": lambda peer, message, n: peer.say_ack(message.tag + 1 + n % 8) + peer.say_ack(message.tag),
+    "ack many unknown": lambda peer, _message, n: peer.say_ack(2**64 - 1 - n, multiple=True),
+    "nack": lambda peer, message, n: peer.answer(message.tag, multiple=n % 2 == 1, ack=False),
+    "ack and nack": lambda peer, message, _n: peer.say_ack(message.tag) + peer.answer(message.tag, ack=False),
+    "return": lambda peer, message, _n: peer.give_back(message),
+    "return and ack": lambda peer, message, _n: peer.give_back(message) + peer.say_ack(message.tag),
+    "return twice and ack all": lambda peer, message, _n: (
+        2 * peer.give_back(message) + peer.say_ack(message.tag, multiple=True)
+    ),
+    "return a stranger": lambda peer, message, _n: peer.returned("a-stranger", body=b"") + peer.say_ack(message.tag),
+    "half an ack and cut": lambda peer, message, n: peer.end(
+        cut=n % 2 == 0, after=peer.say_ack(message.tag)[: 1 + n % 20]
+    ),
+}
 
 numbers = st.integers(0, 10_000)
-early = st.builds(Misbehaviour, st.sampled_from(STAGES), st.sampled_from(ANYWHERE), numbers)
-late = st.builds(Misbehaviour, st.just(PUBLISH), st.sampled_from(WITH_A_MESSAGE + ANYWHERE), numbers)
+anywhere = [*ANYWHERE, "unexpected"]
+early = st.builds(Misbehaviour, st.sampled_from(STAGES), st.sampled_from(anywhere), numbers)
+late = st.builds(Misbehaviour, st.just(PUBLISH), st.sampled_from([*WITH_A_MESSAGE, *anywhere]), numbers)
 scripts = st.one_of(st.lists(early, min_size=1, max_size=2), st.lists(late, min_size=1, max_size=6), st.just([]))
 """What one connection meets."""

@@ -4,7 +4,6 @@ Only the network (`amqp_peer.Line`) and the clock are not real. What must follow
 """
 
 import itertools
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,22 +12,19 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
-from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.engine.outbox import NO_RUN, PARCEL_OVERHEAD_BYTES, Budget
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery
-from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import CHANNEL_MAX, Line, Peer, Published
 from support.doubles.confirm_model import Model, ModelConnection, ModelEvent, ModelOutlet
 from support.doubles.error_log import ErrorLog
 from support.doubles.events import make_event
 from support.doubles.manual_loop import ManualLoop
-from support.doubles.producer import FakeGate, Targets, destination
+from support.doubles.producer import FakeGate, Targets, destination, rabbitmq_brokers
 
 LOOKS = {"secret_failing_seconds": 10, "secret_connected_seconds": 10}
 TIMING = Timing(rpc_seconds=5, confirm_seconds=20, heartbeat_seconds=3600, slow_retry_max_seconds=60, **LOOKS)
@@ -92,16 +88,8 @@ class ConfirmMachine(RuleBasedStateMachine):
         """In the piece of input that is being made; a broker returns nothing that it has answered."""
         self.numbers = itertools.count(1)
         self.errors = ErrorLog().__enter__()
-        self.brokers = self.loop.do(self._make_brokers)
-
-    def _make_brokers(self) -> RabbitMQBrokers:
-        return RabbitMQBrokers(
-            self.targets,
-            Dialer(TIMING, HostPolicy.of(None, in_pod=False), self._connect),
-            totals=self.totals,
-            timing=TIMING,
-            rng=random.Random(7),
-        )
+        making = partial(rabbitmq_brokers, self.targets, TIMING, totals=self.totals, connect=self._connect)
+        self.brokers = self.loop.do(making)
 
     def _connect(self, parameters: Any, **callbacks: Any) -> ObservedConnection:
         connection = ObservedConnection(self, parameters, **callbacks)
@@ -142,7 +130,6 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     def open_one(self, window: int, delivery: Delivery, mode: DeclarationMode) -> None:
         how = {"gate": self.gate, "totals": self.totals, "budget": self.budget, "window": window}
-        how["resend"] = delivery is Delivery.AT_LEAST_ONCE
         where = destination("q", mode=mode, delivery=delivery)
         self.outlets.append(self.loop.do(partial(ModelOutlet, self.brokers, where, **how)))
 

@@ -2,9 +2,14 @@
 
 import asyncio
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterable
 
+from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
+from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
+from audit_event_operator.brokers.rabbitmq.dial import Dialer
+from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Ledger, Totals
 from audit_event_operator.engine.outbox import Budget, Note, Outbox
 from audit_event_operator.engine.ports import Brokers, Destination, Outlet, OutletHealth
@@ -12,11 +17,13 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
 from support.doubles.events import make_event
 
 SECRET = TargetReference(TargetKind.SECRET, "team-a", "broker")
+EVERYWHERE = HostPolicy.of(None, in_pod=False)
 
 _numbers = itertools.count(1)
 
@@ -40,6 +47,19 @@ def destination(
     reference: TargetReference = SECRET,
 ) -> RabbitMQDestination:
     return RabbitMQDestination(reference, queue, mode, queue_type, delivery)
+
+
+def rabbitmq_brokers(
+    targets: "Targets",
+    timing: Timing,
+    *,
+    totals: Totals | None = None,
+    allowed: HostPolicy = EVERYWHERE,
+    connect: Callable[..., GatheringConnection] = GatheringConnection,
+) -> RabbitMQBrokers:
+    """The brokers under test; their jitter is the same each time."""
+    dialer = Dialer(timing, allowed, connect)
+    return RabbitMQBrokers(targets, dialer, totals=totals or Totals(), timing=timing, rng=random.Random(7))
 
 
 class Targets:
@@ -77,7 +97,6 @@ class Producer:
         where: Destination,
         *,
         window: int = 64,
-        resend: bool = True,
         gate: FakeGate | None = None,
         totals: Totals | None = None,
         budget: Budget | None = None,
@@ -85,9 +104,9 @@ class Producer:
     ) -> None:
         self.gate = gate or FakeGate()
         self.ledger = Ledger(totals or Totals())
-        self.outbox = Outbox(
-            self.ledger, budget or Budget(), window=window, resend=resend, wall_ns=time.time_ns, note=note
-        )
+        resend = getattr(where, "delivery", None) is not Delivery.AT_MOST_ONCE
+        how = {"window": window, "resend": resend, "wall_ns": time.time_ns, "note": note}
+        self.outbox = Outbox(self.ledger, budget or Budget(), **how)
         self.changes: list[OutletHealth] = []
         self.outlet: Outlet | None = None
         self._brokers = brokers
@@ -109,6 +128,10 @@ class Producer:
     def health(self) -> OutletHealth:
         return self.outlet.health
 
+    def reasons(self) -> set[Reason]:
+        """Of all troubles that it was told of."""
+        return {health.trouble.reason for health in self.changes if health.trouble is not None}
+
     async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
         """Wait for something that follows from a change of health or from a settled event."""
         deadline = time.monotonic() + seconds
@@ -127,6 +150,11 @@ class Producer:
     async def published(self, count: int, seconds: float = 20) -> None:
         await self.until(lambda: self.ledger.published >= count, seconds)
         assert self.ledger.published == count
+
+    async def deliver(self, count: int) -> None:
+        """So many events more, until all that was put in is published."""
+        self.put(events(count))
+        await self.published(self.ledger.generated)
 
     async def trouble(self, reason: Reason, seconds: float = 20) -> str:
         await self.until(lambda: self.health.trouble is not None and self.health.trouble.reason is reason, seconds)

@@ -1,20 +1,16 @@
 """Producers on a real RabbitMQ, with short pauses, so that tests are about one thing each."""
 
-import random
 from collections import Counter
 from dataclasses import replace
 from typing import Any, Self
 
-from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
-from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Totals
 from audit_event_operator.engine.outbox import Budget
-from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target, TLSMaterial
-from support.doubles.producer import FakeGate, Producer, Targets, destination
+from support.doubles.producer import EVERYWHERE, FakeGate, Producer, Targets, destination, rabbitmq_brokers
 from support.parts.rabbitmq import Broker
 
 QUICK = Timing(
@@ -44,16 +40,13 @@ def tls_target(broker: Broker, port: int, ca_pem: str | None, **material: Any) -
 class Producers:
     """The brokers under test, and producers on them; closed at the end of the test."""
 
-    def __init__(
-        self, answer: Target | Exception, *, timing: Timing = QUICK, allowed: HostPolicy | None = None
-    ) -> None:
+    def __init__(self, answer: Target | Exception, *, timing: Timing = QUICK, allowed: HostPolicy = EVERYWHERE) -> None:
         self.targets = Targets(answer)
         self.gate = FakeGate()
         self.totals = Totals()
         self.budget = Budget()
         self.opened: list[Producer] = []
-        dialer = Dialer(timing, allowed or HostPolicy.of(None, in_pod=False))
-        self.brokers = RabbitMQBrokers(self.targets, dialer, totals=self.totals, timing=timing, rng=random.Random(7))
+        self.brokers = rabbitmq_brokers(self.targets, timing, totals=self.totals, allowed=allowed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,20 +58,17 @@ class Producers:
             producer.assert_conserved()
         await self.brokers.aclose()
 
-    def open(
-        self, queue: str, *, delivery: Delivery = Delivery.AT_LEAST_ONCE, window: int = 64, **terms: Any
-    ) -> Producer:
-        """A producer for `destination(queue, delivery=delivery, **terms)`."""
-        producer = Producer(
-            self.brokers,
-            destination(queue, delivery=delivery, **terms),
-            window=window,
-            resend=delivery is Delivery.AT_LEAST_ONCE,
-            gate=self.gate,
-            totals=self.totals,
-            budget=self.budget,
-        )
+    def open(self, queue: str, *, window: int = 64, **terms: Any) -> Producer:
+        """A producer for `destination(queue, **terms)`."""
+        how = {"window": window, "gate": self.gate, "totals": self.totals, "budget": self.budget}
+        producer = Producer(self.brokers, destination(queue, **terms), **how)
         self.opened.append(producer)
+        return producer
+
+    async def ready(self, queue: str, **how: Any) -> Producer:
+        """A producer that may write; see `open`."""
+        producer = self.open(queue, **how)
+        await producer.ready()
         return producer
 
     @property

@@ -15,7 +15,7 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass(eq=False)
 class TcpProxy:
-    """Listens on loopback and passes bytes on to `host:port`.
+    """Listens on an address of loopback and passes bytes on to `host:port`.
 
     pass_upstream, pass_downstream: whether bytes to the server and back are passed on; else they are swallowed, and the end of
         the connection with them, as on a network that has gone silent.
@@ -37,6 +37,7 @@ class TcpProxy:
     tls: ssl.SSLContext | None = None
     accepted: int = 0
     passed_bytes: int = 0
+    address: str = "127.0.0.1"
     port: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
@@ -72,7 +73,7 @@ class TcpProxy:
 
     def _run(self, up: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, self.address, 0, ssl=self.tls))
         self.port = server.sockets[0].getsockname()[1]
         up.set()
         self._loop.run_forever()

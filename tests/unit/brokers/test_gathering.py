@@ -1,5 +1,6 @@
 """The connection's own reading of confirms and gathering of writes, without a network."""
 
+import asyncio
 import struct
 from typing import Any
 
@@ -11,12 +12,8 @@ from pika.frame import Header, Heartbeat, Method
 from audit_event_operator.brokers.rabbitmq.connection import CONTENT_LIMIT_BYTES, GatheringConnection
 
 
-class Wire:
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
+class Wire(list[bytes]):
+    write = list.append
 
 
 @pytest.fixture
@@ -74,21 +71,17 @@ async def test_a_content_that_nobody_can_have_sent_is_refused(connection: Any) -
 
 
 async def test_writes_of_one_turn_are_one_write_in_order(connection: Any) -> None:
-    import asyncio
-
     connection._adapter_emit_data(b"first")
     connection.write([b"second", b"third"])
-    assert connection._transport.written == []
+    assert connection._transport == []
     await asyncio.sleep(0)
-    assert connection._transport.written == [b"firstsecondthird"]
+    assert connection._transport == [b"firstsecondthird"]
     connection.write([b"more"])
     await asyncio.sleep(0)
-    assert connection._transport.written[1:] == [b"more"]
+    assert connection._transport[1:] == [b"more"]
 
 
 async def test_what_was_not_sent_is_forgotten_with_the_line(connection: Any) -> None:
-    import asyncio
-
     connection.write([b"data"])
     connection._transport = None
     connection.abort()

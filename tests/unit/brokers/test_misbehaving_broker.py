@@ -2,26 +2,22 @@
 
 import asyncio
 import os
-import random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
-from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.engine.ledger import DropReason, Outcome, Totals
+from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.engine.outbox import Parcel
-from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import Line
 from support.doubles.bad_broker import BadPeer, Misbehaviour, scripts
 from support.doubles.error_log import ErrorLog
 from support.doubles.manual_loop import ManualLoop
-from support.doubles.producer import Producer, Targets, destination, events
+from support.doubles.producer import Producer, Targets, destination, events, rabbitmq_brokers
 
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))
 PAUSES = {"backoff_max_seconds": 4, "slow_retry_max_seconds": 40}
@@ -69,8 +65,7 @@ class Play:
         return connection
 
     def _begin(self) -> Producer:
-        dialer = Dialer(TIMING, HostPolicy.of(None, in_pod=False), self._connect)
-        self.brokers = RabbitMQBrokers(Targets(TARGET), dialer, totals=Totals(), timing=TIMING, rng=random.Random(7))
+        self.brokers = rabbitmq_brokers(Targets(TARGET), TIMING, connect=self._connect)
 
         def note(parcel: Parcel, what: Outcome | DropReason) -> None:
             if what is Outcome.ACK:

@@ -11,66 +11,40 @@ from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.inflight import InFlight
 from support.doubles.confirm_machine import ConfirmMachine
 
-Patch = pytest.MonkeyPatch
+Mutation = tuple[type[Any], str, Callable[..., Any]]
 
 
-def an_ack_after_a_return_counts_as_published(patch: Patch) -> None:
-    patch.setattr(ChannelSession, "_sort_out_returned", lambda _self, _feed, parcels: parcels)
-
-
-def an_answer_for_many_settles_one(patch: Patch) -> None:
+def settling(changed: Callable[[int, bool], tuple[int, bool]]) -> Mutation:
+    """Answers are taken for others than they are about."""
     settle = InFlight.settle
-    patch.setattr(InFlight, "settle", lambda self, tag, *, multiple: settle(self, tag, multiple=False))
+
+    def settle_others(self: InFlight[Any], tag: int, *, multiple: bool) -> Any:
+        tag, multiple = changed(tag, multiple)
+        return settle(self, tag, multiple=multiple)
+
+    return InFlight, "settle", settle_others
 
 
-def an_answer_for_one_settles_all_before(patch: Patch) -> None:
-    settle = InFlight.settle
-    patch.setattr(InFlight, "settle", lambda self, tag, *, multiple: settle(self, tag, multiple=True))
+def count_from_zero(flight: Any, begin: Callable[[Any], None] = InFlight.__init__) -> None:
+    begin(flight)
+    flight._next_tag = 0
 
 
-def answers_are_taken_for_the_next_tag(patch: Patch) -> None:
-    settle = InFlight.settle
-    patch.setattr(InFlight, "settle", lambda self, tag, *, multiple: settle(self, tag + 1, multiple=multiple))
+MUTATIONS: dict[str, Mutation] = {
+    "an ack after a return counts as published": (ChannelSession, "_sort_out_returned", lambda *given: given[-1]),
+    "an answer for many settles one": settling(lambda tag, _multiple: (tag, False)),
+    "an answer for one settles all before": settling(lambda tag, _multiple: (tag, True)),
+    "answers are taken for the next tag": settling(lambda tag, multiple: (tag + 1, multiple)),
+    "answers are taken for the tag before": settling(lambda tag, multiple: (tag - 1, multiple)),
+    "delivery tags count from zero": (InFlight, "__init__", count_from_zero),
+    "what was in flight when the line broke is forgotten": (InFlight, "take_all", lambda _self: []),
+    "an outlet that ends leaves its parcels behind": (ChannelSession, "abandon", lambda _self, _feed: []),
+}
 
 
-def answers_are_taken_for_the_tag_before(patch: Patch) -> None:
-    settle = InFlight.settle
-    patch.setattr(InFlight, "settle", lambda self, tag, *, multiple: settle(self, tag - 1, multiple=multiple))
-
-
-def delivery_tags_count_from_zero(patch: Patch) -> None:
-    begin = InFlight.__init__
-
-    def from_zero(self: Any) -> None:
-        begin(self)
-        self._next_tag = 0
-
-    patch.setattr(InFlight, "__init__", from_zero)
-
-
-def what_was_in_flight_when_the_line_broke_is_forgotten(patch: Patch) -> None:
-    patch.setattr(InFlight, "take_all", lambda _self: [])
-
-
-def an_outlet_that_ends_leaves_its_parcels_behind(patch: Patch) -> None:
-    patch.setattr(ChannelSession, "abandon", lambda _self, _feed: [])
-
-
-MUTATIONS: list[Callable[[Patch], None]] = [
-    an_ack_after_a_return_counts_as_published,
-    an_answer_for_many_settles_one,
-    an_answer_for_one_settles_all_before,
-    answers_are_taken_for_the_next_tag,
-    answers_are_taken_for_the_tag_before,
-    delivery_tags_count_from_zero,
-    what_was_in_flight_when_the_line_broke_is_forgotten,
-    an_outlet_that_ends_leaves_its_parcels_behind,
-]
-
-
-@pytest.mark.parametrize("mutate", MUTATIONS)
-def test_the_state_machine_finds_the_mistake(mutate: Callable[[Patch], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    mutate(monkeypatch)
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_the_state_machine_finds_the_mistake(mutation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*MUTATIONS[mutation])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             ConfirmMachine,

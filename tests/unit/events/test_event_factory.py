@@ -62,13 +62,9 @@ def test_no_events_are_no_events() -> None:
 
 
 def test_ids_are_unique_over_batches_generators_and_restarts() -> None:
-    ids = [
-        event.event_id
-        for seed in (1, 1, 2)
-        for factory in (EventFactory(SPEC, seed=seed),)
-        for batch in (0, 0, 1000)
-        for event in factory.make(slots(batch, 1000))
-    ]
+    factories = [EventFactory(SPEC, seed=seed) for seed in (1, 1, 2)]
+    batches = [factory.make(slots(batch, 1000)) for factory in factories for batch in (0, 0, 1000)]
+    ids = [event.event_id for events in batches for event in events]
     assert len(set(ids)) == len(ids) == 9000
 
 

@@ -1,7 +1,6 @@
 """Whatever a valid spec holds, its events are ones that every consumer can read."""
 
 import json
-from collections.abc import Callable
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
@@ -9,13 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import EventFactory
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES, TOKENS
+from support.doubles.consumer import read
 from support.doubles.events import slots
-
-Reader = Callable[[AuditEvent], dict[str, Any]]
 
 # What breaks naive renderers: quotes, escapes, formats, separators, halves of pairs, and characters beyond the BMP.
 NASTY = st.sampled_from(
@@ -100,7 +97,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     unix_ns=st.integers(0, 4 * 10**18),
 )
 def test_every_event_of_every_valid_spec_can_be_consumed(
-    read: Reader, raw: dict[str, Any], seed: int, first: int, unix_ns: int
+    raw: dict[str, Any], seed: int, first: int, unix_ns: int
 ) -> None:
     events = EventFactory(parse_spec(raw), seed=seed).make(slots(first, 15, unix_ns))
     assert len({event.event_id for event in events}) == 15
@@ -122,7 +119,7 @@ def test_every_event_of_every_valid_spec_can_be_consumed(
         ("\ud83d\ude00", "\U0001f600"),
     ],
 )
-def test_a_strange_user_name_arrives_as_it_is_but_for_half_surrogates(name: str, written: str, read: Reader) -> None:
+def test_a_strange_user_name_arrives_as_it_is_but_for_half_surrogates(name: str, written: str) -> None:
     spec = parse_spec({"eventMix": {"sudo_command": 1}, "entities": {"users": {"names": [name]}}})
     (event,) = EventFactory(spec, seed=1).make(slots(0, 1))
     body = read(event)
@@ -161,11 +158,8 @@ def test_tokens_do_not_grow_together_from_two_pieces() -> None:
 
 
 def test_the_number_of_an_event_is_its_sequence() -> None:
-    assert [said({"n": "${sequence}"}, sequence=n)["details"]["n"] for n in (0, 9, 2**53 - 1)] == [
-        "0",
-        "9",
-        "9007199254740991",
-    ]
+    for sequence, written in ((0, "0"), (9, "9"), (2**53 - 1, "9007199254740991")):
+        assert said({"n": "${sequence}"}, sequence=sequence)["details"]["n"] == written
 
 
 def test_one_event_has_one_client_address() -> None:

@@ -14,10 +14,10 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.poison import PostedEventError
 from audit_event_operator.events.posted import posted_event
 from audit_event_operator.resource.entities import Entities, Hosts, Users
-
-Reader = Callable[[AuditEvent], dict[str, Any]]
+from support.doubles.consumer import read
 
 HOSTS, USERS = ("web-1", "web-2", "web-3"), ("ann", "bob", "eve")
+SHORT_TEXTS = ["event_type", "server_hostname", "user_id", "action_result", "severity", "resource"]
 SENTENCE = re.compile(r".+ .+\.", re.DOTALL)
 
 
@@ -31,15 +31,22 @@ def post(body: dict[str, Any], *, seed: int = 1, users: tuple[str, ...] = USERS)
     )
 
 
+def outcome(body: dict[str, Any]) -> AuditEvent | str:
+    """The event, or why there is none."""
+    try:
+        return post(body)
+    except PostedEventError as error:
+        return str(error)
+
+
 def refusal(body: dict[str, Any]) -> str:
-    with pytest.raises(PostedEventError) as caught:
-        post(body)
-    message = str(caught.value)
+    message = outcome(body)
+    assert isinstance(message, str)
     assert SENTENCE.fullmatch(message)
     return message
 
 
-def test_the_rest_of_a_posted_event_type_is_filled_in(read: Reader) -> None:
+def test_the_rest_of_a_posted_event_type_is_filled_in() -> None:
     body = read(post({"event_type": "user_login"}))
     assert body.pop("server_hostname") in HOSTS
     assert body.pop("user_id") in USERS
@@ -61,7 +68,7 @@ def test_host_and_user_are_drawn_from_all_there_are() -> None:
     assert len({(body["server_hostname"], body["user_id"]) for body in bodies}) == 9
 
 
-def test_posted_fields_are_kept_and_ours_are_set_by_us(read: Reader) -> None:
+def test_posted_fields_are_kept_and_ours_are_set_by_us() -> None:
     body = {
         "event_type": "user_login",
         "server_hostname": "prod-web-01",
@@ -88,13 +95,13 @@ def test_posted_fields_are_kept_and_ours_are_set_by_us(read: Reader) -> None:
     assert json.dumps(body) == before
 
 
-def test_resource_and_address_at_top_level_win_over_the_details(read: Reader) -> None:
+def test_resource_and_address_at_top_level_win_over_the_details() -> None:
     details = {"resource": "inner", "ip_address": "10.0.0.1"}
     body = read(post({"event_type": "x", "resource": "outer", "client_ip": "10.0.0.2", "details": details}))
     assert (body["resource"], body["client_ip"], body["details"]) == ("outer", "10.0.0.2", details)
 
 
-def test_a_drawn_name_that_cannot_be_written_is_mended_because_the_post_is_not_to_blame(read: Reader) -> None:
+def test_a_drawn_name_that_cannot_be_written_is_mended_because_the_post_is_not_to_blame() -> None:
     assert read(post({"event_type": "x"}, users=("a\ud800",)))["user_id"] == "a\ufffd"
 
 
@@ -103,19 +110,14 @@ def test_the_event_type_is_required(body: dict[str, Any]) -> None:
     assert "'event_type' is required" in refusal(body)
 
 
-@pytest.mark.parametrize("key", ["event_type", "server_hostname", "user_id", "action_result", "severity", "resource"])
-@pytest.mark.parametrize("value", [1, True, ["x"], {"a": "b"}, "x" * 256, "a\nb", "a\x00b", "\x7f", "\udc00"])
+@pytest.mark.parametrize("key", SHORT_TEXTS)
+@pytest.mark.parametrize("value", [None, 1, True, ["x"], {"a": "b"}, "x" * 256, "a\nb", "a\x00b", "\x7f", "\udc00"])
 def test_a_field_that_consumers_read_is_a_short_text(key: str, value: Any) -> None:
     assert f"'{key}'" in refusal({"event_type": "x", key: value})
 
 
-@pytest.mark.parametrize("key", ["server_hostname", "user_id", "action_result", "severity", "resource"])
-def test_a_field_that_consumers_read_is_not_null(key: str) -> None:
-    assert f"'{key}'" in refusal({"event_type": "x", key: None})
-
-
-@pytest.mark.parametrize("key", ["event_type", "server_hostname", "user_id", "action_result", "severity", "resource"])
-def test_texts_of_255_characters_are_short_enough(key: str, read: Reader) -> None:
+@pytest.mark.parametrize("key", SHORT_TEXTS)
+def test_texts_of_255_characters_are_short_enough(key: str) -> None:
     assert read(post({"event_type": "x", key: "x" * 255}))[key] == "x" * 255
 
 
@@ -169,7 +171,7 @@ def nested(levels: int, wrap: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
-def test_deep_nesting_is_refused_before_it_hurts(wrap: Callable[[Any], Any], read: Reader) -> None:
+def test_deep_nesting_is_refused_before_it_hurts(wrap: Callable[[Any], Any]) -> None:
     assert "nested" in refusal({"event_type": "x", "deep": nested(100_000, wrap)})
     assert read(post({"event_type": "x", "deep": nested(10, wrap)}))["deep"] == nested(10, wrap)
 
@@ -187,13 +189,9 @@ KNOWN = st.sampled_from(
 ANY_TEXT = st.text(st.characters(), max_size=8) | st.sampled_from(
     ["x" * 255, "x" * 256, "é" * 128, "\x00", "\ud800", "10.0.0.1", "::1", "::1%x", "%s", "", "\n"]
 )
+EDGES = st.sampled_from([2**63 - 1, 2**63, 2**64, -(2**63), -(2**63) - 1])
 ANY_VALUE = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([2**63 - 1, 2**63, 2**64, -(2**63), -(2**63) - 1])
-    | st.floats()
-    | ANY_TEXT,
+    st.one_of(st.none(), st.booleans(), st.integers(), EDGES, st.floats(), ANY_TEXT),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KNOWN | ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
@@ -211,15 +209,11 @@ BODIES = st.dictionaries(KNOWN | ANY_TEXT, ANY_VALUE, max_size=5) | PLAUSIBLE
 
 @settings(max_examples=400, deadline=None)
 @given(body=BODIES)
-def test_any_object_is_either_refused_in_a_sentence_or_free_of_poison(read: Reader, body: dict[str, Any]) -> None:
-    refused, event = "", None
-    try:
-        event = post(body)
-    except PostedEventError as error:
-        refused = str(error)
-    if event is None:
-        assert SENTENCE.fullmatch(refused)
-        assert len(refused.encode()) < 600
+def test_any_object_is_either_refused_in_a_sentence_or_free_of_poison(body: dict[str, Any]) -> None:
+    event = outcome(body)
+    if isinstance(event, str):
+        assert SENTENCE.fullmatch(event)
+        assert len(event.encode()) < 600
         return
     seen = read(event)
     assert len(event.event_type.encode()) <= 255

@@ -5,13 +5,11 @@ Every failure leaves here as a BrokerFault. Does not retry, and knows no queue.
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import pika
@@ -158,13 +156,11 @@ def tls_context(material: TLSMaterial) -> ssl.SSLContext:
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
     """Python's ssl takes it from a file only: one that nobody else can read, for a moment."""
-    handle, name = tempfile.mkstemp(prefix="aeg-")  # mode 0600
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("w", prefix="aeg-", encoding="utf-8") as file:  # mode 0600
             file.write(f"{certificate.rstrip()}\n{key.rstrip()}\n")
-        # An encrypted key would ask for its password on the terminal; an empty one is refused instead.
-        context.load_cert_chain(name, password=lambda: "")
+            file.flush()
+            # An encrypted key would ask for its password on the terminal; an empty one is refused instead.
+            context.load_cert_chain(file.name, password=lambda: "")
     except (ssl.SSLError, ValueError) as error:
         raise faults.BAD_TLS_MATERIAL.at(what="The client certificate (tls.crt, tls.key)") from error
-    finally:
-        Path(name).unlink()

@@ -25,14 +25,10 @@ _TYPES_KEPT: Final = 256
 
 
 class PublishFrames:
-    """Encodes the events of one outlet for one channel.
+    """Encodes the events of one outlet for one channel: to a queue, by the default exchange.
 
-    Args:
-        channel_number: the channel they are published on.
-        queue: routing key on the default exchange.
-        persistent: delivery mode 2, else 1.
-        mandatory: whether the broker shall return what it cannot route.
-        body_max: most bytes of body in one frame, as negotiated.
+    `persistent` is delivery mode 2, else 1. `mandatory`: the broker shall return what it cannot route. `body_max` is the most
+    bytes of body in one frame, as negotiated.
     """
 
     def __init__(self, channel_number: int, queue: str, *, persistent: bool, mandatory: bool, body_max: int) -> None:
