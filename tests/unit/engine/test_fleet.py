@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -409,6 +410,12 @@ async def test_a_crashed_generator_is_counted_shown_and_started_again(fleet, bro
     assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
 
 
+def _pauses(caplog) -> list[float]:
+    """The pauses before a restart, in seconds, as the log tells them."""
+    found = (re.search(r"crashed; .* in ([\d.]+) s", record.message) for record in caplog.records)
+    return [float(match[1]) for match in found if match]
+
+
 async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_second_each_time(fleet, caplog):
     apply(fleet, interval="1s")
     generator = fleet.generator(REF)
@@ -422,7 +429,7 @@ async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_seco
         before = fleet.find(REF).counts.published
         await asyncio.sleep(2)
         assert fleet.find(REF).counts.published > before
-    assert [record.args[1] for record in caplog.records if "crashed" in record.message] == [1.0, 1.0, 1.0]
+    assert _pauses(caplog) == [1, 1, 1]
 
 
 async def test_a_generator_that_crashes_at_once_waits_longer_each_time(fleet, caplog, monkeypatch):
@@ -430,8 +437,7 @@ async def test_a_generator_that_crashes_at_once_waits_longer_each_time(fleet, ca
     await asyncio.sleep(0.1)
     monkeypatch.setattr(fleet.generator(REF), "_step", lambda: 1 / 0)
     await asyncio.sleep(100)
-    pauses = [record.args[1] for record in caplog.records if "crashed" in record.message]
-    assert pauses[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert _pauses(caplog)[:7] == [1, 2, 4, 8, 16, 30, 30]
 
 
 async def test_dropped_events_are_counted_for_the_run_and_go_on_after_a_restart(fleet, brokers):
