@@ -27,15 +27,14 @@ def test_a_stopped_broker_costs_time_and_nothing_else(
         for name in ("busy", "calm"):
             harness.resources.wait_ready(name, "False", "BrokerUnreachable", timeout_seconds=45)
         noticed = time.monotonic() - stopped
+        scraper.look()
         time.sleep(max(0.0, span(300, 8) - noticed))  # the outage itself
         own_rabbitmq.start()
         started = time.monotonic()
         for name in ("busy", "calm"):
             harness.resources.wait_ready(name, "True", "Publishing", timeout_seconds=35)
         back = time.monotonic() - started
-        harness.operator.wait_until(
-            lambda: harness.operator.status_of("/healthz") == 200, timeout_seconds=60, what="/healthz to recover"
-        )
+        harness.wait_healthy()
         skipped = harness.value("events_skipped_total", "busy")
         harness.settle()
     assert skipped > 0

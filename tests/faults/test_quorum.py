@@ -53,7 +53,7 @@ def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
     for node in three_nodes.nodes.values():
         node.close_all_connections()
     harness.wait_published("steady", 400)
-    harness.operator.wait_until(lambda: harness.operator.status_of("/healthz") == 200, what="/healthz before the fault")
+    harness.wait_healthy()
     with harness.watched() as scraper:
         three_nodes.stop(*(name for name in NAMES if name != leader))
         stopped = time.monotonic()
@@ -71,6 +71,7 @@ def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
         harness.wait_published("steady", 400)
         dropped = harness.value("events_dropped_total", "steady")
         harness.settle()
+        harness.wait_healthy()
     assert dropped == 0
     assert scraper.health_seen()[0] == scraper.health_seen()[-1] == 200
     outcomes = dict(harness.account().outcomes)

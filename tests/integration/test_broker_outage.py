@@ -66,7 +66,7 @@ def test_no_published_event_is_missing_after_rabbitmq_was(
         for name in LOAD:
             resources.wait_ready(name, "False", "BrokerUnreachable", timeout_seconds=45)
         assert "password" not in resources.condition("fast")["message"]
-        at_worst = scrape(operator)
+        at_worst = scraper.look()
         for name in LOAD:
             assert at_worst.each("ready", name) == 0
             assert at_worst.each("events_buffered", name) > 0

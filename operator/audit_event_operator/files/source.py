@@ -21,7 +21,7 @@ from audit_event_operator.resource.status import Progress
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.25
 _UID_SPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, GROUP)
 
 
@@ -72,15 +72,20 @@ class FileSource:
             self._fleet.discard(uid_of(ref))
 
     async def run(self) -> None:
-        """Look for changes twice a second until cancelled."""
+        """Look for changes four times a second until cancelled; act when two looks agree.
+
+        A file that is being saved can be empty, which would delete what is in it.
+        """
+        before = self._seen
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 files = find_files(path for path in self._paths if path.exists())
                 stamps = _stamps(files)
-                if stamps != self._seen:
+                if before == stamps != self._seen:
                     self._seen = stamps
                     self.take_up(collect(files))
+                before = stamps
             except OSError as error:
                 logger.warning("Cannot read the files: %s", error)
 

@@ -108,6 +108,12 @@ class Harness:
         )
         return str(found["message"])
 
+    def wait_healthy(self, *, timeout_seconds: float = 60) -> None:
+        """Wait until /healthz says 200: the operator's own broker is there."""
+        self.operator.wait_until(
+            lambda: self.operator.status_of("/healthz") == 200, timeout_seconds=timeout_seconds, what="/healthz"
+        )
+
     # --- watching -----------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -61,11 +61,12 @@ class Scrape:
 
 @dataclass
 class Scraper:
-    """Scrapes an operator twice a second and checks the scrapes at the end."""
+    """Scrapes an operator twice a second, and at the first and the last moment; checks the scrapes at the end."""
 
     operator: OperatorProcess
     scrapes: list[Scrape] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def running(self) -> Iterator["Scraper"]:
@@ -75,10 +76,11 @@ class Scraper:
         def watch() -> None:
             while not over.wait(0.5):
                 try:
-                    self.scrapes.append(scrape(self.operator))
+                    self.look()
                 except OSError as error:
                     self.failures.append(repr(error))
 
+        self.look()
         thread = threading.Thread(target=watch, name="scraper", daemon=True)
         thread.start()
         try:
@@ -86,7 +88,14 @@ class Scraper:
         finally:
             over.set()
             thread.join(30)
+        self.look()
         self.check()
+
+    def look(self) -> Scrape:
+        """Scrape now: what a test has waited for, the scrapes have seen as well."""
+        with self._turn:
+            self.scrapes.append(scrape(self.operator))
+            return self.scrapes[-1]
 
     def check(self) -> None:
         assert len(self.scrapes) > 1

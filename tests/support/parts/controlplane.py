@@ -254,10 +254,15 @@ class ControlPlane:
         return name
 
     def install_crd(self, file: Path = CRD_FILE) -> None:
-        """Apply the CustomResourceDefinition and wait until its resources are served."""
+        """Apply the CustomResourceDefinition and wait until its resources are served, and kubectl knows them."""
         self.kubectl("apply", "-f", file)
         # Not `kubectl wait`: right after the apply the conditions may still be null, and then it fails instead of waiting.
         wait_until(lambda: self.request("GET", GENERATORS.path()).status == 200, what="the custom resources")
+        # Discovery and OpenAPI come a little later.
+        explain = "explain", GENERATORS.plural
+        wait_until(
+            lambda: self.kubectl(*explain, check=False).returncode == 0, what="kubectl to know the custom resources"
+        )
 
     def install_rbac(self, overlay: Path = OVERLAY) -> None:
         """Apply an overlay's namespace, ServiceAccount and RBAC: all that the operator's rights are made of, and no pod."""

@@ -111,8 +111,9 @@ class Process:
         return self._ended()
 
     def pause(self) -> None:
-        """SIGSTOP."""
+        """SIGSTOP; returns when it stands still."""
         self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """SIGCONT."""

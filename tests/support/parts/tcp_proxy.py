@@ -57,8 +57,12 @@ class TcpProxy:
             self._thread.join(10)
 
     def cut(self) -> None:
-        """Break every connection that is open (RST)."""
-        self._loop.call_soon_threadsafe(self._abort)
+        """Break every connection that is open (RST); none of them passes anything on any more."""
+
+        async def abort() -> None:
+            self._abort()
+
+        asyncio.run_coroutine_threadsafe(abort(), self._loop).result(10)
 
     def silence(self) -> None:
         """Swallow everything in both directions from now on."""

@@ -5,10 +5,8 @@ import json
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import Literal
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -22,19 +20,6 @@ NASTY = st.sampled_from(
 TEXTS = st.lists(NASTY | st.text(st.characters(), max_size=6), max_size=6).map("".join)
 START = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (WARNING|ERROR  ) ")
 logger = logging.getLogger("audit_event_operator.test")
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Logging is configured for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in list(root.manager.loggerDict)}
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, each in levels.items():
-        logging.getLogger(name).setLevel(each)
 
 
 def harmless(line: str) -> bool:

@@ -10,7 +10,7 @@ from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.environment import spec_from_environment
-from audit_event_operator.files.source import FileSource, uid_of
+from audit_event_operator.files.source import POLL_SECONDS, FileSource, uid_of
 from audit_event_operator.files.targets import FileTargets, Secrets
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import parse_spec
@@ -111,6 +111,21 @@ async def test_the_watch_notices_a_save_within_a_second(watched):
         while fleet.find(Ref("default", "late")) is None:
             changed.clear()
             await changed.wait()
+    watch.cancel()
+
+
+@pytest.mark.looptime
+async def test_a_file_that_is_being_saved_takes_nothing_away(watched):
+    source, fleet, folder = watched
+    save(folder / "a.yaml", stream("one"))
+    source.take_up(source.read())
+    watch = asyncio.create_task(source.run())
+    await asyncio.sleep(POLL_SECONDS / 2)
+    save(folder / "a.yaml", "")
+    await asyncio.sleep(POLL_SECONDS)  # it has looked
+    save(folder / "a.yaml", stream("one", "5s"))
+    await asyncio.sleep(2 * POLL_SECONDS)
+    assert fleet.find(Ref("default", "one")).facts.generation == 2, "it was changed, not made again"
     watch.cancel()
 
 
