@@ -142,5 +142,5 @@ def start_operator(
 
     yield start
     for operator in started:
-        operator.kill()
+        operator.end()
     cluster.delete_lease()

@@ -56,5 +56,5 @@ def start(tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str) -> Iterator[Start]
 
     yield start
     for operator in started:
-        operator.kill()
+        operator.end()
         must_be_free_of_bugs(operator)

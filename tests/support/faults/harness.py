@@ -224,7 +224,7 @@ class Harness:
     def close(self) -> None:
         """End everything of this test."""
         for operator in self.operators:
-            operator.kill()
+            operator.end()
         self.plane.delete_lease()
         if self.broker.answers():
             for queue in self.queues:

@@ -23,7 +23,7 @@ SERIES = "audit_event_operator_generator_"
 """What the names of a generator's own metrics begin with."""
 
 # What the operator may see of the caller's environment; a RABBITMQ_…, AEG_… or KUBECONFIG of theirs would decide the test.
-_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_CONFIG")
 
 
 class Response(NamedTuple):
@@ -89,7 +89,7 @@ class OperatorProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
+        self.end()
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -118,6 +118,12 @@ class OperatorProcess:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
+
+    def end(self) -> None:
+        """At the end of a test: SIGKILL, but under `make coverage` SIGTERM, for only then it writes down what it ran."""
+        if "COVERAGE_PROCESS_CONFIG" in os.environ:
+            self.process.stop(timeout_seconds=5)
+        self.kill()
 
     def pause(self) -> None:
         """SIGSTOP."""
@@ -222,7 +228,7 @@ def running_operator(
     try:
         yield operator.start()
     finally:
-        operator.kill()
+        operator.end()
         cluster.delete_lease()
 
 
