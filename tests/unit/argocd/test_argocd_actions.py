@@ -1,7 +1,6 @@
 """What a click in Argo CD changes: the cases of action_test.yaml, and that the API server would take what comes out."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -15,16 +14,16 @@ CASES = yaml.safe_load((FOLDER / "action_test.yaml").read_text())
 OBJECTS = sorted((FOLDER / "testdata").glob("*.yaml"))
 
 
-def load(path: Path) -> Any:
+def load(path):
     return yaml.safe_load(path.read_text())
 
 
-def script(action: str) -> Path:
+def script(action):
     return FOLDER / action / "action.lua"
 
 
 @pytest.mark.parametrize("case", CASES["discoveryTests"], ids=lambda case: Path(case["inputPath"]).stem)
-def test_the_actions_that_make_sense_are_offered(case: dict[str, Any]) -> None:
+def test_the_actions_that_make_sense_are_offered(case):
     offered = argo_lua.run(FOLDER / "discovery.lua", load(FOLDER / case["inputPath"]))
     assert offered == {action.pop("name"): action for action in [dict(one) for one in case["result"]]}
 
@@ -32,7 +31,7 @@ def test_the_actions_that_make_sense_are_offered(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "case", CASES["actionTests"], ids=lambda case: f"{case['action']}-{Path(case['inputPath']).stem}"
 )
-def test_an_action_changes_what_it_says_and_nothing_else(case: dict[str, Any]) -> None:
+def test_an_action_changes_what_it_says_and_nothing_else(case):
     before, parameters = load(FOLDER / case["inputPath"]), case.get("parameters")
     if "expectedErrorMessage" in case:
         with pytest.raises(argo_lua.ScriptError, match=f"^{case['expectedErrorMessage']}$"):
@@ -43,19 +42,19 @@ def test_an_action_changes_what_it_says_and_nothing_else(case: dict[str, Any]) -
         assert not validate_object(after)
 
 
-def test_every_action_and_every_object_is_in_a_case() -> None:
+def test_every_action_and_every_object_is_in_a_case():
     tested = {case["action"] for case in CASES["actionTests"]}
     assert tested == {path.parent.name for path in FOLDER.glob("*/action.lua")}
     named = {case.get(key) for part in CASES.values() for case in part for key in ("inputPath", "expectedOutputPath")}
     assert {f"testdata/{path.name}" for path in OBJECTS} <= named
 
 
-def test_set_interval_without_a_value_says_what_to_do() -> None:
+def test_set_interval_without_a_value_says_what_to_do():
     with pytest.raises(argo_lua.ScriptError, match="500ms"):
         argo_lua.act(script("set-interval"), load(FOLDER / "testdata" / "running.yaml"))
 
 
-def test_run_again_gives_another_name_each_time() -> None:
+def test_run_again_gives_another_name_each_time():
     found = load(FOLDER / "testdata" / "completed.yaml")
     names = []
     for _ in range(3):
@@ -66,7 +65,7 @@ def test_run_again_gives_another_name_each_time() -> None:
 
 
 @pytest.mark.parametrize("action", ["suspend", "resume", "run-again"])
-def test_an_action_leaves_empty_maps_and_large_numbers_alone(action: str) -> None:
+def test_an_action_leaves_empty_maps_and_large_numbers_alone(action):
     found = load(FOLDER / "testdata" / "running.yaml")
     found["spec"] |= {"randomSeed": 2**53 - 1, "eventTypes": [{"name": "own", "details": {}}], "entities": {}}
     after = argo_lua.act(script(action), found)

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -20,31 +19,31 @@ CASES = yaml.safe_load((FOLDER / "health_test.yaml").read_text())["tests"]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def resource(generation: int, status: dict[str, Any] | None) -> dict[str, Any]:
+def resource(generation, status):
     metadata = {"name": "demo", "namespace": "audit", "generation": generation}
-    found: dict[str, Any] = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {}}
+    found = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {}}
     return found if status is None else found | {"status": status}
 
 
-def health(generation: int, status: dict[str, Any] | None) -> str:
+def health(generation, status):
     answer = argo_lua.run(HEALTH, resource(generation, status))
     assert set(answer) == {"status", "message"}
     return str(answer["status"])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: Path(case["inputPath"]).stem)
-def test_a_documented_state_has_the_documented_health(case: dict[str, Any]) -> None:
+def test_a_documented_state_has_the_documented_health(case):
     found = yaml.safe_load((FOLDER / case["inputPath"]).read_text())
     assert argo_lua.run(HEALTH, found) == case["healthStatus"]
 
 
-def test_every_object_of_testdata_is_a_case() -> None:
+def test_every_object_of_testdata_is_a_case():
     assert {case["inputPath"] for case in CASES} == {f"testdata/{path.name}" for path in FOLDER.glob("testdata/*")}
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["settled", "early"])
 @pytest.mark.parametrize("reason", Reason)
-def test_the_health_of_every_reason_follows_from_ready(reason: Reason, early: bool) -> None:
+def test_the_health_of_every_reason_follows_from_ready(reason, early):
     ready = Ready(reason, "A sentence.", early)
     complete = Completion(CompletionReason.DURATION_ELAPSED, "A sentence.") if reason is Reason.COMPLETED else None
     status = build_status(Facts(7, ready, complete=complete), None, NOW)
@@ -54,7 +53,7 @@ def test_the_health_of_every_reason_follows_from_ready(reason: Reason, early: bo
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason: Reason) -> None:
+def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason):
     advice = advice_on(parse_spec({"queue": "audit "}))
     plain = resource(7, build_status(Facts(7, Ready(reason, "A sentence.")), None, NOW))
     warned = resource(7, build_status(Facts(7, Ready(reason, "A sentence."), advice=advice), None, NOW))
@@ -64,7 +63,7 @@ def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason: Reaso
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_change_that_is_not_in_effect_is_progressing_whatever_was_before(reason: Reason) -> None:
+def test_a_change_that_is_not_in_effect_is_progressing_whatever_was_before(reason):
     assert health(8, build_status(Facts(7, Ready(reason, "A sentence.")), None, NOW)) == "Progressing"
 
 
@@ -81,11 +80,11 @@ def test_a_change_that_is_not_in_effect_is_progressing_whatever_was_before(reaso
     ],
     ids=repr,
 )
-def test_what_says_nothing_yet_is_progressing(status: dict[str, Any] | None) -> None:
+def test_what_says_nothing_yet_is_progressing(status):
     assert health(7, status) == "Progressing"
 
 
-def test_the_scripts_get_no_more_than_argo_cd_gives_them(tmp_path: Path) -> None:
+def test_the_scripts_get_no_more_than_argo_cd_gives_them(tmp_path):
     script = tmp_path / "look.lua"
     script.write_text(
         "return {s = string == nil, m = math == nil, i = io == nil, o = os.execute == nil, d = debug == nil}"

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,25 +15,24 @@ SCRIPTS = ARGOCD / "resource_customizations" / GROUP / KIND
 LIVE_FIELDS = ["/spec/interval", "/spec/eventsPerInterval", "/spec/suspend"]
 
 
-def application(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ARGOCD / f"{name}.yaml").read_text())
+def application(name):
+    found = yaml.safe_load((ARGOCD / f"{name}.yaml").read_text())
     assert found["kind"] == "Application"
     return found
 
 
-def patch() -> dict[str, str]:
-    found: dict[str, str] = yaml.safe_load((ARGOCD / "argocd-cm-patch.yaml").read_text())["data"]
-    return found
+def patch():
+    return yaml.safe_load((ARGOCD / "argocd-cm-patch.yaml").read_text())["data"]
 
 
-def test_the_patch_is_what_the_lua_files_say() -> None:
+def test_the_patch_is_what_the_lua_files_say():
     rendered = subprocess.run(
         [sys.executable, ARGOCD / "render.py"], check=True, capture_output=True, text=True, timeout=60
     ).stdout
     assert rendered == (ARGOCD / "argocd-cm-patch.yaml").read_text(), "stale; run: make manifests"
 
 
-def test_the_patch_names_our_kind_and_carries_every_script() -> None:
+def test_the_patch_names_our_kind_and_carries_every_script():
     health, actions = (f"resource.customizations.{what}.{GROUP}_{KIND}" for what in ("health", "actions"))
     assert set(patch()) == {health, actions}
     assert patch()[health] == (SCRIPTS / "health.lua").read_text()
@@ -46,7 +44,7 @@ def test_the_patch_names_our_kind_and_carries_every_script() -> None:
 
 
 @pytest.mark.parametrize("name", ["application", "application-generators", "application-live-rates"])
-def test_an_application_heals_prunes_retries_and_takes_everything_along(name: str) -> None:
+def test_an_application_heals_prunes_retries_and_takes_everything_along(name):
     found = application(name)
     assert found["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
     assert found["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
@@ -54,14 +52,14 @@ def test_an_application_heals_prunes_retries_and_takes_everything_along(name: st
 
 
 @pytest.mark.parametrize("name", ["application-generators", "application-live-rates"])
-def test_a_sync_waits_minutes_for_the_crd_and_no_longer_than_a_deletion_may_hang(name: str) -> None:
+def test_a_sync_waits_minutes_for_the_crd_and_no_longer_than_a_deletion_may_hang(name):
     retry = application(name)["spec"]["syncPolicy"]["retry"]
     first, most = (int(retry["backoff"][key].removesuffix("s")) for key in ("duration", "maxDuration"))
     waited = sum(min(first * retry["backoff"]["factor"] ** attempt, most) for attempt in range(retry["limit"]))
     assert 180 <= waited <= 300
 
 
-def test_resources_come_after_the_operator() -> None:
+def test_resources_come_after_the_operator():
     waves = {
         name: int(application(name)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
         for name in ("application", "application-generators", "application-live-rates")
@@ -69,7 +67,7 @@ def test_resources_come_after_the_operator() -> None:
     assert waves["application"] < min(waves["application-generators"], waves["application-live-rates"])
 
 
-def test_live_rates_differ_from_the_plain_application_in_nothing_else() -> None:
+def test_live_rates_differ_from_the_plain_application_in_nothing_else():
     plain, live = application("application-generators"), application("application-live-rates")
     (ignored,) = live["spec"].pop("ignoreDifferences")
     assert ignored == {"group": GROUP, "kind": KIND, "jsonPointers": LIVE_FIELDS}
@@ -79,11 +77,11 @@ def test_live_rates_differ_from_the_plain_application_in_nothing_else() -> None:
     assert live == plain
 
 
-def test_the_live_fields_are_fields() -> None:
+def test_the_live_fields_are_fields():
     (version,) = build_crd()["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     assert {pointer.removeprefix("/spec/") for pointer in LIVE_FIELDS} <= set(spec)
 
 
-def test_the_operator_application_deploys_a_folder_that_is_there() -> None:
+def test_the_operator_application_deploys_a_folder_that_is_there():
     assert (ARGOCD.parents[1] / application("application")["spec"]["source"]["path"] / "kustomization.yaml").exists()

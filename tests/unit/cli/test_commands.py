@@ -12,7 +12,7 @@ from audit_event_operator import __version__
 from audit_event_operator.cli import main
 
 
-def run(*arguments: str, **options):
+def run(*arguments, **options):
     return CliRunner().invoke(main, arguments, **options)
 
 

@@ -5,7 +5,6 @@ import json
 import logging
 import re
 import unicodedata
-from typing import Literal
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -22,12 +21,12 @@ START = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (WARNING|ERROR  ) ")
 logger = logging.getLogger("audit_event_operator.test")
 
 
-def harmless(line: str) -> bool:
+def harmless(line):
     """No control character, mark of direction, half surrogate or separator of lines is in it."""
     return not {unicodedata.category(char) for char in line} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def written(form: Literal["plain", "json"], text: str, *, failing: bool = False) -> str:
+def written(form, text, *, failing=False):
     """Two records, the first with this text."""
     stream = io.StringIO()
     configure_logging(form, "INFO", stream)
@@ -42,7 +41,7 @@ def written(form: Literal["plain", "json"], text: str, *, failing: bool = False)
 @settings(max_examples=100, deadline=None)
 @given(text=TEXTS)
 @example(text=f"a\n{FORGED}")
-def test_a_plain_record_is_one_line(text: str) -> None:
+def test_a_plain_record_is_one_line(text):
     said = written("plain", text)
     said.encode()
     lines = said.splitlines()
@@ -53,7 +52,7 @@ def test_a_plain_record_is_one_line(text: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(text=TEXTS)
 @example(text=f"a\n{FORGED}")
-def test_a_traceback_cannot_pass_for_a_record(text: str) -> None:
+def test_a_traceback_cannot_pass_for_a_record(text):
     first, *trace, last = written("plain", text, failing=True).splitlines()
     assert START.match(first)
     assert START.match(last)
@@ -64,7 +63,7 @@ def test_a_traceback_cannot_pass_for_a_record(text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(text=TEXTS, failing=st.booleans())
 @example(text='"}\n{"severity": "ERROR", "message": "forged"}', failing=True)
-def test_a_json_record_is_one_line_of_json(text: str, failing: bool) -> None:
+def test_a_json_record_is_one_line_of_json(text, failing):
     said = written("json", text, failing=failing)
     lines = said.splitlines()
     records = [json.loads(line) for line in lines]

@@ -5,7 +5,6 @@ import pty
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -18,7 +17,7 @@ from audit_event_operator.terminal import PROGRAM, SHELLS
 RED, GREEN = "\x1b[31m", "\x1b[32m"
 
 
-def examples(command: click.Command) -> list[str]:
+def examples(command):
     """The lines of a command's examples."""
     text = command.get_help(click.Context(command, info_name=command.name))
     _, mark, lines = text.partition("Examples:\n")
@@ -26,7 +25,7 @@ def examples(command: click.Command) -> list[str]:
     return [line.strip() for line in lines.splitlines()]
 
 
-def calls(line: str) -> list[list[str]]:
+def calls(line):
     """The arguments of every call of ours in a line of shell."""
     found = []
     for part in line.replace(" > ", " | ").split(" | "):
@@ -36,11 +35,11 @@ def calls(line: str) -> list[list[str]]:
     return found
 
 
-def environment(**changes: str) -> dict[str, str]:
+def environment(**changes):
     return {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"} | changes
 
 
-def on_a_terminal(*arguments: str, **changes: str) -> str:
+def on_a_terminal(*arguments, **changes):
     """What the command writes when stdout and stderr are one terminal."""
     leader, follower = pty.openpty()
     done = subprocess.Popen(
@@ -108,12 +107,9 @@ def test_files_for_validate_may_be_given_with_and_without_the_option(tmp_path):
 # --- completion -------------------------------------------------------------------------------------------------------
 
 
-def asked(shell: str, words: list[str], last: str) -> list[str]:
+def asked(shell, words, last):
     """What the program answers to a shell's question, lines of the shell's own form."""
-    question = {
-        "_AUDIT_EVENT_OPERATOR_COMPLETE": f"{shell}_complete",
-        "COMP_WORDS": " ".join([PROGRAM, *words, last]),
-    }
+    question = {"_AUDIT_EVENT_OPERATOR_COMPLETE": f"{shell}_complete", "COMP_WORDS": " ".join([PROGRAM, *words, last])}
     question["COMP_CWORD"] = last if shell == "fish" else str(len(words) + 1)
     done = CliRunner().invoke(main, [], env=question, prog_name=PROGRAM)
     assert done.exit_code == 0
@@ -144,7 +140,7 @@ def test_commands_options_and_samples_are_completed_in_every_shell(shell):
     assert any("file" in line for line in asked(shell, ["validate", "-f"], "my"))
 
 
-def test_a_real_bash_completes(tmp_path: Path):
+def test_a_real_bash_completes(tmp_path):
     """The printed script in a real bash: what is offered after each of these words."""
     tool = tmp_path / PROGRAM
     tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m audit_event_operator "$@"\n')

@@ -12,18 +12,18 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
-def links(page: Path) -> list[str]:
-    found: list[str] = LINK.findall(CODE.sub("", page.read_text(encoding="utf-8")))
+def links(page):
+    found = LINK.findall(CODE.sub("", page.read_text(encoding="utf-8")))
     return [target for target in found if "://" not in target and not target.startswith("mailto:")]
 
 
-def anchors(page: Path) -> set[str]:
+def anchors(page):
     """As GitHub makes them of headings."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def leads_somewhere(page: Path, target: str) -> bool:
+def leads_somewhere(page, target):
     path, _, anchor = target.partition("#")
     found = page.parent / path if path else page
     return found.exists() and (not anchor or anchor in anchors(found))

@@ -1,18 +1,15 @@
 """docs/reference/metrics.md is generated from the collector: `python tests/unit/docs/test_metrics_reference.py` rewrites it."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-
-from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.build import build_info
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.web.http_counts import HttpCounts
-from audit_event_operator.web.metrics.families import Moment, Sources, families, look
+from audit_event_operator.web.metrics.families import Sources, families, look
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from support.doubles.fleet import make_snapshot
 
@@ -57,7 +54,7 @@ histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_
 """
 
 
-def a_moment() -> Moment:
+def a_moment():
     """A scrape in which no family is empty, so that each shows its labels."""
     totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
     totals.count_generated("user_login", "prod-web-01", "FAILURE")
@@ -72,14 +69,14 @@ def a_moment() -> Moment:
         apiserver_last_success_unix_seconds=lambda: 1.0,
     )
     brokers = SimpleNamespace(connections=dict, connect_results=lambda: results)
-    return look(Sources(fleet, brokers, HealthChecks(), source, http, build_info({})))  # type: ignore[arg-type]
+    return look(Sources(fleet, brokers, HealthChecks(), source, http, build_info({})))
 
 
 # Labels with a fixed set of words, all of which a sample holds.
 WORDS = {"state", "reason", "outcome", "result", "kind"}
 
 
-def render() -> str:
+def render():
     text, left = HEAD, list(families(a_moment()))
     for title, prefix in PARTS:
         text += f"\n## {title}\n\n| metric | type | labels | description |\n|---|---|---|---|\n"
@@ -90,24 +87,24 @@ def render() -> str:
     return text + FOOT
 
 
-def part_of(family: Metric) -> str:
+def part_of(family):
     """The longest prefix: a metric per resource begins like one of the whole operator."""
     return max((prefix for _, prefix in PARTS if family.name.startswith(prefix)), key=len)
 
 
-def name_of(family: Metric) -> str:
+def name_of(family):
     return family.name + ("_total" if family.type == "counter" else "")
 
 
-def labels_of(family: Metric) -> str:
-    seen: dict[str, list[str]] = {}
+def labels_of(family):
+    seen = {}
     for sample in family.samples:
         for label, value in sample.labels.items():
             seen.setdefault(label, []).append(value)
     return "<br>".join(shown(label, values) for label, values in seen.items() if label != "le")
 
 
-def shown(label: str, values: Iterable[str]) -> str:
+def shown(label, values):
     return f"`{label}`: {', '.join(dict.fromkeys(values))}" if label in WORDS else f"`{label}`"
 
 

@@ -20,18 +20,12 @@ variable counts as unset. With an invalid value, the operator refuses to start a
 
 PARTS = (
     ("The seed service's variables, and the default broker", lambda name: not name.startswith("AEG_")),
-    (
-        "The operator's own",
-        lambda name: name.startswith("AEG_") and (not name.endswith("_SECONDS") and name != "AEG_HEARTBEAT_SECONDS"),
-    ),
-    (
-        "Time constants",
-        lambda name: name.startswith("AEG_") and name.endswith("_SECONDS"),
-    ),
+    ("The operator's own", lambda name: name.startswith("AEG_") and not name.endswith("_SECONDS")),
+    ("Time constants", lambda name: name.startswith("AEG_") and name.endswith("_SECONDS")),
 )
 
 
-def shown(value: object) -> str:
+def shown(value):
     if value is None or value == ():
         return "unset"
     if isinstance(value, SecretStr):
@@ -43,7 +37,7 @@ def shown(value: object) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-def texts_below_fields(kind: type) -> dict[str, str]:
+def texts_below_fields(kind):
     (definition,) = ast.parse(inspect.getsource(kind)).body
     return {
         field.target.id: " ".join(below.value.value.split())
@@ -52,7 +46,7 @@ def texts_below_fields(kind: type) -> dict[str, str]:
     }
 
 
-def render() -> str:
+def render():
     text = HEAD
     for title, belongs in PARTS:
         text += f"\n## {title}\n\n| variable | default | description |\n|---|---|---|\n"

@@ -9,7 +9,7 @@ from audit_event_operator.resource.conditions import CompletionReason, Reason
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-def sections() -> dict[str, str]:
+def sections():
     """The third-level headings of the page and the text below each."""
     parts = re.split(r"^###? (.+)$", (DOCS / "troubleshooting.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +37,7 @@ stringData: {host: other.test, username: me, password: canary}
 """
 
 
-def stream(name: str, interval: str = "1s") -> str:
+def stream(name, interval="1s"):
     return STREAM.replace("NAME", name).replace("INTERVAL", interval)
 
 
@@ -52,7 +51,7 @@ async def watched(tmp_path):
     await fleet.shutdown(0)
 
 
-def save(file: Path, text: str) -> None:
+def save(file, text):
     """Save with a time stamp of its own, as an editor would do some seconds later."""
     file.write_text(text, encoding="utf-8")
     save.clock += 1_000_000_000

@@ -1,7 +1,6 @@
 """Whole resources judged offline: kind, name, unknown fields, spec. (That the API server agrees is an integration test.)"""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,14 +13,14 @@ from audit_event_operator.resource.names import API_VERSION, KIND
 GOOD = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "demo"}}
 
 
-def fields(obj: Any) -> list[str]:
+def fields(obj):
     return [problem.field for problem in validate_object(obj)]
 
 
 @pytest.mark.parametrize(
     "more", [{}, {"spec": {}}, {"spec": None}, {"spec": {"interval": "1s"}}, {"status": "anything"}]
 )
-def test_a_good_resource_has_no_problems(more: dict[str, Any]) -> None:
+def test_a_good_resource_has_no_problems(more):
     assert fields({**GOOD, **more}) == []
 
 
@@ -53,43 +52,29 @@ def test_a_good_resource_has_no_problems(more: dict[str, Any]) -> None:
         ({"data": {}}, "data"),
     ],
 )
-def test_a_problem_says_where_it_is(more: dict[str, Any], field: str) -> None:
+def test_a_problem_says_where_it_is(more, field):
     assert fields({**GOOD, **more}) == [field]
 
 
-def test_an_unknown_field_is_told_with_the_known_ones() -> None:
+def test_an_unknown_field_is_told_with_the_known_ones():
     (problem,) = validate_object({**GOOD, "spec": {"entities": {"user": {}}}})
     assert str(problem) == "spec.entities.user: user is not a field of spec.entities; its fields are users, hosts"
 
 
-def test_what_is_no_object_is_told_what_it_should_be() -> None:
+def test_what_is_no_object_is_told_what_it_should_be():
     assert fields([]) == [""]
 
 
-def names(schema: dict[str, Any]) -> set[str]:
+def names(schema):
     """Every field name there is, so that what is drawn gets past the first look."""
     inner = [*schema.get("properties", {}).values(), schema.get("items")]
     return set(schema.get("properties", {})).union(*(names(each) for each in inner if isinstance(each, dict)))
 
 
 TEXTS = st.text(max_size=8) | st.sampled_from(
-    [
-        "a\nb",
-        "\x1b[31m",
-        "\u202e",
-        "\u2028",
-        "\ufeff",
-        "\ud800",
-        "\U0001f600",
-        '"',
-        "5s",
-        "1h",
-        "Json",
-        "x" * 300,
-        API_VERSION,
-        KIND,
-    ]
-)
+    ["a\nb", "\x1b[31m", "\u202e", "\u2028", "\ufeff", "\ud800", "\U0001f600", '"', "5s", "1h", "Json", "x" * 300,
+     API_VERSION, KIND]
+)  # fmt: skip
 KEYS = st.sampled_from(sorted(names(resource_schema()))) | TEXTS
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
@@ -109,7 +94,7 @@ RESOURCES = VALUES | st.fixed_dictionaries(
 @example(obj={**GOOD, "spec": {"eventTypes": [{"name": "a", "details": {"\x1b[31m": 5}}]}})
 @example(obj={**GOOD, "metadata": {"name": "a", "labels": {"a\nb": "c"}, "annotations": {"\u2028": 1}}})
 @example(obj={**GOOD, "spec": {"eventMix": {"x" * 100_000: "y"}}})
-def test_whatever_a_resource_holds_each_problem_is_one_line_of_printable_text(obj: Any) -> None:
+def test_whatever_a_resource_holds_each_problem_is_one_line_of_printable_text(obj):
     before = json.dumps(obj, default=str)
     for problem in validate_object(obj):
         said = str(problem)

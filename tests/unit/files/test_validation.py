@@ -48,11 +48,11 @@ NOT_READABLE = [
 ]
 
 
-def judged(text: str, name: str = "-") -> Findings:
+def judged(text, name="-"):
     return validate_files([name], text.encode)
 
 
-def lines(text: str) -> list[tuple[int, str]]:
+def lines(text):
     """The line and the first word of every problem."""
     return [(int(problem.split(":")[1]), problem.split(": ", 1)[1].split()[0]) for problem in judged(text).problems]
 

@@ -4,33 +4,29 @@ import json
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from audit_event_operator import journal
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.journal import DeliveryJournal
 from support.doubles.events import make_event
 
 
-def events(count: int, body: bytes = b"{}") -> list[AuditEvent]:
+def events(count, body=b"{}"):
     return [make_event(f"id-{number}", body) for number in range(count)]
 
 
-def outbox_of(kept: DeliveryJournal, *, resend: bool = True) -> Outbox:
+def outbox_of(kept, *, resend=True):
     note = kept.keep(Ref("team-a", "stream"))
     return Outbox(Ledger(Totals()), Budget(), window=10, resend=resend, wall_ns=lambda: 7, note=note)
 
 
-def lines(file: Path) -> list[dict[str, Any]]:
+def lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_every_attempt_and_every_drop_has_its_line(tmp_path: Path) -> None:
+def test_every_attempt_and_every_drop_has_its_line(tmp_path):
     kept = DeliveryJournal(tmp_path / "journal", wall_ns=lambda: 42)
     outbox = outbox_of(kept)
     outbox.epoch = 1
@@ -63,7 +59,7 @@ def test_every_attempt_and_every_drop_has_its_line(tmp_path: Path) -> None:
     assert {each["reason"] for each in told if each["outcome"] == "dropped"} == {"shutdown_deadline"}
 
 
-def test_what_is_never_sent_again_and_what_is_too_large_is_told_as_dropped(tmp_path: Path) -> None:
+def test_what_is_never_sent_again_and_what_is_too_large_is_told_as_dropped(tmp_path):
     kept = DeliveryJournal(tmp_path / "journal")
     outbox = outbox_of(kept, resend=False)
     outbox.put(events(1))
@@ -77,7 +73,7 @@ def test_what_is_never_sent_again_and_what_is_too_large_is_told_as_dropped(tmp_p
     }
 
 
-def test_a_journal_goes_on_where_the_last_process_ended(tmp_path: Path) -> None:
+def test_a_journal_goes_on_where_the_last_process_ended(tmp_path):
     for _ in range(2):
         kept = DeliveryJournal(tmp_path / "journal")
         outbox = outbox_of(kept)
@@ -87,7 +83,7 @@ def test_a_journal_goes_on_where_the_last_process_ended(tmp_path: Path) -> None:
     assert len(lines(tmp_path / "journal")) == 2
 
 
-def test_what_a_slow_disk_cannot_take_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_slow_disk_cannot_take_is_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "BACKLOG", 2)
     monkeypatch.setattr(journal, "EVERY_SECONDS", 3600)
     kept = DeliveryJournal(tmp_path / "journal")
@@ -99,7 +95,7 @@ def test_what_a_slow_disk_cannot_take_is_counted(tmp_path: Path, monkeypatch: py
     assert lines(tmp_path / "journal")[-1] == {"left_out": 3}
 
 
-def test_a_full_disk_ends_the_journal_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_ends_the_journal_and_nothing_else(caplog):
     kept = DeliveryJournal(Path("/dev/full"))
     outbox = outbox_of(kept)
     outbox.put(events(2))

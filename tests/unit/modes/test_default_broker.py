@@ -3,26 +3,25 @@
 import asyncio
 import os
 import threading
-from pathlib import Path
 
 import pytest
 
 from audit_event_operator.modes.assembly import default_broker, default_target
-from audit_event_operator.settings import Settings, load_settings
+from audit_event_operator.settings import load_settings
 
 CA = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
 
 
-def settings(ca_file: Path) -> Settings:
+def settings(ca_file):
     return load_settings({"RABBITMQ_HOST": "own.broker", "RABBITMQ_CA_FILE": str(ca_file)})[0]
 
 
-async def test_the_loop_goes_on_while_the_file_of_authorities_is_read(tmp_path: Path) -> None:
+async def test_the_loop_goes_on_while_the_file_of_authorities_is_read(tmp_path):
     ca_file = tmp_path / "ca.crt"
     os.mkfifo(ca_file)
     turned = threading.Event()
 
-    def write_late() -> bool:
+    def write_late():
         """A disk that is slow until the loop has turned, at most ten seconds."""
         in_time = turned.wait(10)
         ca_file.write_text(CA)
@@ -37,7 +36,7 @@ async def test_the_loop_goes_on_while_the_file_of_authorities_is_read(tmp_path: 
     assert target.tls.ca_pem == CA
 
 
-async def test_a_file_that_was_replaced_is_taken_up_at_the_next_look(tmp_path: Path) -> None:
+async def test_a_file_that_was_replaced_is_taken_up_at_the_next_look(tmp_path):
     ca_file = tmp_path / "ca.crt"
     ca_file.write_text(CA)
     look = default_broker(settings(ca_file))
@@ -47,7 +46,7 @@ async def test_a_file_that_was_replaced_is_taken_up_at_the_next_look(tmp_path: P
 
 
 @pytest.mark.parametrize(("content", "says"), [(None, "No such file"), ("é".encode(), "not PEM text")])
-def test_a_file_that_cannot_be_read_is_named_at_once(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_a_file_that_cannot_be_read_is_named_at_once(tmp_path, content, says):
     ca_file = tmp_path / "ca.crt"
     if content is not None:
         ca_file.write_bytes(content)

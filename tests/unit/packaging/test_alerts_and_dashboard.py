@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -14,12 +13,12 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 DASHBOARD = ROOT / "manifests" / "components" / "grafana-dashboard" / "audit-event-operator.json"
 
 
-def alerts() -> dict[str, dict[str, Any]]:
+def alerts():
     rule = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())
     return {each["alert"]: each for group in rule["spec"]["groups"] for each in group["rules"]}
 
 
-def objects(tree: Any) -> list[dict[str, Any]]:
+def objects(tree):
     """Every object in a JSON document."""
     if isinstance(tree, dict):
         return [tree, *(found for value in tree.values() for found in objects(value))]
@@ -27,14 +26,14 @@ def objects(tree: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", sorted(alerts()))
-def test_an_alert_says_how_bad_it_is_what_it_is_and_where_help_is(name: str) -> None:
+def test_an_alert_says_how_bad_it_is_what_it_is_and_where_help_is(name):
     alert = alerts()[name]
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
     assert alert["annotations"]["runbook_url"] == f"https://example.com/docs/runbooks/{name}.md"
 
 
-def test_every_alert_has_its_page_and_no_page_is_left_over() -> None:
+def test_every_alert_has_its_page_and_no_page_is_left_over():
     pages = {page.stem: page.read_text() for page in RUNBOOKS.glob("*.md") if page.stem != "README"}
     assert pages.keys() == alerts().keys()
     for name, text in pages.items():
@@ -42,7 +41,7 @@ def test_every_alert_has_its_page_and_no_page_is_left_over() -> None:
         assert "\n## What to do\n\n1. " in text, name
 
 
-def test_the_list_of_the_pages_is_the_list_of_the_alerts() -> None:
+def test_the_list_of_the_pages_is_the_list_of_the_alerts():
     rows = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \|", (RUNBOOKS / "README.md").read_text(), re.MULTILINE)
     assert all(name == page for name, page, _ in rows)
     assert {name: severity for name, _, severity in rows} == {
@@ -50,13 +49,13 @@ def test_the_list_of_the_pages_is_the_list_of_the_alerts() -> None:
     }
 
 
-def test_every_alert_is_tried_firing_and_silent() -> None:
+def test_every_alert_is_tried_firing_and_silent():
     tests = yaml.safe_load((ROOT / "tests" / "integration" / "alerts" / "alerts.yaml").read_text())["tests"]
     tried = {(each["alertname"], bool(each.get("exp_alerts"))) for test in tests for each in test["alert_rule_test"]}
     assert tried == {(name, fires) for name in alerts() for fires in (True, False)}
 
 
-def test_the_dashboard_names_no_datasource_of_its_own() -> None:
+def test_the_dashboard_names_no_datasource_of_its_own():
     dashboard = json.loads(DASHBOARD.read_text())
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
     assert list(variables) == ["datasource", "generator_namespace", "generator"]
@@ -68,7 +67,7 @@ def test_the_dashboard_names_no_datasource_of_its_own() -> None:
     assert all("datasource" in each for each in rpc)
 
 
-def test_the_dashboard_can_be_imported_anywhere() -> None:
+def test_the_dashboard_can_be_imported_anywhere():
     dashboard = json.loads(DASHBOARD.read_text())
     assert dashboard["id"] is None
     assert dashboard["uid"] == "audit-event-operator"

@@ -13,7 +13,7 @@ ASKED = {
 IMPORTED_AS = {"python-dotenv": "dotenv", "python-json-logger": "pythonjsonlogger", "pyyaml": "yaml"}
 
 
-def imported() -> set[str]:
+def imported():
     found = set()
     for path in (ROOT / "operator").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -24,11 +24,11 @@ def imported() -> set[str]:
     return found
 
 
-def test_every_dependency_is_imported_somewhere() -> None:
+def test_every_dependency_is_imported_somewhere():
     modules = {name: IMPORTED_AS.get(name, name.replace("-", "_")) for name in ASKED}
     assert {name for name, module in modules.items() if module not in imported()} == set()
 
 
-def test_every_dependency_has_its_reason() -> None:
+def test_every_dependency_has_its_reason():
     reasons = (ROOT / "docs/decisions/0002-dependencies.md").read_text()
     assert {name for name in ASKED if f"\n| {name} |" not in reasons} == set()

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 KNOWN = set(variables())
 
 
-def test_the_manifests_set_no_variable_that_nobody_reads() -> None:
+def test_the_manifests_set_no_variable_that_nobody_reads():
     text = "\n".join(
         path.read_text() for path in (ROOT / "manifests").rglob("*.yaml") if path.parent.name not in {"dev", "samples"}
     )
@@ -19,7 +19,7 @@ def test_the_manifests_set_no_variable_that_nobody_reads() -> None:
     assert named <= KNOWN
 
 
-def test_the_example_file_shows_the_defaults() -> None:
+def test_the_example_file_shows_the_defaults():
     example, warnings = load_settings({}, dotenv=ROOT / ".env.example")
     assert warnings == []
     assert example.rabbitmq_host == "rabbitmq-service"

@@ -15,25 +15,25 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[\w.]+)(?: ; (?P<marker>[^\\]+))? \\$", re.MULTILINE)
 
 
-def pins(lock: str) -> dict[str, Version]:
+def pins(lock):
     return {canonicalize_name(match["name"]): Version(match["version"]) for match in PIN.finditer(LOCKS[lock])}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_index_and_no_address(lock: str) -> None:
+def test_a_lock_names_no_index_and_no_address(lock):
     for word in ("://", "--index", "--extra-index", "--find-links", "--trusted-host"):
         assert word not in LOCKS[lock]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_pin_carries_a_hash_and_every_line_belongs_to_a_pin(lock: str) -> None:
+def test_every_pin_carries_a_hash_and_every_line_belongs_to_a_pin(lock):
     blocks = re.split(r"\n(?=\S)", re.sub(r"^\s*#.*\n", "", LOCKS[lock], flags=re.MULTILINE).strip())
     assert len(blocks) == len(pins(lock))
     for block in blocks:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block
 
 
-def test_the_locks_satisfy_what_the_package_asks_for() -> None:
+def test_the_locks_satisfy_what_the_package_asks_for():
     groups = PROJECT["dependency-groups"]
     development = [entry for entry in groups["dev"] if isinstance(entry, str)]
     asked = {"run": PROJECT["project"]["dependencies"], "build": groups["build"], "dev": development}
@@ -46,5 +46,5 @@ def test_the_locks_satisfy_what_the_package_asks_for() -> None:
 
 
 @pytest.mark.parametrize("lock", ["run", "build"])
-def test_development_has_the_versions_that_users_have(lock: str) -> None:
+def test_development_has_the_versions_that_users_have(lock):
     assert pins(lock).items() <= pins("dev").items()

@@ -1,7 +1,6 @@
 """The manifests as files: what the pod may do, what the operator may do, what people may do."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -20,11 +19,11 @@ OPERATOR_RIGHTS = {
 }
 
 
-def documents(path: str) -> list[dict[str, Any]]:
+def documents(path):
     return list(yaml.safe_load_all((MANIFESTS / path).read_text()))
 
 
-def rights(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+def rights(rules):
     return {
         (group, resource, verb)
         for rule in rules
@@ -34,7 +33,7 @@ def rights(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
     }
 
 
-def test_the_operator_may_do_what_it_needs_and_nothing_else() -> None:
+def test_the_operator_may_do_what_it_needs_and_nothing_else():
     cluster_role, _, lease_role, _ = documents("base/rbac.yaml")
     assert rights(cluster_role["rules"]) == OPERATOR_RIGHTS
     create, keep = lease_role["rules"]
@@ -43,19 +42,19 @@ def test_the_operator_may_do_what_it_needs_and_nothing_else() -> None:
     assert keep["resourceNames"] == ["audit-event-operator"]
 
 
-def test_one_namespace_needs_the_same_rights_as_all() -> None:
+def test_one_namespace_needs_the_same_rights_as_all():
     role, _ = documents("components/namespaced/role/role.yaml")
     assert rights(role["rules"]) == OPERATOR_RIGHTS
 
 
-def test_who_may_edit_may_post_and_who_may_view_may_not() -> None:
+def test_who_may_edit_may_post_and_who_may_view_may_not():
     view, edit = documents("base/user-roles.yaml")
     assert {verb for _, _, verb in rights(view["rules"])} == {"get", "list", "watch"}
     assert (GROUP, f"{PLURAL}/events", "create") in rights(edit["rules"])
     assert not any(resource.endswith("/status") for _, resource, _ in rights(edit["rules"]))
 
 
-def test_the_pod_is_confined() -> None:
+def test_the_pod_is_confined():
     (deployment,) = documents("base/deployment.yaml")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -72,20 +71,20 @@ def test_the_pod_is_confined() -> None:
     assert "cpu" not in container["resources"]["limits"]
 
 
-def test_two_pods_never_run_side_by_side_on_purpose() -> None:
+def test_two_pods_never_run_side_by_side_on_purpose():
     (deployment,) = documents("base/deployment.yaml")
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_no_probe_asks_for_the_broker() -> None:
+def test_no_probe_asks_for_the_broker():
     (deployment,) = documents("base/deployment.yaml")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     asked = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
     assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
 
 
-def test_only_the_dev_overlay_and_the_samples_about_credentials_contain_a_password() -> None:
+def test_only_the_dev_overlay_and_the_samples_about_credentials_contain_a_password():
     holders = {
         str(path.relative_to(MANIFESTS))
         for path in MANIFESTS.rglob("*.yaml")

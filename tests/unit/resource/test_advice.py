@@ -1,7 +1,5 @@
 """What is allowed but unwise: each case is told with a way out, its neighbour that is right for somebody is not."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,20 +11,12 @@ DOOR = {"name": "door_opened"}
 QUORUM = {"type": "Quorum"}
 THOUSAND = {"interval": "100ms", "eventsPerInterval": 100}
 
-UNWISE: list[tuple[dict[str, Any], AdviceReason, str]] = [
+UNWISE = [
     ({"queue": "audit "}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
     ({"queue": "\u00a0audit"}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
-    (
-        {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": " /"}},
-        AdviceReason.BLANKS_IN_NAME,
-        "spec.rabbitmq.vhost",
-    ),
+    ({"rabbitmq": {"secretRef": {"name": "a"}, "vhost": " /"}}, AdviceReason.BLANKS_IN_NAME, "spec.rabbitmq.vhost"),
     ({"eventTypes": [DOOR]}, AdviceReason.UNUSED_EVENT_TYPE, "spec.eventTypes"),
-    (
-        {"eventTypes": [DOOR], "eventMix": {"sudo_command": 1}},
-        AdviceReason.UNUSED_EVENT_TYPE,
-        "spec.eventTypes",
-    ),
+    ({"eventTypes": [DOOR], "eventMix": {"sudo_command": 1}}, AdviceReason.UNUSED_EVENT_TYPE, "spec.eventTypes"),
     ({"eventMix": {"user_login": 20, "user_login_failure": 60}}, AdviceReason.ALIAS_ADDS_UP, "spec.eventMix"),
     ({"eventMix": {"user_login": 1, "user_login_failure": 0}}, AdviceReason.ALIAS_ADDS_UP, "spec.eventMix"),
     ({"interval": "10s", "runDuration": "10s"}, AdviceReason.ENDS_AFTER_ONE_TICK, "spec.runDuration"),
@@ -45,7 +35,7 @@ UNWISE: list[tuple[dict[str, Any], AdviceReason, str]] = [
     (THOUSAND, AdviceReason.QUEUE_MAY_GROW, "spec.interval"),
 ]
 
-WISE: list[dict[str, Any]] = [
+WISE = [
     {},
     {"queue": "audit events"},
     {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": "/"}},
@@ -68,9 +58,7 @@ WISE: list[dict[str, Any]] = [
 @pytest.mark.parametrize(
     "spec, reason, field", UNWISE, ids=[f"{case[1]}-{number}" for number, case in enumerate(UNWISE)]
 )
-def test_what_is_unwise_is_said_with_its_field_and_a_way_out(
-    spec: dict[str, Any], reason: AdviceReason, field: str
-) -> None:
+def test_what_is_unwise_is_said_with_its_field_and_a_way_out(spec, reason, field):
     (advice,) = advice_on(parse_spec(spec))
     assert (advice.reason, advice.field) == (reason, field)
     assert field.rsplit(".", 1)[-1] in advice.message or reason is AdviceReason.QUEUE_MAY_GROW
@@ -78,15 +66,15 @@ def test_what_is_unwise_is_said_with_its_field_and_a_way_out(
 
 
 @pytest.mark.parametrize("spec", WISE, ids=repr)
-def test_what_is_right_for_somebody_is_not_talked_about(spec: dict[str, Any]) -> None:
+def test_what_is_right_for_somebody_is_not_talked_about(spec):
     assert advice_on(parse_spec(spec)) == ()
 
 
-def test_every_reason_has_a_case() -> None:
+def test_every_reason_has_a_case():
     assert {reason for _, reason, _ in UNWISE} == set(AdviceReason)
 
 
-def test_the_gravest_comes_first() -> None:
+def test_the_gravest_comes_first():
     spec = THOUSAND | {"queue": "q ", "eventTypes": [DOOR], "delivery": "AtMostOnce", "queueDeclaration": QUORUM}
     reasons = [advice.reason for advice in advice_on(parse_spec(spec))]
     assert reasons == [
@@ -97,7 +85,7 @@ def test_the_gravest_comes_first() -> None:
     ]
 
 
-def test_numbers_are_the_ones_that_will_be_seen() -> None:
+def test_numbers_are_the_ones_that_will_be_seen():
     (sums,) = advice_on(parse_spec({"eventMix": {"user_login": 21, "user_login_failure": 60}}))
     assert "user_login_failure has 70.5 in total" in sums.message
     (reach,) = advice_on(parse_spec({"interval": "3s", "eventsPerInterval": 2, "runDuration": "10s", "maxEvents": 100}))
@@ -108,8 +96,8 @@ def test_numbers_are_the_ones_that_will_be_seen() -> None:
 
 @given(st.integers(1, 86_400_000), st.integers(1, 100), st.integers(1_000, 10_000_000), st.integers(1, 10_000))
 def test_a_run_that_can_publish_all_its_events_in_time_is_never_called_too_short(
-    interval_ms: int, count: int, duration_ms: int, max_events: int
-) -> None:
+    interval_ms, count, duration_ms, max_events
+):
     spec = {"interval": f"{interval_ms}ms", "eventsPerInterval": count, "runDuration": f"{duration_ms}ms"}
     reasons = {advice.reason for advice in advice_on(parse_spec(spec | {"maxEvents": max_events}))}
     due = len(range(0, duration_ms, interval_ms)) * count  # an event of every tick before the end
@@ -117,7 +105,7 @@ def test_a_run_that_can_publish_all_its_events_in_time_is_never_called_too_short
     assert bool(reasons & short) == (due < max_events)
 
 
-def test_many_names_are_not_all_listed() -> None:
+def test_many_names_are_not_all_listed():
     names = [{"name": f"kind_{letter}"} for letter in "abcdefgh"]
     (advice,) = advice_on(parse_spec({"eventTypes": names}))
     assert "kind_a, kind_b, kind_c and 5 more" in advice.message

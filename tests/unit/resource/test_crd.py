@@ -1,6 +1,5 @@
 """The CRD: in step with the models, and within the rules that keep a schema usable for years."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +29,7 @@ ALLOWED = {
 }
 
 
-def walk(node: Node, place: str) -> Iterator[tuple[str, Node]]:
+def walk(node, place):
     yield place, node
     for name, child in node.get("properties", {}).items():
         yield from walk(child, f"{place}.{name}")
@@ -40,7 +39,7 @@ def walk(node: Node, place: str) -> Iterator[tuple[str, Node]]:
         yield from walk(node["additionalProperties"], f"{place}[*]")
 
 
-def nodes() -> dict[str, Node]:
+def nodes():
     return {
         place: node for part in ("spec", "status") for place, node in walk(resource_schema()["properties"][part], part)
     }
@@ -49,27 +48,27 @@ def nodes() -> dict[str, Node]:
 NODES = nodes()
 
 
-def of_type(kind: str) -> list[str]:
+def of_type(kind):
     return [place for place, node in NODES.items() if node["type"] == kind]
 
 
-def test_the_crd_in_the_repository_is_the_one_that_the_models_make() -> None:
+def test_the_crd_in_the_repository_is_the_one_that_the_models_make():
     assert CRD_FILE.read_text() == render_crd(), "crds/ is stale; run: make crd"
 
 
-def test_the_rendered_crd_is_the_built_one() -> None:
+def test_the_rendered_crd_is_the_built_one():
     assert yaml.safe_load(render_crd()) == build_crd()
     assert "&id" not in render_crd()
 
 
 @pytest.mark.parametrize("place", NODES)
-def test_only_keywords_of_a_structural_schema_are_used(place: str) -> None:
+def test_only_keywords_of_a_structural_schema_are_used(place):
     assert set(NODES[place]) <= ALLOWED
     assert not {"properties", "additionalProperties"} <= set(NODES[place])
 
 
 @pytest.mark.parametrize("place", [place for place in NODES if not place.endswith(("[]", "[*]"))])
-def test_every_field_is_described_in_sentences(place: str) -> None:
+def test_every_field_is_described_in_sentences(place):
     description = NODES[place]["description"]
     assert description.endswith((".", "}"))
     assert description[0].isupper()
@@ -77,57 +76,57 @@ def test_every_field_is_described_in_sentences(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", of_type("integer"))
-def test_every_number_is_a_bounded_integer(place: str) -> None:
+def test_every_number_is_a_bounded_integer(place):
     assert NODES[place]["minimum"] <= NODES[place]["maximum"] < 2**53
     assert NODES[place]["format"] in {"int32", "int64"}
     if NODES[place]["format"] == "int32":
         assert NODES[place]["maximum"] < 2**31
 
 
-def test_there_are_no_floats() -> None:
+def test_there_are_no_floats():
     assert of_type("number") == []
 
 
 @pytest.mark.parametrize("place", of_type("string"))
-def test_every_string_is_bounded(place: str) -> None:
+def test_every_string_is_bounded(place):
     node = NODES[place]
     assert "enum" in node or 0 < node["maxLength"] <= 1200
 
 
 @pytest.mark.parametrize("place", of_type("array"))
-def test_every_list_is_bounded_and_says_how_it_is_merged(place: str) -> None:
+def test_every_list_is_bounded_and_says_how_it_is_merged(place):
     assert NODES[place]["maxItems"] > 0
     assert NODES[place]["x-kubernetes-list-type"] in {"map", "set", "atomic"}
 
 
 @pytest.mark.parametrize("place", [place for place in of_type("object") if "additionalProperties" in NODES[place]])
-def test_every_map_is_bounded(place: str) -> None:
+def test_every_map_is_bounded(place):
     assert NODES[place]["maxProperties"] > 0
 
 
 @pytest.mark.parametrize("place", [place for place, node in NODES.items() if "default" in node])
-def test_no_default_is_one_that_makes_git_and_cluster_differ_for_ever(place: str) -> None:
+def test_no_default_is_one_that_makes_git_and_cluster_differ_for_ever(place):
     assert NODES[place]["default"] not in (None, [], "")
 
 
-def rules() -> list[tuple[str, Node]]:
+def rules():
     return [(place, rule) for place, node in NODES.items() for rule in node.get("x-kubernetes-validations", [])]
 
 
 @pytest.mark.parametrize("place, rule", rules())
-def test_every_rule_has_a_sentence_that_names_its_field(place: str, rule: Node) -> None:
+def test_every_rule_has_a_sentence_that_names_its_field(place, rule):
     blamed = (rule.get("fieldPath") or f".{place}").rsplit(".", 1)[-1].split("[")[0]
     assert rule["message"].startswith(blamed)
     assert "\n" not in rule["message"]
 
 
 @pytest.mark.parametrize("place, rule", [(place, rule) for place, rule in rules() if place == "spec"])
-def test_a_rule_over_fields_asks_first_whether_they_are_there(place: str, rule: Node) -> None:
+def test_a_rule_over_fields_asks_first_whether_they_are_there(place, rule):
     # The API server judges the default {} before the defaults of the fields are filled in.
     assert rule["rule"].startswith("!has(")
 
 
-def test_columns_are_the_agreed_ones_and_none_has_priority_zero() -> None:
+def test_columns_are_the_agreed_ones_and_none_has_priority_zero():
     (version,) = build_crd()["spec"]["versions"]
     columns = version["additionalPrinterColumns"]
     assert [column["name"] for column in columns if "priority" not in column] == [
@@ -139,11 +138,11 @@ def test_columns_are_the_agreed_ones_and_none_has_priority_zero() -> None:
     assert version["subresources"] == {"status": {}}
 
 
-def test_a_resource_that_nobody_has_seen_says_so() -> None:
+def test_a_resource_that_nobody_has_seen_says_so():
     assert NODES["status"]["default"] == {"observedGeneration": -1}
 
 
-def test_a_model_that_a_crd_cannot_say_is_refused() -> None:
+def test_a_model_that_a_crd_cannot_say_is_refused():
     class Choosy(BaseModel):
         value: int | str
 

@@ -3,7 +3,6 @@
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,11 +37,11 @@ PUBLISHING = Facts(
 )
 
 
-def conditions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def conditions(status):
     return {condition["type"]: condition for condition in status["conditions"]}
 
 
-def replace(facts: Facts, **changes: Any) -> Facts:
+def replace(facts, **changes):
     ready = {part: changes.pop(part) for part in ("reason", "message", "early") if part in changes}
     if "complete" in changes:
         changes["complete"] = Completion(changes["complete"], facts.ready.message)
@@ -55,7 +54,7 @@ def replace(facts: Facts, **changes: Any) -> Facts:
     )
 
 
-def test_a_publishing_generator_is_ready_and_nothing_else() -> None:
+def test_a_publishing_generator_is_ready_and_nothing_else():
     assert build_status(PUBLISHING, None, NOW, owner="pod-a") == {
         "observedGeneration": 3,
         "conditions": [
@@ -102,19 +101,17 @@ def test_a_publishing_generator_is_ready_and_nothing_else() -> None:
         ),
     ],
 )
-def test_conditions_beside_ready_are_there_only_while_they_are_true(
-    changes: dict[str, Any], expected: dict[str, str]
-) -> None:
+def test_conditions_beside_ready_are_there_only_while_they_are_true(changes, expected):
     found = conditions(build_status(replace(PUBLISHING, **changes), None, NOW))
     assert {kind: condition["status"] for kind, condition in found.items()} == expected
 
 
-def test_the_reason_of_completion_says_which_bound_was_reached() -> None:
+def test_the_reason_of_completion_says_which_bound_was_reached():
     facts = replace(PUBLISHING, reason=Reason.COMPLETED, complete=CompletionReason.DURATION_ELAPSED)
     assert conditions(build_status(facts, None, NOW))["Complete"]["reason"] == "DurationElapsed"
 
 
-def test_a_warning_about_the_spec_tells_all_of_it_under_the_gravest_reason_and_leaves_the_others_alone() -> None:
+def test_a_warning_about_the_spec_tells_all_of_it_under_the_gravest_reason_and_leaves_the_others_alone():
     plain, warned = (
         build_status(PUBLISHING, None, NOW),
         build_status(replace(PUBLISHING, advice=(BLANKS, GROWTH)), None, NOW),
@@ -126,7 +123,7 @@ def test_a_warning_about_the_spec_tells_all_of_it_under_the_gravest_reason_and_l
     assert warning["observedGeneration"] == 3
 
 
-def test_a_transition_time_moves_only_with_the_status() -> None:
+def test_a_transition_time_moves_only_with_the_status():
     first = build_status(PUBLISHING, None, NOW)
     other_reason = build_status(replace(PUBLISHING, reason=Reason.SUSPENDED), first, LATER)
     assert conditions(other_reason)["Ready"]["lastTransitionTime"] == "2026-01-02T03:04:05Z"
@@ -134,25 +131,25 @@ def test_a_transition_time_moves_only_with_the_status() -> None:
     assert {one["lastTransitionTime"] for one in lost["conditions"]} == {"2026-01-02T03:05:05Z"}
 
 
-def test_a_condition_that_comes_back_has_a_new_time() -> None:
+def test_a_condition_that_comes_back_has_a_new_time():
     stalled = build_status(replace(PUBLISHING, reason=Reason.NO_BROKER), None, NOW)
     well = build_status(PUBLISHING, stalled, NOW)
     again = build_status(replace(PUBLISHING, reason=Reason.NO_BROKER), well, LATER)
     assert conditions(again)["Stalled"]["lastTransitionTime"] == "2026-01-02T03:05:05Z"
 
 
-def test_a_long_message_is_cut() -> None:
+def test_a_long_message_is_cut():
     message = conditions(build_status(replace(PUBLISHING, message="x" * 5000), None, NOW))["Ready"]["message"]
     assert len(message) == MAX_MESSAGE_LENGTH
     assert message.endswith("…")
 
 
-def test_progress_is_read_back_from_what_was_written() -> None:
+def test_progress_is_read_back_from_what_was_written():
     status = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW)
     assert parse_progress(status) == Progress(42, 1, "first", NOW, LATER, LATER)
 
 
-def test_without_a_status_nothing_was_done() -> None:
+def test_without_a_status_nothing_was_done():
     assert parse_progress(None) == parse_progress({}) == parse_progress({"observedGeneration": -1}) == Progress()
 
 
@@ -174,7 +171,7 @@ hostile_statuses = json_values | st.dictionaries(
 
 
 @given(hostile_statuses)
-def test_no_previous_status_is_so_broken_that_it_stops_us(previous: Any) -> None:
+def test_no_previous_status_is_so_broken_that_it_stops_us(previous):
     progress = parse_progress(previous)
     assert progress.events_published >= 0
     assert progress.events_dropped >= 0
@@ -182,7 +179,7 @@ def test_no_previous_status_is_so_broken_that_it_stops_us(previous: Any) -> None
     assert build_status(PUBLISHING, previous, NOW)["conditions"][0]["lastTransitionTime"]
 
 
-def test_counters_alone_are_no_transition() -> None:
+def test_counters_alone_are_no_transition():
     before = build_status(PUBLISHING, None, NOW)
     after = build_status(replace(PUBLISHING, events_published=99, last_publish_time=LATER), before, LATER)
     assert before != after
@@ -200,16 +197,16 @@ def test_counters_alone_are_no_transition() -> None:
         {"reason": Reason.COMPLETED, "complete": CompletionReason.MAX_EVENTS_REACHED},
     ],
 )
-def test_what_the_user_waits_for_is_a_transition(changes: dict[str, Any]) -> None:
+def test_what_the_user_waits_for_is_a_transition(changes):
     before = build_status(PUBLISHING, None, NOW)
     assert transition_key(before) != transition_key(build_status(replace(PUBLISHING, **changes), before, LATER))
 
 
-def test_a_new_resource_differs_from_everything() -> None:
+def test_a_new_resource_differs_from_everything():
     assert transition_key(None) != transition_key(build_status(PUBLISHING, None, NOW))
 
 
-def test_every_field_that_is_written_is_declared_and_the_other_way_round() -> None:
+def test_every_field_that_is_written_is_declared_and_the_other_way_round():
     written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW, owner="pod-a")
     declared = status_schema()["properties"]
     assert set(written) == set(declared)
@@ -228,5 +225,5 @@ def test_every_field_that_is_written_is_declared_and_the_other_way_round() -> No
         (Fraction(123_456, 10), "12346/s"),
     ],
 )
-def test_a_rate_is_written_for_people(rate: Fraction, text: str) -> None:
+def test_a_rate_is_written_for_people(rate, text):
     assert format_rate(rate) == text

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
@@ -28,11 +25,9 @@ from audit_event_operator.web.servers import RUNNER_SETTINGS
 from support.doubles.fleet import make_snapshot
 
 
-def a_snapshot(
-    namespace: str = "team-a", name: str = "logins", *, reason: Reason = Reason.PUBLISHING, **changes
-) -> Snapshot:
+def a_snapshot(namespace="team-a", name="logins", *, reason=Reason.PUBLISHING, **changes):
     """A generator that has published 90 of 100 events, unless told otherwise."""
-    told: dict[str, Any] = {
+    told = {
         "ref": Ref(namespace, name),
         "uid": f"uid-{namespace}-{name}",
         "reason": reason,
@@ -51,7 +46,7 @@ def a_snapshot(
     return make_snapshot(**(told | changes))
 
 
-def a_default_stream(*, connected: bool = True, **changes) -> Snapshot:
+def a_default_stream(*, connected=True, **changes):
     """The row of the default target."""
     return a_snapshot(**{"uid": "", "connected": connected, "target_rate": Fraction(0), "interval_seconds": 0.0, **changes},
                       namespace=DEFAULT_STREAM_REF.namespace, name=DEFAULT_STREAM_REF.name)  # fmt: skip
@@ -148,7 +143,7 @@ class Backend:
     last_success: float | None = 1_000.0
     read_seconds: float = 0.2
 
-    def site(self) -> Site:
+    def site(self):
         return Site(
             fleet=self.fleet,
             submissions=self.submissions,
@@ -165,27 +160,27 @@ class Backend:
 
 
 @pytest.fixture
-def backend() -> Backend:
+def backend():
     """What is behind the site of this test."""
     return Backend()
 
 
 @pytest.fixture
-async def client(backend: Backend) -> AsyncIterator[TestClient]:
+async def client(backend):
     """A client of the application that serves everything."""
     async with _client(build_applications(backend.site()).main) as each:
         yield each
 
 
 @pytest.fixture
-async def metrics_client(backend: Backend) -> AsyncIterator[TestClient]:
+async def metrics_client(backend):
     """A client of the application that serves metrics alone."""
     async with _client(build_applications(backend.site()).metrics) as each:
         yield each
 
 
 @asynccontextmanager
-async def _client(application: web.Application) -> AsyncIterator[TestClient]:
+async def _client(application):
     server = TestServer(application)
     await server.start_server(**RUNNER_SETTINGS | {"lingering_time": 0.1})
     async with TestClient(server) as each:

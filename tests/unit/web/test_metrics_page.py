@@ -64,12 +64,12 @@ OPERATOR_WIDE = {
 class Scrape:
     """What a text exposition says."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         self.text = text
         self.types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
         self.helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
-        self.labels: dict[str, set[frozenset[str]]] = defaultdict(set)
-        self.values: dict[tuple, float] = {}
+        self.labels = defaultdict(set)
+        self.values = {}
         for family in parse_text(text):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             for sample in family.samples:
@@ -79,13 +79,13 @@ class Scrape:
                 assert key not in self.values, f"the same series twice: {key}"
                 self.values[key] = sample.value
 
-    def __call__(self, name: str, **labels: str) -> float:
+    def __call__(self, name, **labels):
         return self.values[(name, *sorted(labels.items()))]
 
 
 @pytest.fixture
 def scrape(client):
-    async def now(**headers) -> Scrape:
+    async def now(**headers):
         answer = await client.get("/metrics", headers=headers)
         assert answer.status == 200
         return Scrape(await answer.text())

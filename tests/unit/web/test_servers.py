@@ -21,7 +21,7 @@ def a_taken_port():
 async def servers(backend):
     made = []
 
-    def make(**settings) -> Servers:
+    def make(**settings):
         made.append(
             Servers(
                 build_applications(backend.site()),
