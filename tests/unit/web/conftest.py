@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, given, settings
 
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
@@ -26,7 +27,6 @@ from support.doubles.fleet import make_snapshot
 
 
 def a_snapshot(namespace="team-a", name="logins", *, reason=Reason.PUBLISHING, **changes):
-    """A generator that has published 90 of 100 events, unless told otherwise."""
     told = {
         "ref": Ref(namespace, name),
         "uid": f"uid-{namespace}-{name}",
@@ -47,15 +47,12 @@ def a_snapshot(namespace="team-a", name="logins", *, reason=Reason.PUBLISHING, *
 
 
 def a_default_stream(*, connected=True, **changes):
-    """The row of the default target."""
     return a_snapshot(**{"uid": "", "connected": connected, "target_rate": Fraction(0), "interval_seconds": 0.0, **changes},
                       namespace=DEFAULT_STREAM_REF.namespace, name=DEFAULT_STREAM_REF.name)  # fmt: skip
 
 
 @dataclass
 class FakeFleet:
-    """A fleet as the web sees it."""
-
     live: list[Snapshot] = field(default_factory=list)
     departed: list[Snapshot] = field(default_factory=list)
     default_stream_row: Snapshot | None = None
@@ -64,9 +61,8 @@ class FakeFleet:
 
     @property
     def default_stream(self):
-        if self.default_stream_row is None:
-            return None
-        return SimpleNamespace(connected=self.default_stream_row.facts.connected)
+        row = self.default_stream_row
+        return row and SimpleNamespace(connected=row.facts.connected)
 
     def snapshots(self):
         return list(self.live)
@@ -83,8 +79,6 @@ class FakeFleet:
 
 @dataclass
 class FakeSubmissions:
-    """Always gives the same answer and remembers what was posted where."""
-
     outcome: PostOutcome = PostOutcome.PUBLISHED
     destination: str = "audit_events"
     posted: list = field(default_factory=list)
@@ -103,8 +97,6 @@ class FakeSubmissions:
 
 @dataclass
 class FakeBrokers:
-    """Brokers that only count."""
-
     states: dict[str, int] = field(default_factory=lambda: {"connected": 1})
     results: dict[str, int] = field(default_factory=lambda: {"success": 1, "refused": 0})
 
@@ -117,8 +109,6 @@ class FakeBrokers:
 
 @dataclass
 class FakeAuthorizer:
-    """Somebody who decides the same for everybody and remembers who asked."""
-
     decision: Decision = Decision.ALLOWED
     asked: list = field(default_factory=list)
 
@@ -161,20 +151,17 @@ class Backend:
 
 @pytest.fixture
 def backend():
-    """What is behind the site of this test."""
     return Backend()
 
 
 @pytest.fixture
 async def client(backend):
-    """A client of the application that serves everything."""
     async with _client(build_applications(backend.site()).main) as each:
         yield each
 
 
 @pytest.fixture
 async def metrics_client(backend):
-    """A client of the application that serves metrics alone."""
     async with _client(build_applications(backend.site()).metrics) as each:
         yield each
 
@@ -185,6 +172,33 @@ async def _client(application):
     await server.start_server(**RUNNER_SETTINGS | {"lingering_time": 0.1})
     async with TestClient(server) as each:
         yield each
+
+
+@pytest.fixture
+def ask(client):
+    async def get(path, **options):
+        answer = await client.get(path, **options)
+        return answer.status, await answer.json()
+
+    return get
+
+
+@pytest.fixture
+def draw():
+    """What Hypothesis draws, up front: it cannot drive a coroutine itself."""
+
+    def examples(strategy, count):
+        drawn = []
+
+        @settings(max_examples=count, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+        @given(strategy)
+        def keep(one):
+            drawn.append(one)
+
+        keep()
+        return drawn
+
+    return examples
 
 
 @pytest.fixture(name="a_snapshot")

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit_event_operator.engine.snapshot import Ref
@@ -20,6 +19,7 @@ EXAMPLE = {
     "action_result": "FAILURE",
 }
 JSON = {"Content-Type": "application/json"}
+BEGUN = b"POST /generate_event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
 
 
 async def refused(answer, status, *words):
@@ -27,8 +27,7 @@ async def refused(answer, status, *words):
     assert answer.content_type == "application/json"
     content = await answer.json()
     assert list(content) == ["error"]
-    for word in words:
-        assert word in content["error"]
+    assert [word for word in words if word not in content["error"]] == []
 
 
 async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, backend):
@@ -57,7 +56,7 @@ async def test_a_named_generator_gets_the_event_also_while_suspended(client, bac
     "outcome, status, words",
     [
         (PostOutcome.NOT_CONFIRMED, 503, "did not confirm"),
-        (PostOutcome.NOT_ACCEPTING, 503, "on standby"),
+        (PostOutcome.NOT_ACCEPTING, 503, "starting, stopping or on standby"),
         (PostOutcome.NO_TARGET, 503, "RABBITMQ_HOST"),
         (PostOutcome.UNKNOWN_GENERATOR, 404, "no such generator"),
     ],
@@ -66,14 +65,7 @@ async def test_what_is_not_published_is_never_accepted(client, backend, outcome,
     backend.submissions.outcome = outcome
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, status, words)
-    assert ("Retry-After" in answer.headers) == (status == 503)
-
-
-async def test_a_process_that_drains_or_stands_by_takes_nothing(client, backend):
-    backend.submissions.outcome = PostOutcome.NOT_ACCEPTING
-    answer = await client.post("/generate_event", json=EXAMPLE)
-    await refused(answer, 503, "starting, stopping or on standby")
-    assert int(answer.headers["Retry-After"]) > 0
+    assert (int(answer.headers.get("Retry-After", 0)) > 0) == (status == 503)
 
 
 async def test_an_event_that_grows_beyond_the_limit_is_too_large(client, backend):
@@ -166,20 +158,16 @@ async def test_a_mebibyte_is_too_large(client, backend):
 
 async def test_a_body_that_dawdles_is_given_up(client):
     reader, writer = await asyncio.open_connection(client.host, client.port)
-    writer.write(
-        b"POST /generate_event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
-    )
+    writer.write(BEGUN)
     assert b" 408 " in await reader.readline()
     assert b"did not arrive within 0.2 seconds" in await reader.read()
     writer.close()
     await writer.wait_closed()
 
 
-async def test_a_body_that_breaks_off_harms_nobody(client, backend, caplog):
+async def test_a_body_that_breaks_off_harms_nobody(client, backend):
     _, writer = await asyncio.open_connection(client.host, client.port)
-    writer.write(
-        b"POST /generate_event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
-    )
+    writer.write(BEGUN)
     await writer.drain()
     writer.close()
     await writer.wait_closed()
@@ -193,11 +181,7 @@ async def test_a_body_that_breaks_off_harms_nobody(client, backend, caplog):
 async def test_nothing_is_revealed_before_it_is_clear_who_asks(client, backend, decision, status):
     backend.authorizer.decision = decision
     for path in ("/generate_event", "/generate_event?generator=a/unknown", "/generate_event?generator=bad"):
-        for backend.submissions.outcome in (
-            PostOutcome.PUBLISHED,
-            PostOutcome.UNKNOWN_GENERATOR,
-            PostOutcome.NOT_ACCEPTING,
-        ):
+        for backend.submissions.outcome in PostOutcome:
             answer = await client.post(path, data=b"not json", headers={"Content-Type": "text/plain"})
             await refused(answer, status)
             assert ("WWW-Authenticate" in answer.headers) == (status == 401)
@@ -230,18 +214,9 @@ bodies = st.one_of(
 )
 
 
-async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error(client, backend):
-    """Hypothesis draws the bodies up front: it cannot drive a coroutine itself."""
-    drawn = []
-
-    @settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None, database=None)
-    @given(bodies)
-    def draw(body):
-        drawn.append(body)
-
-    draw()
+async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error(client, backend, draw):
     statuses = set()
-    for body in drawn:
+    for body in draw(bodies, 80):
         answer = await client.post("/generate_event", data=body, headers=JSON)
         statuses.add(answer.status)
         assert answer.status in {202, 400, 413}, body
@@ -253,38 +228,11 @@ async def test_whatever_is_posted_gets_a_json_answer_and_never_an_internal_error
 
 
 LITERALS = [
-    "1e400",
-    "-1e999999",
-    "9" * 5_000,
-    "0." + "1" * 5_000,
-    "1" * 308 + ".0",
-    "NaN",
-    "-Infinity",
-    "01",
-    "1.",
-    "+1",
-    "0x10",
-    "-0",
-    "18446744073709551616",
-    "-9223372036854775809",
-    "5e-324",
-    '"\\ud800"',
-    '"\\udc00\\ud800"',
-    '"\\ud83d\\ude00"',
-    '"\\u0000"',
-    '"\x00"',
-    '"\ud800"',
-    '"\ufeff"',
-    "\ufeff",
-    "'x'",
-    "nul",
-    "// x",
-    '"\\x"',
-    '"\u202e\u2066\u2028"',
-    "\U0001f600",
-    "[" * 40,
+    "1e400", "-1e999999", "9" * 5_000, "0." + "1" * 5_000, "1" * 308 + ".0", "NaN", "-Infinity", "01", "1.", "+1", "0x10", "-0",
+    "18446744073709551616", "-9223372036854775809", "5e-324", '"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"',
+    '"\x00"', '"\ud800"', '"\ufeff"', "\ufeff", "'x'", "nul", "// x", '"\\x"', '"\u202e\u2066\u2028"', "\U0001f600", "[" * 40,
     "{",
-]
+]  # fmt: skip
 NAMES = st.sampled_from(
     ["event_type", "details", "user_id", "client_ip", "event_id", "resource", "a\\u0000b", "\\ud800", "x" * 999]
 )
@@ -304,25 +252,11 @@ RAW = st.one_of(
 ).map(lambda raw: raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"))
 CONTENT_TYPES = st.sampled_from(
     ["application/json"] * 12
-    + [
-        "application/json; charset=utf-8",
-        'application/json; charset="utf-8"',
-        "application/json;charset=utf-7",
-        "application/json; charset=",
-        "application/json; charset=\u00fc",
-        'application/json; x="',
-        "APPLICATION/JSON",
-        "application/problem+json",
-        "text/json",
-        "multipart/form-data",
-        'multipart/form-data; boundary="',
-        "application/x-www-form-urlencoded",
-        "",
-        ";",
-        "/",
-        "json",
-    ]
-)
+    + ["application/json; charset=utf-8", 'application/json; charset="utf-8"', "application/json;charset=utf-7", "text/json",
+       "application/json; charset=", "application/json; charset=\u00fc", 'application/json; x="', "APPLICATION/JSON", "",
+       "application/problem+json", "multipart/form-data", 'multipart/form-data; boundary="', ";", "/", "json",
+       "application/x-www-form-urlencoded"]
+)  # fmt: skip
 QUERIES = st.just("") | st.text(max_size=12).map(
     lambda text: "?generator=" + quote(text.encode("utf-8", "surrogatepass"))
 )
@@ -333,17 +267,9 @@ MORE_HEADERS = st.dictionaries(
 )
 
 
-async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client, backend):
-    drawn = []
-
-    @settings(max_examples=250, suppress_health_check=list(HealthCheck), deadline=None, database=None)
-    @given(st.tuples(RAW, CONTENT_TYPES, QUERIES, MORE_HEADERS))
-    def draw(one):
-        drawn.append(one)
-
-    draw()
+async def test_whatever_comes_with_whatever_headers_has_a_defined_answer(client, backend, draw):
     statuses = Counter()
-    for body, content_type, query, more in drawn:
+    for body, content_type, query, more in draw(st.tuples(RAW, CONTENT_TYPES, QUERIES, MORE_HEADERS), 250):
         headers = {"Content-Type": content_type} | more
         answer = await client.post(f"/generate_event{query}", data=body, headers=headers)
         statuses[answer.status] += 1

@@ -14,11 +14,6 @@ ROOT = Path(__file__).resolve().parents[3]
 FORBIDDEN_WAYS = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc")
 
 
-def policy_of(answer):
-    rules = (rule.partition(" ") for rule in answer.headers["Content-Security-Policy"].split("; "))
-    return {name: value for name, _, value in rules}
-
-
 async def test_the_page_is_one_html_document_that_nobody_caches(client):
     answer = await client.get("/")
     assert answer.status == 200
@@ -30,21 +25,16 @@ async def test_the_page_is_one_html_document_that_nobody_caches(client):
 
 
 async def test_the_policy_allows_nothing_but_this_style_this_script_and_our_own_answers(client):
-    policy = policy_of(answer := await client.get("/"))
+    answer = await client.get("/")
+    policy = dict(rule.split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split("; "))
     html = await answer.text()
     for directive, element in (("style-src", "style"), ("script-src", "script")):
         (content,) = re.findall(f"<{element}>(.*?)</{element}>", html, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert policy.pop(directive) == f"'sha256-{digest}'"
-    assert policy == {
-        "default-src": "'none'",
-        "connect-src": "'self'",
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-        "require-trusted-types-for": "'script'",
-    }
+    nothing = dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'")
+    allowed = {"connect-src": "'self'", "img-src": "data:", "require-trusted-types-for": "'script'"}
+    assert policy == nothing | allowed
 
 
 async def test_the_page_asks_nobody_else_for_anything_and_never_makes_markup_of_text(client):
@@ -79,22 +69,19 @@ async def test_the_page_is_counted_by_its_route_and_is_not_on_the_metrics_port(c
     assert (await client.post("/")).status == 405
 
 
-async def test_fields_make_a_table_of_what_was_asked_for(client, backend, a_snapshot):
+async def test_fields_make_a_table_of_what_was_asked_for(ask, backend, a_snapshot):
     backend.leader = True
     backend.fleet.live = [a_snapshot("b", "z"), a_snapshot("a", "m")]
-    content = await (await client.get("/generators?fields=name,state,events_published")).json()
-    assert content == {
-        "leader": True,
-        "fields": ["name", "state", "events_published"],
-        "rows": [["m", "active", 90], ["z", "active", 90]],
-    }
+    fields, rows = ["name", "state", "events_published"], [["m", "active", 90], ["z", "active", 90]]
+    asked = await ask(f"/generators?fields={','.join(fields)}")
+    assert asked == (200, {"leader": True, "fields": fields, "rows": rows})
 
 
 @pytest.mark.parametrize("fields", ["", "name,", "name,password", ",".join(["name"] * 99)])
-async def test_unknown_fields_are_refused_with_the_known_ones(client, fields):
-    answer = await client.get("/generators", params={"fields": fields})
-    assert answer.status == 400
-    assert "namespace, name, state" in (await answer.json())["error"]
+async def test_unknown_fields_are_refused_with_the_known_ones(ask, fields):
+    status, answer = await ask("/generators", params={"fields": fields})
+    assert status == 400
+    assert "namespace, name, state" in answer["error"]
 
 
 async def test_a_list_is_gzipped_only_for_whom_accepts_that(client, backend, a_snapshot):
