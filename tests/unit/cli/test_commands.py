@@ -1,5 +1,6 @@
 """The commands that need nothing: exit codes, and who gets stdout."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 
 from audit_event_operator import __version__
 from audit_event_operator.cli import main
+
+FREE_PORTS = {"APP_PORT": "0", "PROMETHEUS_PORT": "0"}
 
 
 def run(*arguments, **options):
@@ -24,9 +27,8 @@ def test_every_command_has_help():
 
 
 def test_version_tells_version_and_commit():
-    assert run("version", env={"AEG_COMMIT": "abc123"}).output.startswith(
-        f"audit-event-operator {__version__} (commit abc123,"
-    )
+    told = run("version", env={"AEG_COMMIT": "abc123"}).output
+    assert told.startswith(f"audit-event-operator {__version__} (commit abc123,")
 
 
 def test_samples_are_listed_and_printed():
@@ -46,8 +48,7 @@ def test_validate_exits_with_what_it_found(tmp_path):
     bad.write_text(good.read_text().replace("spec: {}", "spec: {interval: 25h}"))
     found = run("validate", "-f", str(tmp_path))
     assert found.exit_code == 1
-    assert "bad.yaml:" in found.stderr
-    assert "interval" in found.stderr
+    assert re.search(r"bad\.yaml:.* interval", found.stderr)
     assert "good.yaml" in found.stdout
     assert run("validate").exit_code == 2
 
@@ -61,32 +62,32 @@ def test_validate_warns_on_stderr_and_is_content(tmp_path):
     assert found.stderr.startswith(f"{unwise}:6: warning: queue starts or ends with a space")
 
 
-def test_a_wrong_setting_is_wrong_use():
-    answer = run("demo", "--for", "1s", env={"APP_PORT": "many"})
-    assert answer.exit_code == 2
-    assert "APP_PORT" in answer.output
+NO_REVIEW = "AEG_API_AUTH=kubernetes needs a cluster, and {} runs without one; use none or token"
 
 
-@pytest.mark.parametrize("mode", ["standalone", "demo"])
-def test_an_access_review_is_refused_where_there_is_no_cluster_to_ask(mode):
-    answer = run(mode, env={"AEG_API_AUTH": "kubernetes", "APP_PORT": "0", "PROMETHEUS_PORT": "0"})
-    assert answer.exit_code == 2
-    assert answer.stdout == ""
-    assert f"AEG_API_AUTH=kubernetes needs a cluster, and {mode} runs without one; use none or token" in answer.stderr
-
-
-def test_a_queue_name_that_no_resource_may_have_is_wrong_use():
-    answer = run("standalone", env={"RABBITMQ_QUEUE": "q" * 300, "APP_PORT": "0", "PROMETHEUS_PORT": "0"})
-    assert answer.exit_code == 2
-    assert answer.stderr.startswith("audit-event-operator: RABBITMQ_QUEUE: queue must be")
+@pytest.mark.parametrize(
+    "command, settings, says",
+    [
+        ("standalone", {"RABBITMQ_QUEUE": "q" * 300}, "audit-event-operator: RABBITMQ_QUEUE: queue must be"),
+        ("standalone", {"AEG_API_AUTH": "kubernetes"}, NO_REVIEW.format("standalone")),
+        ("demo", {"AEG_API_AUTH": "kubernetes"}, NO_REVIEW.format("demo")),
+        ("demo", {"APP_PORT": "many"}, "APP_PORT"),
+        ("demo --for 0s", {}, "--for"),
+        ("demo --for soon", {}, "--for"),
+        ("demo --for -1s", {}, "--for"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_is_explained_on_stderr(command, settings, says):
+    answer = run(*command.split(), env=FREE_PORTS | settings)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert says in answer.stderr
 
 
 @pytest.mark.parametrize("mode", ["standalone", "demo"])
 def test_files_without_a_valid_resource_fail_with_their_problems(mode, tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [")
-    answer = run(mode, "-f", str(tmp_path), env={"APP_PORT": "0", "PROMETHEUS_PORT": "0"})
-    assert answer.exit_code == 1
-    assert answer.stdout == ""
+    answer = run(mode, "-f", str(tmp_path), env=FREE_PORTS)
+    assert (answer.exit_code, answer.stdout) == (1, "")
     assert f"{tmp_path}/bad.yaml:1: not valid YAML" in answer.stderr
     assert "Done" not in answer.stderr
 
@@ -94,14 +95,9 @@ def test_files_without_a_valid_resource_fail_with_their_problems(mode, tmp_path)
 def test_a_port_that_is_taken_fails_with_the_setting_to_change():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        answer = run("standalone", env={"APP_PORT": port, "PROMETHEUS_PORT": "0", "AEG_BIND_ADDRESS": "127.0.0.1"})
+        answer = run("standalone", env=FREE_PORTS | {"APP_PORT": port, "AEG_BIND_ADDRESS": "127.0.0.1"})
     assert answer.exit_code == 1
     assert f"APP_PORT {port} is in use" in answer.stderr
-
-
-@pytest.mark.parametrize("duration", ["0s", "soon", "-1s"])
-def test_a_duration_that_is_none_is_wrong_use(duration):
-    assert run("demo", "--for", duration).exit_code == 2
 
 
 def test_help_and_demo_start_without_kubernetes_and_kopf():

@@ -27,7 +27,6 @@ def harmless(line):
 
 
 def written(form, text, *, failing=False):
-    """Two records, the first with this text."""
     stream = io.StringIO()
     configure_logging(form, "INFO", stream)
     try:
@@ -64,8 +63,7 @@ def test_a_traceback_cannot_pass_for_a_record(text):
 @given(text=TEXTS, failing=st.booleans())
 @example(text='"}\n{"severity": "ERROR", "message": "forged"}', failing=True)
 def test_a_json_record_is_one_line_of_json(text, failing):
-    said = written("json", text, failing=failing)
-    lines = said.splitlines()
+    lines = written("json", text, failing=failing).splitlines()
     records = [json.loads(line) for line in lines]
     assert [record["severity"] for record in records] == ["WARNING", "ERROR"]
     assert all(line.isprintable() and line.isascii() for line in lines)

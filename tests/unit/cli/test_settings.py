@@ -32,37 +32,31 @@ def test_the_seeds_interval_accepts_fractions(text, interval):
     assert load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": text})[0].event_generation_interval_seconds == interval
 
 
-def test_an_interval_of_zero_is_a_millisecond_with_a_warning():
-    _, warnings = load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": "0"})
-    assert "1 ms" in warnings[0]
-
-
-def test_the_port_of_a_service_link_is_ignored_with_a_warning():
-    settings, warnings = load_settings({"RABBITMQ_PORT": "tcp://10.0.0.1:5672"})
+def test_an_interval_of_zero_is_a_millisecond_and_the_port_of_a_service_link_is_ignored_both_with_a_warning():
+    interval, port = {"EVENT_GENERATION_INTERVAL_SECONDS": "0"}, {"RABBITMQ_PORT": "tcp://10.0.0.1:5672"}
+    assert "1 ms" in load_settings(interval)[1][0]
+    settings, warnings = load_settings(port)
     assert settings.rabbitmq_port == 5672
     assert "enableServiceLinks" in warnings[0]
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    "variable, value, says",
     [
-        ("EVENT_GENERATION_INTERVAL_SECONDS", "-1"),
-        ("EVENT_GENERATION_INTERVAL_SECONDS", "often"),
-        ("APP_PORT", "70000"),
-        ("AEG_API_AUTH", "maybe"),
-        ("AEG_LOG_LEVEL", "LOUD"),
-        ("AEG_MAX_EVENTS_PER_SECOND", "0"),
-        ("AEG_CONFIRM_SECONDS", "inf"),
+        ("EVENT_GENERATION_INTERVAL_SECONDS", "-1", ""),
+        ("EVENT_GENERATION_INTERVAL_SECONDS", "often", ""),
+        ("APP_PORT", "70000", ""),
+        ("AEG_API_AUTH", "maybe", ""),
+        ("AEG_API_AUTH", "token", "AEG_API_TOKEN_FILE"),
+        ("AEG_LOG_LEVEL", "LOUD", ""),
+        ("AEG_MAX_EVENTS_PER_SECOND", "0", ""),
+        ("AEG_CONFIRM_SECONDS", "inf", ""),
+        ("AEG_LEASE_DURATION_SECONDS", "5", "AEG_LEASE_DURATION_SECONDS must be greater"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(variable, value):
-    with pytest.raises(SettingsError, match=variable):
+def test_what_cannot_be_is_refused_by_name(variable, value, says):
+    with pytest.raises(SettingsError, match=says or variable):
         load_settings({variable: value})
-
-
-def test_the_token_mode_needs_its_file():
-    with pytest.raises(SettingsError, match="AEG_API_TOKEN_FILE"):
-        load_settings({"AEG_API_AUTH": "token"})
 
 
 def test_a_password_shows_nowhere():
@@ -83,18 +77,14 @@ def test_a_log_line_cannot_be_forged():
     assert visible("naïve 🙂") == "naïve 🙂"
 
 
-def test_the_leases_times_must_fit_each_other():
-    with pytest.raises(SettingsError, match="AEG_LEASE_DURATION_SECONDS must be greater"):
-        load_settings({"AEG_LEASE_DURATION_SECONDS": "5"})
-
-
 def test_a_variable_of_a_group_sets_the_field_of_its_value_object():
-    settings, _ = load_settings(
-        {"AEG_CONFIRM_SECONDS": "7", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_STATUS_COUNTER_SECONDS": "4"}
-    )
-    assert settings == Settings(
-        broker_timing=Timing(confirm_seconds=7), lease_timing=LeaseTiming(renew=3), pace=Pace(counter_seconds=4)
-    )
+    set_ = {"AEG_CONFIRM_SECONDS": "7", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_STATUS_COUNTER_SECONDS": "4"}
+    groups = {
+        "broker_timing": Timing(confirm_seconds=7),
+        "lease_timing": LeaseTiming(renew=3),
+        "pace": Pace(counter_seconds=4),
+    }
+    assert load_settings(set_)[0] == Settings(**groups)
 
 
 def test_a_constant_of_a_group_is_no_variable():

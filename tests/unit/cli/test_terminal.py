@@ -1,5 +1,6 @@
 """What a person at a terminal gets: examples that work, colours where they are wanted, completion in the shells."""
 
+import contextlib
 import os
 import pty
 import shlex
@@ -18,7 +19,6 @@ RED, GREEN = "\x1b[31m", "\x1b[32m"
 
 
 def examples(command):
-    """The lines of a command's examples."""
     text = command.get_help(click.Context(command, info_name=command.name))
     _, mark, lines = text.partition("Examples:\n")
     assert mark, f"{command.name} --help shows no example"
@@ -27,12 +27,8 @@ def examples(command):
 
 def calls(line):
     """The arguments of every call of ours in a line of shell."""
-    found = []
-    for part in line.replace(" > ", " | ").split(" | "):
-        words = shlex.split(part, comments=True)
-        if PROGRAM in words:
-            found.append(words[words.index(PROGRAM) + 1 :])
-    return found
+    parts = [shlex.split(part, comments=True) for part in line.replace(" > ", " | ").split(" | ")]
+    return [words[words.index(PROGRAM) + 1 :] for words in parts if PROGRAM in words]
 
 
 def environment(**changes):
@@ -42,22 +38,15 @@ def environment(**changes):
 def on_a_terminal(*arguments, **changes):
     """What the command writes when stdout and stderr are one terminal."""
     leader, follower = pty.openpty()
-    done = subprocess.Popen(
-        [sys.executable, "-m", "audit_event_operator", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=follower,
-        stderr=follower,
-        env=environment(**changes),
-    )
+    command = [sys.executable, "-m", "audit_event_operator", *arguments]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": follower, "stderr": follower}
+    done = subprocess.Popen(command, **streams, env=environment(**changes))
     os.close(follower)
     text = b""
-    try:
+    with contextlib.suppress(OSError):  # on Linux the end of a terminal is an error
         while part := os.read(leader, 65536):
             text += part
-    except OSError:  # on Linux the end of a terminal is an error
-        pass
-    finally:
-        os.close(leader)
+    os.close(leader)
     done.wait(30)
     return text.decode()
 
@@ -141,7 +130,6 @@ def test_commands_options_and_samples_are_completed_in_every_shell(shell):
 
 
 def test_a_real_bash_completes(tmp_path):
-    """The printed script in a real bash: what is offered after each of these words."""
     tool = tmp_path / PROGRAM
     tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m audit_event_operator "$@"\n')
     tool.chmod(0o755)
@@ -157,14 +145,9 @@ offer {PROGRAM} sample 01
 offer {PROGRAM} demo --fo
 complete -p {PROGRAM}
 """
-    done = subprocess.run(
-        ["bash", "--norc", "-c", program],
-        env=environment(PATH=f"{tmp_path}:{os.environ['PATH']}"),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    env = environment(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    command = ["bash", "--norc", "-c", program]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
     first, second, third, set_up = done.stdout.splitlines()
     assert (first, second, third) == ("validate", "01-minimal", "--for")
     assert "-F _audit_event_operator_completion" in set_up

@@ -76,13 +76,8 @@ def test_every_reason_has_a_case():
 
 def test_the_gravest_comes_first():
     spec = THOUSAND | {"queue": "q ", "eventTypes": [DOOR], "delivery": "AtMostOnce", "queueDeclaration": QUORUM}
-    reasons = [advice.reason for advice in advice_on(parse_spec(spec))]
-    assert reasons == [
-        AdviceReason.BLANKS_IN_NAME,
-        AdviceReason.UNUSED_EVENT_TYPE,
-        AdviceReason.AT_MOST_ONCE_TO_QUORUM,
-        AdviceReason.QUEUE_MAY_GROW,
-    ]
+    reasons = [advice.reason.name for advice in advice_on(parse_spec(spec))]
+    assert reasons == ["BLANKS_IN_NAME", "UNUSED_EVENT_TYPE", "AT_MOST_ONCE_TO_QUORUM", "QUEUE_MAY_GROW"]
 
 
 def test_numbers_are_the_ones_that_will_be_seen():

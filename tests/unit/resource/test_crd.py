@@ -1,7 +1,7 @@
 """The CRD: in step with the models, and within the rules that keep a schema usable for years."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 import yaml
@@ -12,19 +12,10 @@ from audit_event_operator.resource.schema import structural_schema
 
 CRD_FILE = Path(__file__).parents[3] / "crds" / "auditeventgenerators.yaml"
 
-Node = dict[str, Any]
 ALLOWED = {
     *("type", "description", "default", "enum", "format", "pattern", "minimum", "maximum", "minLength", "maxLength"),
-    *(
-        "minItems",
-        "maxItems",
-        "minProperties",
-        "maxProperties",
-        "required",
-        "properties",
-        "additionalProperties",
-        "items",
-    ),
+    *("minItems", "maxItems", "minProperties", "maxProperties"),
+    *("required", "properties", "additionalProperties", "items"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations"),
 }
 
@@ -39,13 +30,9 @@ def walk(node, place):
         yield from walk(node["additionalProperties"], f"{place}[*]")
 
 
-def nodes():
-    return {
-        place: node for part in ("spec", "status") for place, node in walk(resource_schema()["properties"][part], part)
-    }
-
-
-NODES = nodes()
+SCHEMAS = resource_schema()["properties"]
+NODES = dict(found for part in ("spec", "status") for found in walk(SCHEMAS[part], part))
+RULES = [(place, rule) for place, node in NODES.items() for rule in node.get("x-kubernetes-validations", [])]
 
 
 def of_type(kind):
@@ -89,8 +76,7 @@ def test_there_are_no_floats():
 
 @pytest.mark.parametrize("place", of_type("string"))
 def test_every_string_is_bounded(place):
-    node = NODES[place]
-    assert "enum" in node or 0 < node["maxLength"] <= 1200
+    assert "enum" in NODES[place] or 0 < NODES[place]["maxLength"] <= 1200
 
 
 @pytest.mark.parametrize("place", of_type("array"))
@@ -109,18 +95,14 @@ def test_no_default_is_one_that_makes_git_and_cluster_differ_for_ever(place):
     assert NODES[place]["default"] not in (None, [], "")
 
 
-def rules():
-    return [(place, rule) for place, node in NODES.items() for rule in node.get("x-kubernetes-validations", [])]
-
-
-@pytest.mark.parametrize("place, rule", rules())
+@pytest.mark.parametrize("place, rule", RULES)
 def test_every_rule_has_a_sentence_that_names_its_field(place, rule):
     blamed = (rule.get("fieldPath") or f".{place}").rsplit(".", 1)[-1].split("[")[0]
     assert rule["message"].startswith(blamed)
     assert "\n" not in rule["message"]
 
 
-@pytest.mark.parametrize("place, rule", [(place, rule) for place, rule in rules() if place == "spec"])
+@pytest.mark.parametrize("place, rule", [(place, rule) for place, rule in RULES if place == "spec"])
 def test_a_rule_over_fields_asks_first_whether_they_are_there(place, rule):
     # The API server judges the default {} before the defaults of the fields are filled in.
     assert rule["rule"].startswith("!has(")
@@ -128,13 +110,10 @@ def test_a_rule_over_fields_asks_first_whether_they_are_there(place, rule):
 
 def test_columns_are_the_agreed_ones_and_none_has_priority_zero():
     (version,) = build_crd()["spec"]["versions"]
-    columns = version["additionalPrinterColumns"]
-    assert [column["name"] for column in columns if "priority" not in column] == [
-        *("Ready", "Reason", "Queue", "Interval", "Rate", "Published", "Age")
-    ]
-    assert [column["name"] for column in columns if column.get("priority") == 1] == [
-        *("Suspended", "Broker", "Owner", "Message")
-    ]
+    columns = [(column["name"], column.get("priority")) for column in version["additionalPrinterColumns"]]
+    narrow, wide = (" ".join(name for name, priority in columns if priority == wanted) for wanted in (None, 1))
+    assert narrow == "Ready Reason Queue Interval Rate Published Age"
+    assert wide == "Suspended Broker Owner Message"
     assert version["subresources"] == {"status": {}}
 
 

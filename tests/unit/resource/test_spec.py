@@ -40,23 +40,15 @@ def test_rate_and_times_are_exact():
 
 
 def test_a_whole_spec_is_read():
-    spec = parse_spec(
-        {
-            "eventMix": {"user_login": 3, "db_export": 1},
-            "eventTypes": [
-                {"name": "db_export", "severity": "CRITICAL", "resource": "customers", "details": {"by": "${user}"}}
-            ],
-            "rabbitmq": {"secretRef": {"name": "team-broker"}, "vhost": "/team", "tls": {"mode": "Verify"}},
-        }
-    )
+    export = {"name": "db_export", "severity": "CRITICAL", "resource": "customers", "details": {"by": "${user}"}}
+    broker = {"secretRef": {"name": "team-broker"}, "vhost": "/team", "tls": {"mode": "Verify"}}
+    spec = parse_spec({"eventMix": {"user_login": 3, "db_export": 1}, "eventTypes": [export], "rabbitmq": broker})
     assert spec.event_mix == {"user_login": 3, "db_export": 1}
     (event_type,) = spec.event_types
     assert event_type.wire_event_type == "db_export"
     assert event_type.severity is Severity.CRITICAL
     assert event_type.action_result == "SUCCESS"
     assert event_type.details == {"by": "${user}"}
-    assert spec.rabbitmq is not None
-    assert spec.rabbitmq.secret_ref is not None
     assert spec.rabbitmq.secret_ref.name == "team-broker"
     assert spec.rabbitmq.tls.mode is TLSMode.VERIFY
 
@@ -134,11 +126,8 @@ def test_a_refusal_names_the_field_and_what_is_allowed(spec, field, says):
 
 
 def test_all_wrong_fields_are_told_at_once():
-    assert set(problems({"interval": "abc", "queue": "", "suspend": 1})) == {
-        "spec.interval",
-        "spec.queue",
-        "spec.suspend",
-    }
+    wrong = {"interval": "abc", "queue": "", "suspend": 1}
+    assert set(problems(wrong)) == {"spec.interval", "spec.queue", "spec.suspend"}
 
 
 def test_the_error_reads_as_one_text():
