@@ -32,10 +32,12 @@ def test_the_seeds_interval_accepts_fractions(text, interval):
     assert load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": text})[0].event_generation_interval_seconds == interval
 
 
-def test_an_interval_of_zero_is_a_millisecond_and_the_port_of_a_service_link_is_ignored_both_with_a_warning():
-    interval, port = {"EVENT_GENERATION_INTERVAL_SECONDS": "0"}, {"RABBITMQ_PORT": "tcp://10.0.0.1:5672"}
-    assert "1 ms" in load_settings(interval)[1][0]
-    settings, warnings = load_settings(port)
+def test_an_interval_of_zero_is_a_millisecond_with_a_warning():
+    assert "1 ms" in load_settings({"EVENT_GENERATION_INTERVAL_SECONDS": "0"})[1][0]
+
+
+def test_the_port_of_a_service_link_is_ignored_with_a_warning():
+    settings, warnings = load_settings({"RABBITMQ_PORT": "tcp://10.0.0.1:5672"})
     assert settings.rabbitmq_port == 5672
     assert "enableServiceLinks" in warnings[0]
 
@@ -78,13 +80,13 @@ def test_a_log_line_cannot_be_forged():
 
 
 def test_a_variable_of_a_group_sets_the_field_of_its_value_object():
-    set_ = {"AEG_CONFIRM_SECONDS": "7", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_STATUS_COUNTER_SECONDS": "4"}
+    environment = {"AEG_CONFIRM_SECONDS": "7", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_STATUS_COUNTER_SECONDS": "4"}
     groups = {
         "broker_timing": Timing(confirm_seconds=7),
         "lease_timing": LeaseTiming(renew=3),
         "pace": Pace(counter_seconds=4),
     }
-    assert load_settings(set_)[0] == Settings(**groups)
+    assert load_settings(environment)[0] == Settings(**groups)
 
 
 def test_a_constant_of_a_group_is_no_variable():

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from fractions import Fraction
 
 import pytest
 
@@ -41,16 +42,6 @@ def stream(name, interval="1s"):
     return STREAM.replace("NAME", name).replace("INTERVAL", interval)
 
 
-@pytest.fixture
-async def watched(tmp_path):
-    secret_store = Secrets()
-    fleet = Fleet(EngineContext(brokers=MemoryBrokers(), destinations=FileTargets(DEFAULT, secret_store)))
-    fleet.start()
-    source = FileSource([tmp_path], fleet, secret_store)
-    yield source, fleet, tmp_path
-    await fleet.shutdown(0)
-
-
 def save(file, text):
     """Save with a time stamp of its own, as an editor would do some seconds later."""
     file.write_text(text, encoding="utf-8")
@@ -61,51 +52,53 @@ def save(file, text):
 save.clock = 1_700_000_000_000_000_000
 
 
+@pytest.fixture
+async def watched(tmp_path):
+    secret_store = Secrets()
+    fleet = Fleet(EngineContext(brokers=MemoryBrokers(), destinations=FileTargets(DEFAULT, secret_store)))
+    fleet.start()
+    source = FileSource([tmp_path], fleet, secret_store)
+
+    def take_up(name, text):
+        save(tmp_path / name, text)
+        source.take_up(source.read())
+
+    yield source, fleet, take_up
+    await fleet.shutdown(0)
+
+
 async def test_saving_changes_one_and_leaves_the_others_alone(watched):
-    source, fleet, folder = watched
-    save(folder / "a.yaml", stream("one") + stream("two"))
-    source.take_up(source.read())
+    _, fleet, take_up = watched
+    take_up("a.yaml", stream("one") + stream("two"))
     assert fleet.uids() == {uid_of(Ref("default", "one")), uid_of(Ref("default", "two"))}
-    save(folder / "a.yaml", stream("one", "5s") + stream("two"))
-    source.take_up(source.read())
-    assert (fleet.find(Ref("default", "one")).facts.generation, fleet.find(Ref("default", "two")).facts.generation) == (
-        2,
-        1,
-    )
+    take_up("a.yaml", stream("one", "5s") + stream("two"))
+    assert [fleet.find(Ref("default", name)).facts.generation for name in ("one", "two")] == [2, 1]
 
 
 async def test_what_leaves_the_files_is_deleted(watched):
-    source, fleet, folder = watched
-    save(folder / "a.yaml", stream("one") + stream("two"))
-    source.take_up(source.read())
-    save(folder / "a.yaml", stream("two"))
-    source.take_up(source.read())
+    _, fleet, take_up = watched
+    take_up("a.yaml", stream("one") + stream("two"))
+    take_up("a.yaml", stream("two"))
     assert fleet.uids() == {uid_of(Ref("default", "two"))}
 
 
 async def test_a_save_that_is_not_valid_is_refused_and_disturbs_nothing(watched, caplog):
-    source, fleet, folder = watched
-    save(folder / "a.yaml", stream("one"))
-    source.take_up(source.read())
-    save(folder / "a.yaml", stream("one", "25h"))
-    source.take_up(source.read())
-    assert "interval" in caplog.text
+    _, fleet, take_up = watched
+    take_up("a.yaml", stream("one"))
+    take_up("a.yaml", stream("one", "25h"))
     assert "a.yaml:4: interval" in caplog.text
     assert fleet.find(Ref("default", "one")).facts.interval_seconds == 1.0
-    save(folder / "a.yaml", "{ this is: [not yaml")
-    source.take_up(source.read())
+    take_up("a.yaml", "{ this is: [not yaml")
     assert fleet.uids() == {uid_of(Ref("default", "one"))}, "a file that cannot be read takes nothing away"
 
 
-async def test_the_watch_notices_a_save_within_a_second(watched):
-    source, fleet, folder = watched
-    save(folder / "a.yaml", stream("one"))
-    source.take_up(source.read())
+async def test_the_watch_notices_a_save_within_a_second(watched, tmp_path):
+    source, fleet, take_up = watched
+    take_up("a.yaml", stream("one"))
     watch = asyncio.create_task(source.run())
     changed = asyncio.Event()
     fleet.on_change(lambda _: changed.set())
-    changed.clear()
-    save(folder / "b.yaml", stream("late"))
+    save(tmp_path / "b.yaml", stream("late"))
     async with asyncio.timeout(5):
         while fleet.find(Ref("default", "late")) is None:
             changed.clear()
@@ -114,36 +107,32 @@ async def test_the_watch_notices_a_save_within_a_second(watched):
 
 
 @pytest.mark.looptime
-async def test_a_file_that_is_being_saved_takes_nothing_away(watched):
-    source, fleet, folder = watched
-    save(folder / "a.yaml", stream("one"))
-    source.take_up(source.read())
+async def test_a_file_that_is_being_saved_takes_nothing_away(watched, tmp_path):
+    source, fleet, take_up = watched
+    take_up("a.yaml", stream("one"))
     watch = asyncio.create_task(source.run())
     await asyncio.sleep(POLL_SECONDS / 2)
-    save(folder / "a.yaml", "")
+    save(tmp_path / "a.yaml", "")
     await asyncio.sleep(POLL_SECONDS)  # it has looked
-    save(folder / "a.yaml", stream("one", "5s"))
+    save(tmp_path / "a.yaml", stream("one", "5s"))
     await asyncio.sleep(2 * POLL_SECONDS)
     assert fleet.find(Ref("default", "one")).facts.generation == 2, "it was changed, not made again"
     watch.cancel()
 
 
-async def test_what_is_unwise_runs_and_is_said_once_in_the_log(watched, caplog):
-    source, fleet, folder = watched
-    save(folder / "a.yaml", stream("one").replace("1s", "10s, runDuration: 10s"))
-    source.take_up(source.read())
+async def test_what_is_unwise_runs_and_is_said_once_in_the_log(watched, caplog, tmp_path):
+    source, fleet, take_up = watched
+    take_up("a.yaml", stream("one").replace("1s", "10s, runDuration: 10s"))
     source.take_up(source.read())
     assert fleet.find(Ref("default", "one")) is not None
-    said = [line.getMessage() for line in caplog.records if "warning: runDuration (10s)" in line.getMessage()]
-    assert len(said) == 1
-    assert said[0].startswith(f"{folder / 'a.yaml'}:")
+    (said,) = [line for line in caplog.messages if "warning: runDuration (10s)" in line]
+    assert said.startswith(f"{tmp_path / 'a.yaml'}:")
 
 
-async def test_two_documents_of_one_name_are_a_problem(watched):
-    source, _, folder = watched
-    save(folder / "a.yaml", stream("one"))
-    save(folder / "b.yaml", stream("one"))
-    (problem,) = source.read().problems
+async def test_two_documents_of_one_name_are_a_problem(watched, tmp_path):
+    save(tmp_path / "a.yaml", stream("one"))
+    save(tmp_path / "b.yaml", stream("one"))
+    (problem,) = watched[0].read().problems
     assert "default/one is already defined in" in problem
 
 
@@ -154,11 +143,9 @@ async def test_a_path_that_leads_nowhere_is_an_error(tmp_path):
 
 
 async def test_secret_documents_serve_secret_references(watched):
-    source, _, folder = watched
-    save(folder / "secret.yaml", SECRET)
-    source.take_up(source.read())
-    secret_store = source._secrets
-    targets = FileTargets(DEFAULT, secret_store)
+    source, _, take_up = watched
+    take_up("secret.yaml", SECRET)
+    targets = FileTargets(DEFAULT, source._secrets)
     target = await targets.resolve(TargetReference(TargetKind.SECRET, "default", "broker"))
     assert (target.host, target.port, target.username) == ("other.test", 5672, "me")
     assert "canary" not in repr(target)
@@ -175,8 +162,6 @@ def test_a_cluster_reference_is_invalid_without_a_cluster():
 
 
 def test_the_environments_stream_is_the_seeds():
-    from fractions import Fraction
-
     assert spec_from_environment("q", Fraction("0.25")).interval_ns == 250_000_000
     assert spec_from_environment("q", Fraction(0)).interval_ns == 1_000_000
     assert spec_from_environment("q", Fraction(86_400)).interval_ns == 86_400 * 10**9
