@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections import Counter
 from pathlib import Path
 
 from audit_event_operator import journal
@@ -41,15 +40,8 @@ def test_every_attempt_and_every_drop_has_its_line(tmp_path):
     outbox.close(DropReason.SHUTDOWN_DEADLINE)
     kept.close()
     told = lines(tmp_path / "journal")
-    assert told[0] == {
-        "time_unix_ns": 42,
-        "generator": "team-a/stream",
-        "message_id": "id-0",
-        "sequence": 1,
-        "epoch": 1,
-        "attempt": 1,
-        "outcome": "ack",
-    }
+    place = {"time_unix_ns": 42, "generator": "team-a/stream", "message_id": "id-0", "sequence": 1}
+    assert told[0] == place | {"epoch": 1, "attempt": 1, "outcome": "ack"}
     assert [(each["message_id"], each["epoch"], each["attempt"], each["outcome"]) for each in told[1:]] == [
         ("id-1", 1, 1, "unknown"),
         ("id-1", 2, 2, "returned"),
@@ -66,11 +58,8 @@ def test_what_is_never_sent_again_and_what_is_too_large_is_told_as_dropped(tmp_p
     outbox.fail(outbox.take(), Outcome.NACK)
     outbox.put(events(1, b" " * (EVENT_LIMIT_BYTES + 1)))
     kept.close()
-    assert Counter(each.get("reason", each["outcome"]) for each in lines(tmp_path / "journal")) == {
-        "nack": 1,
-        "not_confirmed": 1,
-        "oversize": 1,
-    }
+    told = sorted(each.get("reason", each["outcome"]) for each in lines(tmp_path / "journal"))
+    assert told == ["nack", "not_confirmed", "oversize"]
 
 
 def test_a_journal_goes_on_where_the_last_process_ended(tmp_path):

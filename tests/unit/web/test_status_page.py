@@ -18,9 +18,8 @@ async def test_the_page_is_one_html_document_that_nobody_caches(client):
     answer = await client.get("/")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    careful = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    assert answer.headers.items() >= careful.items()
     assert (await answer.text()).startswith("<!doctype html>")
 
 
