@@ -15,12 +15,7 @@ Objects = dict[tuple[str, str], Json]
 
 def make_resource(name: str = "demo", namespace: str = "default", *, uid: str | None = None, generation: int = 1,
                   status: Mapping[str, Any] | None = None, deleting: bool = False, **spec: Any) -> Json:  # fmt: skip
-    metadata: Json = {
-        "name": name,
-        "namespace": namespace,
-        "uid": uid or f"uid-{name}",
-        "generation": generation,
-    }
+    metadata: Json = {"name": name, "namespace": namespace, "uid": uid or f"uid-{name}", "generation": generation}
     if deleting:
         metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     resource = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}

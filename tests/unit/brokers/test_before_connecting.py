@@ -15,13 +15,13 @@ from support.parts.outlets import Producers
 TARGET = Target("mq", 5672, "/", "u", "p")
 
 
-async def test_a_destination_that_is_not_in_rabbitmq_is_an_error_of_assembly() -> None:
+async def test_a_destination_that_is_not_in_rabbitmq_is_an_error_of_assembly():
     async with Producers(TARGET) as producers:
         with pytest.raises(TypeError, match=r"RabbitMQDestination.*somewhere"):
             producers.brokers.open(Place("somewhere"), None, None)
 
 
-async def test_attempts_always_look_and_watchers_share() -> None:
+async def test_attempts_always_look_and_watchers_share():
     targets = Targets(TARGET)
     resolver = Resolver(targets)
     assert await resolver.recent(SECRET, 60) == TARGET
@@ -34,7 +34,7 @@ async def test_attempts_always_look_and_watchers_share() -> None:
     assert targets.asked == 3
 
 
-async def test_a_no_is_shared_too() -> None:
+async def test_a_no_is_shared_too():
     targets = Targets(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "none"))
     resolver = Resolver(targets)
     for _ in range(3):
@@ -43,7 +43,7 @@ async def test_a_no_is_shared_too() -> None:
     assert targets.asked == 1
 
 
-def test_a_certificate_and_its_name_are_always_verified_and_old_versions_are_not_spoken() -> None:
+def test_a_certificate_and_its_name_are_always_verified_and_old_versions_are_not_spoken():
     context = tls_context(TLSMaterial())
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -1,7 +1,6 @@
 """Queues are declared on channels of their own, of which a connection has only so many."""
 
 import logging
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -13,22 +12,22 @@ from support.doubles.confirm_machine import ConfirmMachine
 
 
 @pytest.fixture
-def machine() -> Iterator[ConfirmMachine]:
+def machine():
     made = ConfirmMachine()
     yield made
     made.teardown()
 
 
-def open_some(machine: ConfirmMachine, count: int) -> None:
+def open_some(machine, count):
     for _ in range(count):
         machine.open_one(4, Delivery.AT_LEAST_ONCE, DeclarationMode.CREATE_IF_MISSING)
 
 
-def ready(machine: ConfirmMachine) -> int:
+def ready(machine):
     return sum(outlet.health.ready_since is not None for outlet in machine.outlets)
 
 
-def reconnect(machine: ConfirmMachine) -> None:
+def reconnect(machine):
     connection = machine.answering()
     machine.loop.do(connection.line.hang_up)
     assert ready(machine) == 0
@@ -36,9 +35,7 @@ def reconnect(machine: ConfirmMachine) -> None:
 
 
 @pytest.mark.parametrize("channels", [2, 3, 20])
-def test_more_outlets_than_channels_are_all_declared_also_after_a_reconnect(
-    machine: ConfirmMachine, channels: int
-) -> None:
+def test_more_outlets_than_channels_are_all_declared_also_after_a_reconnect(machine, channels):
     machine.channel_max = channels
     open_some(machine, 50)
     assert ready(machine) == 50
@@ -46,21 +43,21 @@ def test_more_outlets_than_channels_are_all_declared_also_after_a_reconnect(
     assert ready(machine) == 50
 
 
-def test_no_more_are_declared_at_once_than_rabbitmq_has_channels_by_default(machine: ConfirmMachine) -> None:
+def test_no_more_are_declared_at_once_than_rabbitmq_has_channels_by_default(machine):
     open_some(machine, 300)
     most = 0
 
-    def watch(name: str, _channel: int, _method: object) -> None:
+    def watch(name, _channel, _method):
         nonlocal most
         most = max(most, len(machine.connections[-1]._channels))
 
-    machine.hears = watch  # type: ignore[method-assign]
+    machine.hears = watch
     reconnect(machine)
     assert ready(machine) == 300
     assert 50 < most <= 101
 
 
-def test_a_broker_without_a_second_channel_is_told_of(machine: ConfirmMachine) -> None:
+def test_a_broker_without_a_second_channel_is_told_of(machine):
     machine.channel_max = 1
     open_some(machine, 2)
     for outlet in machine.outlets:
@@ -73,7 +70,7 @@ def test_a_broker_without_a_second_channel_is_told_of(machine: ConfirmMachine) -
     assert ready(machine) == 2
 
 
-def test_an_outlet_that_ends_while_it_declares_leaves_no_channel_behind(machine: ConfirmMachine) -> None:
+def test_an_outlet_that_ends_while_it_declares_leaves_no_channel_behind(machine):
     open_some(machine, 2)
     connection = machine.answering()
     machine.mute = True
@@ -86,9 +83,7 @@ def test_an_outlet_that_ends_while_it_declares_leaves_no_channel_behind(machine:
     assert set(connection._channels) == {connection.peer.publishing_channel}
 
 
-def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_memory(
-    machine: ConfirmMachine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broker_that_returns_without_end_and_never_answers_does_not_fill_the_memory(machine, caplog, monkeypatch):
     monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.channel_session.MOST_RETURNED", 10)
     open_some(machine, 1)
     machine.put_into(machine.outlets[0], 2, 10)

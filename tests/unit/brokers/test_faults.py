@@ -15,7 +15,7 @@ from audit_event_operator.targets.target import Target
 TARGET = Target("mq.example.org", 5672, "/", "walter", "pa55word")
 
 
-def mismatch() -> ssl.SSLCertVerificationError:
+def mismatch():
     error = ssl.SSLCertVerificationError(1, "hostname mismatch")
     error.verify_code = 62
     return error
@@ -34,10 +34,7 @@ def mismatch() -> ssl.SSLCertVerificationError:
         (exceptions.IncompatibleProtocolError("x"), Reason.BROKER_UNREACHABLE),
         (exceptions.ConnectionOpenAborted("x"), Reason.BROKER_UNREACHABLE),
         (AMQPConnectionWorkflowFailed([socket.gaierror(-2, "no name")]), Reason.BROKER_UNREACHABLE),
-        (
-            AMQPConnectionWorkflowFailed([AMQPConnectorTransportSetupError(mismatch())]),
-            Reason.TLS_VERIFICATION_FAILED,
-        ),
+        (AMQPConnectionWorkflowFailed([AMQPConnectorTransportSetupError(mismatch())]), Reason.TLS_VERIFICATION_FAILED),
         (
             exceptions.AMQPConnectionError(AMQPConnectionWorkflowFailed([ssl.SSLError(1, "WRONG_VERSION")])),
             Reason.TLS_VERIFICATION_FAILED,
@@ -47,7 +44,7 @@ def mismatch() -> ssl.SSLCertVerificationError:
         (RuntimeError("whatever"), Reason.BROKER_UNREACHABLE),
     ],
 )
-def test_each_error_of_an_attempt_has_a_reason(error: Exception, reason: Reason) -> None:
+def test_each_error_of_an_attempt_has_a_reason(error, reason):
     fault = connect_fault(error, TARGET)
     assert fault.reason is reason
     assert "mq.example.org:5672/%2F" in fault.message
@@ -57,7 +54,7 @@ def test_each_error_of_an_attempt_has_a_reason(error: Exception, reason: Reason)
         assert secret not in fault.detail
 
 
-def test_a_wrong_name_is_told_from_an_unknown_authority() -> None:
+def test_a_wrong_name_is_told_from_an_unknown_authority():
     assert "not valid for this host" in connect_fault(mismatch(), TARGET).message
     unknown = ssl.SSLCertVerificationError(1, "self-signed certificate")
     unknown.verify_code = 19
@@ -76,7 +73,7 @@ def test_a_wrong_name_is_told_from_an_unknown_authority() -> None:
         (exceptions.AMQPHeartbeatTimeout("x"), Reason.BROKER_UNREACHABLE, False),
     ],
 )
-def test_each_end_of_a_connection_has_a_reason(error: Exception, reason: Reason, hard: bool) -> None:
+def test_each_end_of_a_connection_has_a_reason(error, reason, hard):
     fault = lost_fault(error, "mq:5672/%2F", "audit")
     assert (fault.reason, fault.hard, fault.until_confirm) == (reason, hard, True)
 
@@ -91,7 +88,7 @@ def test_each_end_of_a_connection_has_a_reason(error: Exception, reason: Reason,
         (541, Reason.REJECTED_BY_BROKER),
     ],
 )
-def test_each_refusal_of_a_queue_has_a_reason(code: int, reason: Reason) -> None:
+def test_each_refusal_of_a_queue_has_a_reason(code, reason):
     for create in (True, False):
         fault = queue_fault(code, "text", "mq:5672/%2F", "audit", create=create)
         assert fault.reason is reason
@@ -99,19 +96,19 @@ def test_each_refusal_of_a_queue_has_a_reason(code: int, reason: Reason) -> None
         assert not fault.until_confirm
 
 
-def test_only_what_the_user_must_mend_is_slow() -> None:
+def test_only_what_the_user_must_mend_is_slow():
     assert faults.HOST_NOT_ALLOWED.at(host="mq").slow
     assert faults.BrokerFault(Reason.SECRET_NOT_FOUND, "x").slow
     assert not faults.MUTE.at("mq").slow
     assert not faults.CONFIRM_TIMEOUT.at("mq", queue="q", seconds=60).slow
 
 
-def test_foreign_text_is_cleaned_for_the_log() -> None:
+def test_foreign_text_is_cleaned_for_the_log():
     text = faults.clean("a\nb\x1b[31m walter " + "x" * 999, ("walter", ""))
     assert len(text) == 256
     assert text.startswith("a b [31m … x")
     assert text.isprintable()
 
 
-def test_a_label_names_the_virtual_host_and_brackets_addresses() -> None:
+def test_a_label_names_the_virtual_host_and_brackets_addresses():
     assert faults.label(Target("::1", 5671, "a/b c", "u", "p")) == "[::1]:5671/a%2Fb%20c"

@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-from typing import Any
 
 import pytest
 from pika import spec
@@ -17,19 +16,19 @@ class Wire(list[bytes]):
 
 
 @pytest.fixture
-async def connection() -> Any:
+async def connection():
     made = GatheringConnection(None, internal_connection_workflow=False)
     made._transport = Wire()
     return made
 
 
-def ack(tag: int, *, multiple: bool = False, channel: int = 1) -> bytes:
+def ack(tag, *, multiple=False, channel=1):
     return bytes(Method(channel, spec.Basic.Ack(tag, multiple)).marshal())
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 20, 21, 22, 1_000])
-async def test_acks_are_read_however_the_input_is_cut(connection: Any, size: int) -> None:
-    seen: list[tuple[int, bool]] = []
+async def test_acks_are_read_however_the_input_is_cut(connection, size):
+    seen = []
     connection.watch(1, lambda tag, multiple: seen.append((tag, multiple)), lambda: None)
     data = ack(1) + ack(2**40, multiple=True) + Heartbeat().marshal() + ack(3)
     for start in range(0, len(data), size):
@@ -39,20 +38,20 @@ async def test_acks_are_read_however_the_input_is_cut(connection: Any, size: int
     assert connection._frame_buffer == b""
 
 
-async def test_a_piece_of_input_is_reported_once(connection: Any) -> None:
-    reads: list[int] = []
+async def test_a_piece_of_input_is_reported_once(connection):
+    reads = []
     connection.watch(1, lambda _tag, _multiple: None, lambda: reads.append(1))
     connection._on_data_available(ack(1) + ack(2) + ack(3))
     assert reads == [1]
 
 
-async def test_broken_input_raises_as_pika_does(connection: Any) -> None:
+async def test_broken_input_raises_as_pika_does(connection):
     with pytest.raises(InvalidFrameError):
         connection._on_data_available(struct.pack(">BHI", 1, 1, 1) + b"xx")
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3, 8, 77])
-async def test_a_frame_larger_than_agreed_is_refused_before_it_fills_the_memory(connection: Any, kind: int) -> None:
+async def test_a_frame_larger_than_agreed_is_refused_before_it_fills_the_memory(connection, kind):
     connection.params.frame_max = 4096
     connection._on_data_available(struct.pack(">BHI", kind, 1, 4088))
     connection._frame_buffer = b""
@@ -60,17 +59,17 @@ async def test_a_frame_larger_than_agreed_is_refused_before_it_fills_the_memory(
         connection._on_data_available(struct.pack(">BHI", kind, 1, 4089))
 
 
-async def test_the_head_of_another_protocol_is_waited_for(connection: Any) -> None:
+async def test_the_head_of_another_protocol_is_waited_for(connection):
     connection._on_data_available(b"AMQP\x00\x00\x09")
     assert connection._frame_buffer == b"AMQP\x00\x00\x09"
 
 
-async def test_a_content_that_nobody_can_have_sent_is_refused(connection: Any) -> None:
+async def test_a_content_that_nobody_can_have_sent_is_refused(connection):
     with pytest.raises(BodyTooLongError):
         connection._on_data_available(bytes(Header(1, CONTENT_LIMIT_BYTES + 1, spec.BasicProperties()).marshal()))
 
 
-async def test_writes_of_one_turn_are_one_write_in_order(connection: Any) -> None:
+async def test_writes_of_one_turn_are_one_write_in_order(connection):
     connection._adapter_emit_data(b"first")
     connection.write([b"second", b"third"])
     assert connection._transport == []
@@ -81,7 +80,7 @@ async def test_writes_of_one_turn_are_one_write_in_order(connection: Any) -> Non
     assert connection._transport[1:] == [b"more"]
 
 
-async def test_what_was_not_sent_is_forgotten_with_the_line(connection: Any) -> None:
+async def test_what_was_not_sent_is_forgotten_with_the_line(connection):
     connection.write([b"data"])
     connection._transport = None
     connection.abort()

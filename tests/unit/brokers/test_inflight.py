@@ -1,7 +1,7 @@
 """Delivery tags and parcels, beside a plain dictionary that knows the same."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from audit_event_operator.brokers.rabbitmq.inflight import InFlight
 from audit_event_operator.engine.outbox import Parcel
 
 
-def parcels(count: int) -> list[Parcel]:
+def parcels(count):
     return [cast(Parcel, SimpleNamespace()) for _ in range(count)]
 
 
@@ -23,9 +23,9 @@ step = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(step, max_size=25))
-def test_it_agrees_with_a_dictionary(steps: list[tuple[str, Any, Any]]) -> None:
-    flight: InFlight[str] = InFlight()
-    model: dict[int, tuple[str, Parcel]] = {}
+def test_it_agrees_with_a_dictionary(steps):
+    flight = InFlight()
+    model = {}
     tag = 0
     for name, one, other in steps:
         if name == "add":
@@ -49,8 +49,8 @@ def test_it_agrees_with_a_dictionary(steps: list[tuple[str, Any, Any]]) -> None:
     assert flight.empty
 
 
-def test_the_oldest_is_the_oldest_open_one_and_moves_with_the_clock() -> None:
-    flight: InFlight[str] = InFlight()
+def test_the_oldest_is_the_oldest_open_one_and_moves_with_the_clock():
+    flight = InFlight()
     assert flight.oldest is None
     flight.add("a", parcels(2), 10.0)
     flight.add("a", parcels(1), 20.0)
@@ -62,8 +62,8 @@ def test_the_oldest_is_the_oldest_open_one_and_moves_with_the_clock() -> None:
     assert flight.oldest == 25.0
 
 
-def test_an_answer_in_the_middle_keeps_the_front_open() -> None:
-    flight: InFlight[str] = InFlight()
+def test_an_answer_in_the_middle_keeps_the_front_open():
+    flight = InFlight()
     some = parcels(4)
     flight.add("a", some, 1.0)
     assert flight.settle(3, multiple=False) == [("a", 1.0, [some[2]])]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +10,9 @@ from hypothesis import strategies as st
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Outcome
-from audit_event_operator.engine.outbox import Parcel
 from audit_event_operator.targets.target import Target
 from support.doubles.amqp_peer import Line
-from support.doubles.bad_broker import BadPeer, Misbehaviour, scripts
+from support.doubles.bad_broker import BadPeer, scripts
 from support.doubles.error_log import ErrorLog
 from support.doubles.manual_loop import ManualLoop
 from support.doubles.producer import Producer, Targets, destination, events, rabbitmq_brokers
@@ -31,32 +29,32 @@ class MemoryWire:
 
     line: Line
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._later = asyncio.get_running_loop().call_soon
 
-    def say(self, data: bytes) -> None:
+    def say(self, data):
         self._later(self.line.say, data)
 
-    def hang_up(self) -> None:
+    def hang_up(self):
         self._later(self.line.hang_up)
 
-    def cut(self) -> None:
+    def cut(self):
         self._later(self.line.reset)
 
 
 class Play:
     """One outlet that meets brokers of these scripts, one connection after the other, then good ones."""
 
-    def __init__(self, scripts: list[list[Misbehaviour]]) -> None:
+    def __init__(self, scripts):
         self.loop = ManualLoop()
         self.scripts = list(scripts)
-        self.accepted: set[str] = set()
-        self.queues: set[str] = set()
-        self.lines: list[Line] = []
-        self.published: list[str] = []
+        self.accepted = set()
+        self.queues = set()
+        self.lines = []
+        self.published = []
         self.producer = self.loop.do(self._begin)
 
-    def _connect(self, parameters: Any, **callbacks: Any) -> GatheringConnection:
+    def _connect(self, parameters, **callbacks):
         connection = GatheringConnection(parameters, internal_connection_workflow=False, **callbacks)
         wire = MemoryWire()
         peer = BadPeer(self.scripts.pop(0) if self.scripts else [], wire, self.accepted, self.queues)
@@ -64,19 +62,19 @@ class Play:
         self.lines.append(wire.line)
         return connection
 
-    def _begin(self) -> Producer:
+    def _begin(self):
         self.brokers = rabbitmq_brokers(Targets(TARGET), TIMING, connect=self._connect)
 
-        def note(parcel: Parcel, what: Outcome | DropReason) -> None:
+        def note(parcel, what):
             if what is Outcome.ACK:
                 self.published.append(parcel.event.event_id)
 
         return Producer(self.brokers, destination("q"), window=8, note=note)
 
-    def put(self, count: int) -> None:
+    def put(self, count):
         self.loop.do(self.producer.outbox.put, events(min(count, self.producer.outbox.room)))
 
-    def look(self) -> None:
+    def look(self):
         """What holds at any moment."""
         self.producer.assert_conserved()
         assert len(self.published) == len(set(self.published)) == self.producer.ledger.published
@@ -85,7 +83,7 @@ class Play:
         for line in self.lines:
             assert len(line.connection._frame_buffer) < BUFFER_BYTES
 
-    def become_well(self) -> None:
+    def become_well(self):
         """From now on the broker is a good one: everything arrives but what a broker closed on again and again."""
         self.scripts.clear()
         for line in self.lines:
@@ -102,8 +100,8 @@ class Play:
         assert self.producer.health.trouble is None or rejected
         assert self.producer.health.ready_since is not None
 
-    def end(self) -> None:
-        def close() -> asyncio.Task[None]:
+    def end(self):
+        def close():
             self.producer.outbox.close(DropReason.SHUTDOWN_DEADLINE)
             self.producer.outlet.close(0)
             return self.loop.create_task(self.brokers.aclose())
@@ -119,9 +117,7 @@ class Play:
 @pytest.mark.timeout(120 + EXAMPLES)  # what is found is made small, which takes a while
 @settings(max_examples=EXAMPLES, deadline=None, report_multiple_bugs=False)
 @given(plays=st.lists(scripts, min_size=1, max_size=4), counts=st.lists(st.integers(0, 5), min_size=1, max_size=4))
-def test_whatever_a_broker_does_nothing_is_lost_and_nothing_is_made_up(
-    plays: list[list[Misbehaviour]], counts: list[int]
-) -> None:
+def test_whatever_a_broker_does_nothing_is_lost_and_nothing_is_made_up(plays, counts):
     with ErrorLog() as errors:
         play = Play(plays)
         try:

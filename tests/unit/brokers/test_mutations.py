@@ -14,23 +14,23 @@ from support.doubles.confirm_machine import ConfirmMachine
 Mutation = tuple[type[Any], str, Callable[..., Any]]
 
 
-def settling(changed: Callable[[int, bool], tuple[int, bool]]) -> Mutation:
+def settling(changed):
     """Answers are taken for others than they are about."""
     settle = InFlight.settle
 
-    def settle_others(self: InFlight[Any], tag: int, *, multiple: bool) -> Any:
+    def settle_others(self, tag, *, multiple):
         tag, multiple = changed(tag, multiple)
         return settle(self, tag, multiple=multiple)
 
     return InFlight, "settle", settle_others
 
 
-def count_from_zero(flight: Any, begin: Callable[[Any], None] = InFlight.__init__) -> None:
+def count_from_zero(flight, begin=InFlight.__init__):
     begin(flight)
     flight._next_tag = 0
 
 
-MUTATIONS: dict[str, Mutation] = {
+MUTATIONS = {
     "an ack after a return counts as published": (ChannelSession, "_sort_out_returned", lambda *given: given[-1]),
     "an answer for many settles one": settling(lambda tag, _multiple: (tag, False)),
     "an answer for one settles all before": settling(lambda tag, _multiple: (tag, True)),
@@ -43,7 +43,7 @@ MUTATIONS: dict[str, Mutation] = {
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_the_state_machine_finds_the_mistake(mutation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_machine_finds_the_mistake(mutation, monkeypatch):
     monkeypatch.setattr(*MUTATIONS[mutation])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(

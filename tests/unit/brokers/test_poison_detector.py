@@ -7,17 +7,17 @@ from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.engine.outbox import Parcel
 
 
-def parcel() -> Parcel:
+def parcel():
     return cast(Parcel, SimpleNamespace(settled=False))
 
 
-def test_one_close_changes_nothing() -> None:
+def test_one_close_changes_nothing():
     poison_detector = PoisonDetector()
     assert poison_detector.closed([parcel(), parcel()]) is None
     assert not poison_detector.one_by_one
 
 
-def test_after_two_closes_it_goes_one_by_one_until_all_suspects_have_an_outcome() -> None:
+def test_after_two_closes_it_goes_one_by_one_until_all_suspects_have_an_outcome():
     poison_detector, suspects = PoisonDetector(), [parcel(), parcel()]
     poison_detector.closed(suspects)
     poison_detector.closed(suspects)
@@ -30,7 +30,7 @@ def test_after_two_closes_it_goes_one_by_one_until_all_suspects_have_an_outcome(
     assert not poison_detector.one_by_one, "the next one starts from nothing"
 
 
-def test_the_same_sole_event_twice_more_is_named() -> None:
+def test_the_same_sole_event_twice_more_is_named():
     poison_detector, bad, good = PoisonDetector(), parcel(), parcel()
     poison_detector.closed([bad, good])
     poison_detector.closed([bad, good])
@@ -38,7 +38,7 @@ def test_the_same_sole_event_twice_more_is_named() -> None:
     assert poison_detector.closed([bad]) is bad
 
 
-def test_two_different_sole_events_are_not_named() -> None:
+def test_two_different_sole_events_are_not_named():
     poison_detector, one, other = PoisonDetector(), parcel(), parcel()
     poison_detector.closed([one, other])
     poison_detector.closed([one, other])
@@ -47,7 +47,7 @@ def test_two_different_sole_events_are_not_named() -> None:
     assert poison_detector.closed([other]) is other
 
 
-def test_outcomes_of_others_do_not_clear_a_suspect() -> None:
+def test_outcomes_of_others_do_not_clear_a_suspect():
     poison_detector, bad = PoisonDetector(), parcel()
     for _ in range(2):
         innocent = parcel()

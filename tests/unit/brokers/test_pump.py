@@ -1,6 +1,5 @@
 """Who writes how much, and when."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -22,13 +21,13 @@ class FakeSource:
 class Play:
     """A pump whose turns of the loop are counted."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.loop = ManualLoop()
         self.room = BATCH
-        self.batches: list[list[tuple[FakeSource, int]]] = []
-        self.pump: Pump[FakeSource] = self.loop.do(Pump, lambda: self.room, self._write)
+        self.batches = []
+        self.pump = self.loop.do(Pump, lambda: self.room, self._write)
 
-    def _write(self, turns: Iterator[tuple[FakeSource, int]]) -> None:
+    def _write(self, turns):
         batch = []
         for source, count in turns:
             source.writable -= count
@@ -36,21 +35,21 @@ class Play:
         if batch:
             self.batches.append(batch)
 
-    def add(self, *sources: FakeSource) -> None:
+    def add(self, *sources):
         self.loop.do(lambda: [self.pump.add(source) for source in sources])
 
-    def written(self, source: FakeSource) -> int:
+    def written(self, source):
         return sum(count for batch in self.batches for each, count in batch if each is source)
 
 
 @pytest.fixture
-def play() -> Iterator[Play]:
+def play():
     made = Play()
     yield made
     made.loop.finish()
 
 
-def test_no_turn_of_the_loop_writes_more_than_a_batch_and_all_is_written(play: Play) -> None:
+def test_no_turn_of_the_loop_writes_more_than_a_batch_and_all_is_written(play):
     sources = [FakeSource(1_000), FakeSource(150), FakeSource(3)]
     play.add(*sources)
     assert [play.written(source) for source in sources] == [1_000, 150, 3]
@@ -58,19 +57,19 @@ def test_no_turn_of_the_loop_writes_more_than_a_batch_and_all_is_written(play: P
     assert not any(source.queued for source in sources)
 
 
-def test_nobody_waits_until_another_has_finished(play: Play) -> None:
+def test_nobody_waits_until_another_has_finished(play):
     many, few = FakeSource(1_000), FakeSource(40)
     play.add(many, few)
     assert few in dict(play.batches[0])
 
 
-def test_more_outlets_than_a_batch_come_to_their_turn(play: Play) -> None:
+def test_more_outlets_than_a_batch_come_to_their_turn(play):
     sources = [FakeSource(2) for _ in range(3 * BATCH)]
     play.add(*sources)
     assert all(play.written(source) == 2 for source in sources)
 
 
-def test_what_was_added_waits_until_there_is_room_again(play: Play) -> None:
+def test_what_was_added_waits_until_there_is_room_again(play):
     source, play.room = FakeSource(5), 0
     play.add(source)
     assert play.batches == []
@@ -79,7 +78,7 @@ def test_what_was_added_waits_until_there_is_room_again(play: Play) -> None:
     assert [batch[0][1] for batch in play.batches] == [2, 2, 1]
 
 
-def test_a_closed_gate_holds_up_its_own_outlet_alone_and_is_asked_again(play: Play) -> None:
+def test_a_closed_gate_holds_up_its_own_outlet_alone_and_is_asked_again(play):
     held, free = FakeSource(5), FakeSource(5)
     held.gate.opened = False
     play.add(held, free)
@@ -90,13 +89,13 @@ def test_a_closed_gate_holds_up_its_own_outlet_alone_and_is_asked_again(play: Pl
     assert play.written(held) == 5
 
 
-def test_an_outlet_with_nothing_to_write_costs_no_turn(play: Play) -> None:
+def test_an_outlet_with_nothing_to_write_costs_no_turn(play):
     source = FakeSource(0)
     play.add(source)
     assert not source.queued
 
 
-def test_after_a_stop_outlets_may_go_to_another_pump(play: Play) -> None:
+def test_after_a_stop_outlets_may_go_to_another_pump(play):
     waiting, gated = FakeSource(5), FakeSource(5)
     gated.gate.opened = False
     play.add(gated)

@@ -8,32 +8,31 @@ import pytest
 
 from audit_event_operator.brokers.stream import StreamBrokers
 from audit_event_operator.engine.ledger import DropReason, Totals
-from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.conditions import Reason
 from support.doubles.events import make_event
 from support.doubles.memory_broker import Place
 from support.doubles.producer import Producer
 
 
-def event(text: str) -> AuditEvent:
+def event(text):
     return make_event(text, text.encode())
 
 
-def a_sender(brokers: StreamBrokers, *, window: int = 64) -> Producer:
+def a_sender(brokers, *, window=64):
     return Producer(brokers, Place("anywhere"), window=window)
 
 
 class Reluctant(io.RawIOBase):
     """Takes three bytes at a time, and only when it may."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.may = threading.Event()
         self.taken = bytearray()
 
-    def writable(self) -> bool:
+    def writable(self):
         return True
 
-    def write(self, data) -> int:
+    def write(self, data):
         self.may.wait(5)
         self.taken += bytes(data[:3])
         return min(3, len(data))
@@ -104,7 +103,7 @@ async def test_a_reader_that_leaves_is_said_once_and_nothing_counts_as_published
 
 
 @pytest.mark.parametrize("grace_seconds", [0.0, 5.0])
-async def test_a_closed_outlet_writes_nothing_more_and_what_was_handed_over_settles(grace_seconds: float):
+async def test_a_closed_outlet_writes_nothing_more_and_what_was_handed_over_settles(grace_seconds):
     stream = Reluctant()
     brokers = StreamBrokers(stream, totals=Totals())
     sender = a_sender(brokers)

@@ -4,16 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pika import spec
-from pika.frame import Body, Header, Method, decode_frame
+from pika.frame import decode_frame
 
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
-from audit_event_operator.events.event import AuditEvent
 from support.doubles.events import make_event
 
 shorts = st.text(max_size=60)
 
 
-def decoded(data: bytes) -> list[Method | Header | Body]:
+def decoded(data):
     frames = []
     while data:
         consumed, frame = decode_frame(data)
@@ -39,11 +38,9 @@ def decoded(data: bytes) -> list[Method | Header | Body]:
     body_max=st.integers(1, 400),
     durable=st.booleans(),
 )
-def test_pika_reads_what_we_write(
-    queue: str, event: AuditEvent, attempt: int, channel: int, body_max: int, durable: bool
-) -> None:
+def test_pika_reads_what_we_write(queue, event, attempt, channel, body_max, durable):
     frames = PublishFrames(channel, queue, persistent=durable, mandatory=durable, body_max=body_max)
-    pieces: list[bytes] = []
+    pieces = []
     frames.encode(event, 1, pieces)
     first_length = len(b"".join(pieces))
     frames.encode(event, attempt, pieces)
@@ -63,9 +60,9 @@ def test_pika_reads_what_we_write(
 
 
 @pytest.mark.parametrize("field", ["event_id", "event_type"])
-def test_what_does_not_fit_a_short_string_raises_and_writes_nothing(field: str) -> None:
+def test_what_does_not_fit_a_short_string_raises_and_writes_nothing(field):
     event = make_event(**{field: "é" * 128})
-    pieces: list[bytes] = []
+    pieces = []
     with pytest.raises(ValueError, match="255 bytes"):
         PublishFrames(1, "q", persistent=True, mandatory=True, body_max=100).encode(event, 1, pieces)
     assert pieces == []

@@ -16,7 +16,7 @@ class FakeDestinations:
 
     refused: DestinationUnavailable | None = None
 
-    def destination(self, namespace, spec) -> Place:
+    def destination(self, namespace, spec):
         if self.refused is not None:
             raise self.refused
         secret = spec.rabbitmq and spec.rabbitmq.secret_ref
@@ -25,20 +25,20 @@ class FakeDestinations:
 
 
 @pytest.fixture
-def brokers() -> MemoryBrokers:
+def brokers():
     return MemoryBrokers()
 
 
 @pytest.fixture
-def destinations() -> FakeDestinations:
+def destinations():
     return FakeDestinations()
 
 
 @pytest.fixture
-def context(brokers, destinations) -> EngineContext:
+def context(brokers, destinations):
     """The wall clock follows the loop's, so that both jump together."""
 
-    def wall_ns() -> int:
+    def wall_ns():
         return 1_700_000_000_000_000_000 + int(asyncio.get_running_loop().time() * 1e9)
 
     return EngineContext(brokers=brokers, destinations=destinations, wall_ns=wall_ns)

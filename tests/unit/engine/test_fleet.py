@@ -34,7 +34,7 @@ def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, preexisting=Fal
     fleet.apply(ref, uid, generation, parse_spec(spec), progress or Progress(), preexisting=preexisting)
 
 
-def conserved(snapshot) -> bool:
+def conserved(snapshot):
     return (
         snapshot.counts.generated
         == snapshot.counts.published + snapshot.counts.dropped + snapshot.counts.buffered + snapshot.counts.in_flight
@@ -310,7 +310,7 @@ async def test_a_resource_without_a_broker_says_why(fleet, destinations):
 
 
 async def test_who_listens_hears_of_a_resource_that_is_discarded_and_of_no_other_end(fleet):
-    departures: list[str] = []
+    departures = []
     fleet.on_departure(departures.append)
     apply(fleet)
     apply(fleet, uid="u2", ref=Ref("default", "other"))
@@ -410,7 +410,7 @@ async def test_a_crashed_generator_is_counted_shown_and_started_again(fleet, bro
     assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
 
 
-def _pauses(caplog) -> list[float]:
+def _pauses(caplog):
     """The pauses before a restart, in seconds, as the log tells them."""
     found = (re.search(r"crashed; .* in ([\d.]+) s", record.message) for record in caplog.records)
     return [float(match[1]) for match in found if match]

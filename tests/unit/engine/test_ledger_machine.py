@@ -16,7 +16,7 @@ from support.doubles.confirm_machine import ConfirmMachine
 EXAMPLES = int(os.environ.get("AEG_FUZZ_EXAMPLES", "150"))
 
 
-def test_nothing_is_written_to_a_connection_that_the_broker_has_just_closed() -> None:
+def test_nothing_is_written_to_a_connection_that_the_broker_has_just_closed():
     machine = ConfirmMachine()
     machine.open_one(4, Delivery.AT_MOST_ONCE, DeclarationMode.CREATE_IF_MISSING)
     connection, (outlet,) = machine.answering(), machine.outlets
@@ -31,7 +31,7 @@ def test_nothing_is_written_to_a_connection_that_the_broker_has_just_closed() ->
 
 
 @pytest.mark.timeout(120 + EXAMPLES)  # what is found is made small, which takes a while
-def test_no_order_of_answers_breaks_the_ledger() -> None:
+def test_no_order_of_answers_breaks_the_ledger():
     run_state_machine_as_test(
         ConfirmMachine,
         settings=settings(

@@ -19,9 +19,9 @@ async def test_the_live_generator_says_the_same_events_at_the_same_moments(broke
     """On a clock that jumps, over a broker that takes everything at once."""
     spec = parse_spec({"interval": "250ms", "eventsPerInterval": 3, "maxEvents": 200, "randomSeed": 7})
     loop = asyncio.get_running_loop()
-    began: list[float] = []
+    began = []
 
-    def wall_ns() -> int:
+    def wall_ns():
         return START_UNIX_NS + round((loop.time() - began[0]) * 1e6) * 1_000
 
     fleet = Fleet(EngineContext(brokers, destinations, wall_ns=wall_ns, entropy=no_entropy))

@@ -9,15 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
-from audit_event_operator.events.event import AuditEvent
 from support.doubles.events import make_event
 
 
-def an_event(number: int = 0, size: int = 100) -> AuditEvent:
+def an_event(number=0, size=100):
     return make_event(f"id-{number}", b"x" * size)
 
 
-def an_outbox(*, window: int = 64, resend: bool = True, budget: Budget | None = None) -> Outbox:
+def an_outbox(*, window=64, resend=True, budget=None):
     return Outbox(Ledger(Totals()), budget or Budget(), window=window, resend=resend, wall_ns=lambda: 7)
 
 
@@ -29,11 +28,11 @@ class OutboxMachine(RuleBasedStateMachine):
         self.budget = Budget()
         self.outbox = an_outbox(window=window, resend=resend, budget=self.budget)
         self.resend, self.number, self.closed = resend, 0, False
-        self.buffered: list[str] = []
-        self.flying: dict[str, object] = {}
-        self.stale: list[object] = []
-        self.published: set[str] = set()
-        self.dropped: set[str] = set()
+        self.buffered = []
+        self.flying = {}
+        self.stale = []
+        self.published = set()
+        self.dropped = set()
         self.run_published = 0
 
     @rule(count=st.integers(1, 5))

@@ -12,11 +12,11 @@ READY = OutletHealth(ready_since=0.0, connected=True, broker="rabbit.test:5672/%
 SEEN = Circumstances(now=100.0, destination="audit_events", longest_gap_seconds=5.0, health=READY)
 
 
-def decided(**changes) -> Ready:
+def decided(**changes):
     return decide_ready(dataclasses.replace(SEEN, **changes), Damping())
 
 
-def lost(since: float, reason: Reason = Reason.BROKER_UNREACHABLE, ready_since: float | None = None) -> OutletHealth:
+def lost(since, reason=Reason.BROKER_UNREACHABLE, ready_since=None):
     return OutletHealth(ready_since=ready_since, trouble=Trouble(reason, "what is wrong", since), broker=READY.broker)
 
 

@@ -24,7 +24,7 @@ REF = Ref("team", "stream")
 
 
 @pytest.fixture
-def memory() -> MemoryBrokers:
+def memory():
     return MemoryBrokers()
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Hashable
 from functools import cache
 from itertools import pairwise
 from operator import itemgetter
@@ -25,28 +24,28 @@ Bodies = list[dict[str, Any]]
 
 
 @cache
-def bodies_of(seed: int, template: str | None = None) -> Bodies:
+def bodies_of(seed, template=None):
     spec = parse_spec({} if template is None else {"eventMix": {template: 1}})
     return [json.loads(event.body) for event in EventFactory(spec, seed=seed).make(slots(0, EVENTS))]
 
 
-def detail(name: str) -> Callable[[dict[str, Any]], Hashable]:
-    return lambda body: body["details"][name]  # type: ignore[no-any-return]
+def detail(name):
+    return lambda body: body["details"][name]
 
 
-def test_the_p_value_agrees_with_the_tables() -> None:
+def test_the_p_value_agrees_with_the_tables():
     for chi_square, degrees in ((3.841, 1), (5.991, 2), (12.592, 6), (124.342, 100)):
         assert p_value(chi_square, degrees) == pytest.approx(0.05, rel=2e-3)
     assert p_value(0, 5) == 1
 
 
-def kind(body: dict[str, Any]) -> Hashable:
+def kind(body):
     """Two templates share an event type, so the kind is told by the result as well."""
     return body["event_type"], body["action_result"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_an_event_says_nothing_about_the_next_one(seed: int) -> None:
+def test_an_event_says_nothing_about_the_next_one(seed):
     hosts = [(body["server_hostname"], body["user_id"]) for body in bodies_of(seed)]
     seen = Counter(pairwise(hosts))
     assert fairness(seen, {(one, two): 1 for one in set(hosts) for two in set(hosts)}) >= LEAST_P
@@ -76,16 +75,14 @@ def test_an_event_says_nothing_about_the_next_one(seed: int) -> None:
         ("user_login_failure", lambda body: (body["details"]["protocol"], body["user_id"]), 10),
     ],
 )
-def test_what_is_drawn_is_even_also_together(
-    template: str | None, read: Callable[[dict[str, Any]], Hashable], values: int, seed: int
-) -> None:
+def test_what_is_drawn_is_even_also_together(template, read, values, seed):
     seen = Counter(map(read, bodies_of(seed, template)))
     assert len(seen) == values
     assert fairness(seen, dict.fromkeys(seen, 1)) >= LEAST_P
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_changes_of_size_are_even_over_their_whole_range(seed: int) -> None:
+def test_changes_of_size_are_even_over_their_whole_range(seed):
     tenths = Counter(
         (body["details"]["size_change_bytes"] + 1000) * 10 // 2001 for body in bodies_of(seed, "file_modified")
     )
@@ -94,7 +91,7 @@ def test_changes_of_size_are_even_over_their_whole_range(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_weights_are_the_shares_of_events(seed: int) -> None:
+def test_weights_are_the_shares_of_events(seed):
     mix = {"sudo_command": 1, "mine": 9, "file_modified": 0, "user_login": 30}
     spec = parse_spec({"eventMix": mix, "eventTypes": [{"name": "mine"}]})
     events = EventFactory(spec, seed=seed).make(slots(0, EVENTS))
@@ -103,7 +100,7 @@ def test_weights_are_the_shares_of_events(seed: int) -> None:
     assert fairness(seen, {("sudo_command", "SUCCESS"): 1, ("mine", "SUCCESS"): 9, **logins}) >= LEAST_P
 
 
-def test_without_a_mix_all_seven_weigh_the_same() -> None:
+def test_without_a_mix_all_seven_weigh_the_same():
     assert weights_of(None) == dict.fromkeys(BUILT_IN_TEMPLATES, 1)
 
 
@@ -119,13 +116,13 @@ def test_without_a_mix_all_seven_weigh_the_same() -> None:
         ({"mine": 1_000_000, "user_login": 1}, {"user_login_failure": 1, "user_login_success": 1, "mine": 2_000_000}),
     ],
 )
-def test_an_alias_shares_its_weight_evenly_and_exactly(mix: dict[str, int], weights: dict[str, int]) -> None:
+def test_an_alias_shares_its_weight_evenly_and_exactly(mix, weights):
     found = weights_of(mix)
     ratio = sum(weights.values()) / sum(found.values())
     assert {name: weight * ratio for name, weight in found.items()} == weights
 
 
-def test_the_order_of_the_mix_changes_nothing() -> None:
+def test_the_order_of_the_mix_changes_nothing():
     # JSON objects have no order: the API server sorts them, a file does not, and both tell the same story.
     names = ["sudo_command", "mine", "user_login", "a_type", "file_modified"]
     event_types = [{"name": "mine"}, {"name": "a_type"}]

@@ -2,7 +2,6 @@
 
 import json
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +20,7 @@ NASTY = st.sampled_from(
 )  # fmt: skip
 
 
-def weird_text(smallest: int, largest: int, forbidden: str = "") -> st.SearchStrategy[str]:
+def weird_text(smallest, largest, forbidden=""):
     anything = st.text(st.characters(exclude_characters=forbidden), max_size=20)
     parts = st.lists(NASTY | anything, max_size=5).map("".join)
     long = st.builds(lambda char: char * largest, st.sampled_from(["x", '"', "\\", "%", "\U0001f600", "\ud83d"]))
@@ -31,7 +30,7 @@ def weird_text(smallest: int, largest: int, forbidden: str = "") -> st.SearchStr
 CONTROLS = "".join(map(chr, [*range(32), 127]))
 
 
-def words(first: str, rest: str, largest: int) -> st.SearchStrategy[str]:
+def words(first, rest, largest):
     long = st.sampled_from(first).map(lambda char: char + rest[-1] * (largest - 1))
     return st.builds(str.__add__, st.sampled_from(first), st.text(rest, max_size=6)) | long
 
@@ -48,7 +47,7 @@ NAMES = words(ascii_lowercase, ascii_lowercase + digits + "_", 63).filter(lambda
 
 
 @st.composite
-def event_types(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def event_types(draw, name):
     details = draw(st.dictionaries(KEYS, DETAIL_VALUES.filter(tokens_are_whole), max_size=6))
     if draw(st.booleans()):
         details["ip_address"] = draw(ADDRESSES)
@@ -63,14 +62,14 @@ def event_types(draw: st.DrawFn, name: str) -> dict[str, Any]:
     return {"name": name, "details": details, **draw(st.fixed_dictionaries({}, optional=optional))}
 
 
-def tokens_are_whole(text: str) -> bool:
+def tokens_are_whole(text):
     for token in TOKENS:
         text = text.replace(token, " ")
     return "${" not in text
 
 
 @st.composite
-def specs(draw: st.DrawFn) -> dict[str, Any]:
+def specs(draw):
     own = draw(st.lists(NAMES, max_size=4, unique=True))
     known = [*own, *BUILT_IN_TEMPLATES, *ALIASES]
     weights = st.sampled_from([0, 1, 2, 3, 999_999, 1_000_000]) | st.integers(0, 1_000_000)
@@ -96,9 +95,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     first=st.integers(0, 2**53 - 20),
     unix_ns=st.integers(0, 4 * 10**18),
 )
-def test_every_event_of_every_valid_spec_can_be_consumed(
-    raw: dict[str, Any], seed: int, first: int, unix_ns: int
-) -> None:
+def test_every_event_of_every_valid_spec_can_be_consumed(raw, seed, first, unix_ns):
     events = EventFactory(parse_spec(raw), seed=seed).make(slots(first, 15, unix_ns))
     assert len({event.event_id for event in events}) == 15
     for event in events:
@@ -119,7 +116,7 @@ def test_every_event_of_every_valid_spec_can_be_consumed(
         ("\ud83d\ude00", "\U0001f600"),
     ],
 )
-def test_a_strange_user_name_arrives_as_it_is_but_for_half_surrogates(name: str, written: str) -> None:
+def test_a_strange_user_name_arrives_as_it_is_but_for_half_surrogates(name, written):
     spec = parse_spec({"eventMix": {"sudo_command": 1}, "entities": {"users": {"names": [name]}}})
     (event,) = EventFactory(spec, seed=1).make(slots(0, 1))
     body = read(event)
@@ -127,7 +124,7 @@ def test_a_strange_user_name_arrives_as_it_is_but_for_half_surrogates(name: str,
     assert body["details"]["cwd"] == f"/home/{written}"
 
 
-def said(details: dict[str, str], *, user: str = "eve", sequence: int = 41, **event_type: str) -> dict[str, Any]:
+def said(details, *, user="eve", sequence=41, **event_type):
     spec = parse_spec(
         {
             "eventMix": {"mine": 1},
@@ -136,11 +133,10 @@ def said(details: dict[str, str], *, user: str = "eve", sequence: int = 41, **ev
         }
     )
     (event,) = EventFactory(spec, seed=3).make(slots(sequence, 1))
-    body: dict[str, Any] = json.loads(event.body)
-    return body
+    return json.loads(event.body)
 
 
-def test_all_tokens_are_replaced_wherever_they_stand() -> None:
+def test_all_tokens_are_replaced_wherever_they_stand():
     text = "${user}${user} on ${host}: ${sequence}, 100% $ {user} $user ${client_ip}"
     body = said({"text": text, "ip_address": "${client_ip}"})
     assert body["details"]["text"] == f"eveeve on web-1: 41, 100% $ {{user}} $user {body['client_ip']}"
@@ -148,24 +144,24 @@ def test_all_tokens_are_replaced_wherever_they_stand() -> None:
 
 
 @pytest.mark.parametrize("name", ["${user}", "${host}", "${sequence}", "%d ${client_ip}", "$"])
-def test_what_replaces_a_token_is_not_searched_for_tokens_again(name: str) -> None:
+def test_what_replaces_a_token_is_not_searched_for_tokens_again(name):
     body = said({"text": "${user}{host}|${user}"}, user=name)
     assert body["details"]["text"] == f"{name}{{host}}|{name}"
 
 
-def test_tokens_do_not_grow_together_from_two_pieces() -> None:
+def test_tokens_do_not_grow_together_from_two_pieces():
     assert said({"text": "$${user}{${host}"}, user="x")["details"]["text"] == "$x{web-1"
 
 
-def test_the_number_of_an_event_is_its_sequence() -> None:
+def test_the_number_of_an_event_is_its_sequence():
     for sequence, written in ((0, "0"), (9, "9"), (2**53 - 1, "9007199254740991")):
         assert said({"n": "${sequence}"}, sequence=sequence)["details"]["n"] == written
 
 
-def test_one_event_has_one_client_address() -> None:
+def test_one_event_has_one_client_address():
     details = said({"a": "${client_ip}", "b": "${client_ip}", "ip_address": "${client_ip}"})["details"]
     assert len(set(details.values())) == 1
 
 
-def test_keys_are_not_searched_for_tokens_or_formats() -> None:
+def test_keys_are_not_searched_for_tokens_or_formats():
     assert said({"user": "a", "s.d-": "%s"})["details"] == {"user": "a", "s.d-": "%s"}

@@ -2,15 +2,13 @@
 
 import json
 import random
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_event_operator.events.canonical import CanonicalEvent, Pattern, Variable
+from audit_event_operator.events.canonical import Pattern, Variable
 from audit_event_operator.events.factory import EventFactory, Slot
-from audit_event_operator.events.layouts import Piece
 from audit_event_operator.events.layouts.json_text import json_pieces
 from audit_event_operator.events.posted import posted_event
 from audit_event_operator.resource.entities import Entities
@@ -23,29 +21,29 @@ class Lines:
 
     content_type = "text/plain"
 
-    def render(self, event: CanonicalEvent) -> list[Piece]:
-        pieces: list[Piece] = [event.timestamp, b"|100%|", self.escape(event.event_type)]
+    def render(self, event):
+        pieces = [event.timestamp, b"|100%|", self.escape(event.event_type)]
         for key, value in reversed([("user", event.user_id), *event.details.items()]):
             pieces += (b"|", self.escape(key), b"=", *self._written(value))
         return pieces
 
-    def escape(self, text: str) -> bytes:
+    def escape(self, text):
         return text.replace("\\", r"\\").replace("|", r"\|").encode()
 
-    def timestamp(self, unix_ns: int) -> bytes:
+    def timestamp(self, unix_ns):
         return b"%d" % (unix_ns // 10**9)
 
-    def _written(self, value: Any) -> list[Piece]:
+    def _written(self, value):
         pieces = value.pieces if isinstance(value, Pattern) else (value,)
         return [piece if isinstance(piece, Variable) else self.escape(str(piece)) for piece in pieces]
 
 
-def told(body: bytes) -> dict[str, str]:
+def told(body):
     _, _, event_type, *details = body.decode().split("|")
     return {"event_type": event_type, **dict(each.split("=", 1) for each in details)}
 
 
-def test_every_layout_tells_the_same_story() -> None:
+def test_every_layout_tells_the_same_story():
     spec = parse_spec({"eventMix": {"file_modified": 1, "user_login": 1, "mine": 1}, "eventTypes": [
         {"name": "mine", "details": {"a": "${client_ip} ${sequence}", "b": "100% of ${host}"}}
     ]})  # fmt: skip
@@ -62,13 +60,13 @@ def test_every_layout_tells_the_same_story() -> None:
         assert told(in_lines.body) == {"event_type": body["event_type"], "user": body["user_id"], **details}
 
 
-def test_a_layout_escapes_what_is_put_in_as_well() -> None:
+def test_a_layout_escapes_what_is_put_in_as_well():
     spec = parse_spec({"eventMix": {"sudo_command": 1}, "entities": {"users": {"names": ["a|b\\%s"]}}})
     (event,) = EventFactory(spec, seed=1, layout=Lines()).make(slots(0, 1))
     assert event.body.endswith(rb"|user=a\|b\\%s")
 
 
-def test_posted_events_pass_through_the_same_layouts() -> None:
+def test_posted_events_pass_through_the_same_layouts():
     event = posted_event(
         {"event_type": "a|b", "user_id": "${user}", "details": {"n": 7}, "note": "x"},
         Entities(), rng=random.Random(1), unix_ns=5 * 10**9, entropy=bytes, layout=Lines(),
@@ -76,7 +74,7 @@ def test_posted_events_pass_through_the_same_layouts() -> None:
     assert (event.content_type, event.body) == ("text/plain", rb"5|100%|a\|b|n=7|user=${user}")
 
 
-def test_events_of_one_batch_may_have_different_times() -> None:
+def test_events_of_one_batch_may_have_different_times():
     times = [0, 0, 10**9, 5, 5, 10**9]
     events = EventFactory(parse_spec({}), seed=1).make([Slot(number, time) for number, time in enumerate(times)])
     assert [json.loads(event.body)["timestamp"][17:26] for event in events] == [
@@ -85,7 +83,7 @@ def test_events_of_one_batch_may_have_different_times() -> None:
     assert [event.unix_seconds for event in events] == [0, 0, 1, 0, 0, 1]
 
 
-def filled(value: Any) -> bytes:
+def filled(value):
     return b"".join(piece if isinstance(piece, bytes) else piece.name.encode() for piece in json_pieces(value))
 
 
@@ -100,7 +98,7 @@ def filled(value: Any) -> bytes:
         ({"half": "a\ud800", "whole": "\ud83d\ude00"}, '{"half":"a\ufffd","whole":"\U0001f600"}'),
     ],
 )
-def test_variables_may_stand_anywhere_in_json(value: Any, text: str) -> None:
+def test_variables_may_stand_anywhere_in_json(value, text):
     assert filled(value).decode() == text
 
 
@@ -112,6 +110,6 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES, JSON_VALUES)
-def test_json_around_a_variable_is_the_same_json(before: Any, after: Any) -> None:
+def test_json_around_a_variable_is_the_same_json(before, after):
     whole = [before, {"a": Variable("1"), "b": after}]
     assert json.loads(filled(whole)) == [before, {"a": 1, "b": after}]

@@ -3,14 +3,11 @@
 import json
 import random
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.poison import PostedEventError
 from audit_event_operator.events.posted import posted_event
 from audit_event_operator.resource.entities import Entities, Hosts, Users
@@ -21,7 +18,7 @@ SHORT_TEXTS = ["event_type", "server_hostname", "user_id", "action_result", "sev
 SENTENCE = re.compile(r".+ .+\.", re.DOTALL)
 
 
-def post(body: dict[str, Any], *, seed: int = 1, users: tuple[str, ...] = USERS) -> AuditEvent:
+def post(body, *, seed=1, users=USERS):
     return posted_event(
         body,
         Entities(hosts=Hosts(names=HOSTS), users=Users(names=users)),
@@ -31,7 +28,7 @@ def post(body: dict[str, Any], *, seed: int = 1, users: tuple[str, ...] = USERS)
     )
 
 
-def outcome(body: dict[str, Any]) -> AuditEvent | str:
+def outcome(body):
     """The event, or why there is none."""
     try:
         return post(body)
@@ -39,14 +36,14 @@ def outcome(body: dict[str, Any]) -> AuditEvent | str:
         return str(error)
 
 
-def refusal(body: dict[str, Any]) -> str:
+def refusal(body):
     message = outcome(body)
     assert isinstance(message, str)
     assert SENTENCE.fullmatch(message)
     return message
 
 
-def test_the_rest_of_a_posted_event_type_is_filled_in() -> None:
+def test_the_rest_of_a_posted_event_type_is_filled_in():
     body = read(post({"event_type": "user_login"}))
     assert body.pop("server_hostname") in HOSTS
     assert body.pop("user_id") in USERS
@@ -61,14 +58,14 @@ def test_the_rest_of_a_posted_event_type_is_filled_in() -> None:
     }
 
 
-def test_host_and_user_are_drawn_from_all_there_are() -> None:
+def test_host_and_user_are_drawn_from_all_there_are():
     bodies = [json.loads(post({"event_type": "x"}, seed=seed).body) for seed in range(100)]
     assert {body["server_hostname"] for body in bodies} == set(HOSTS)
     assert {body["user_id"] for body in bodies} == set(USERS)
     assert len({(body["server_hostname"], body["user_id"]) for body in bodies}) == 9
 
 
-def test_posted_fields_are_kept_and_ours_are_set_by_us() -> None:
+def test_posted_fields_are_kept_and_ours_are_set_by_us():
     body = {
         "event_type": "user_login",
         "server_hostname": "prod-web-01",
@@ -95,51 +92,51 @@ def test_posted_fields_are_kept_and_ours_are_set_by_us() -> None:
     assert json.dumps(body) == before
 
 
-def test_resource_and_address_at_top_level_win_over_the_details() -> None:
+def test_resource_and_address_at_top_level_win_over_the_details():
     details = {"resource": "inner", "ip_address": "10.0.0.1"}
     body = read(post({"event_type": "x", "resource": "outer", "client_ip": "10.0.0.2", "details": details}))
     assert (body["resource"], body["client_ip"], body["details"]) == ("outer", "10.0.0.2", details)
 
 
-def test_a_drawn_name_that_cannot_be_written_is_mended_because_the_post_is_not_to_blame() -> None:
+def test_a_drawn_name_that_cannot_be_written_is_mended_because_the_post_is_not_to_blame():
     assert read(post({"event_type": "x"}, users=("a\ud800",)))["user_id"] == "a\ufffd"
 
 
 @pytest.mark.parametrize("body", [{}, {"event_type": None}, {"event_type": ""}, {"user_id": "x"}])
-def test_the_event_type_is_required(body: dict[str, Any]) -> None:
+def test_the_event_type_is_required(body):
     assert "'event_type' is required" in refusal(body)
 
 
 @pytest.mark.parametrize("key", SHORT_TEXTS)
 @pytest.mark.parametrize("value", [None, 1, True, ["x"], {"a": "b"}, "x" * 256, "a\nb", "a\x00b", "\x7f", "\udc00"])
-def test_a_field_that_consumers_read_is_a_short_text(key: str, value: Any) -> None:
+def test_a_field_that_consumers_read_is_a_short_text(key, value):
     assert f"'{key}'" in refusal({"event_type": "x", key: value})
 
 
 @pytest.mark.parametrize("key", SHORT_TEXTS)
-def test_texts_of_255_characters_are_short_enough(key: str) -> None:
+def test_texts_of_255_characters_are_short_enough(key):
     assert read(post({"event_type": "x", key: "x" * 255}))[key] == "x" * 255
 
 
-def test_an_event_type_fits_into_a_property_of_a_message() -> None:
+def test_an_event_type_fits_into_a_property_of_a_message():
     # AMQP bounds it in bytes, not in characters.
     assert post({"event_type": "é" * 127}).event_type == "é" * 127
     assert "'event_type'" in refusal({"event_type": "é" * 128})
 
 
 @pytest.mark.parametrize("details", [None, [], "x", 1])
-def test_details_are_an_object(details: Any) -> None:
+def test_details_are_an_object(details):
     assert "'details'" in refusal({"event_type": "x", "details": details})
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "unknown", "10.0.0.1:22", "10.0.0.256", "fe80::1%eth0", "010.0.0.1"])
-def test_addresses_are_addresses(value: Any) -> None:
+def test_addresses_are_addresses(value):
     assert "client_ip" in refusal({"event_type": "x", "client_ip": value})
     assert "ip_address" in refusal({"event_type": "x", "details": {"ip_address": value}})
 
 
 @pytest.mark.parametrize("value", [None, 5, {}, "x" * 256, "a\tb"])
-def test_a_resource_in_the_details_is_as_good_as_one_at_top_level(value: Any) -> None:
+def test_a_resource_in_the_details_is_as_good_as_one_at_top_level(value):
     assert "details.resource" in refusal({"event_type": "x", "details": {"resource": value}})
 
 
@@ -159,24 +156,24 @@ def test_a_resource_in_the_details_is_as_good_as_one_at_top_level(value: Any) ->
         ({"details": {"k\x00": 1}}, "details.k"),
     ],
 )
-def test_poison_is_refused_wherever_it_stands(body: dict[str, Any], named: str) -> None:
+def test_poison_is_refused_wherever_it_stands(body, named):
     assert named in refusal({"event_type": "x", **body})
 
 
-def nested(levels: int, wrap: Callable[[Any], Any]) -> Any:
-    value: Any = 1
+def nested(levels, wrap):
+    value = 1
     for _ in range(levels):
         value = wrap(value)
     return value
 
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
-def test_deep_nesting_is_refused_before_it_hurts(wrap: Callable[[Any], Any]) -> None:
+def test_deep_nesting_is_refused_before_it_hurts(wrap):
     assert "nested" in refusal({"event_type": "x", "deep": nested(100_000, wrap)})
     assert read(post({"event_type": "x", "deep": nested(10, wrap)}))["deep"] == nested(10, wrap)
 
 
-def test_a_long_or_broken_name_does_not_make_a_long_or_broken_message() -> None:
+def test_a_long_or_broken_name_does_not_make_a_long_or_broken_message():
     message = refusal({"event_type": "x", "details": {"k" * 5000 + "\ud800": "\x00"}})
     assert len(message) < 300
     message.encode()
@@ -209,7 +206,7 @@ BODIES = st.dictionaries(KNOWN | ANY_TEXT, ANY_VALUE, max_size=5) | PLAUSIBLE
 
 @settings(max_examples=400, deadline=None)
 @given(body=BODIES)
-def test_any_object_is_either_refused_in_a_sentence_or_free_of_poison(body: dict[str, Any]) -> None:
+def test_any_object_is_either_refused_in_a_sentence_or_free_of_poison(body):
     event = outcome(body)
     if isinstance(event, str):
         assert SENTENCE.fullmatch(event)

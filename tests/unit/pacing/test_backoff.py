@@ -7,7 +7,7 @@ import pytest
 from audit_event_operator.pacing.backoff import Backoff
 
 
-def pauses(backoff: Backoff, count: int) -> list[float]:
+def pauses(backoff, count):
     return [backoff.next_seconds() for _ in range(count)]
 
 

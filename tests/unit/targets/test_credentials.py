@@ -24,18 +24,18 @@ CA = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
         (TLSMode.DISABLED, 5671, CA, False),
     ],
 )
-def test_auto_encrypts_with_an_authority_or_on_the_port_of_tls(mode, port, ca_pem, expected) -> None:
+def test_auto_encrypts_with_an_authority_or_on_the_port_of_tls(mode, port, ca_pem, expected):
     assert encrypted(mode, port, ca_pem) is expected
 
 
-def test_string_data_of_a_file_wins_over_data() -> None:
+def test_string_data_of_a_file_wins_over_data():
     assert data_of("broker", {"data": {"a": "b25l", "b": "dHdv"}, "stringData": {"b": "three"}}) == {
         "a": b"one",
         "b": b"three",
     }
 
 
-def test_data_that_is_not_base64_is_named_and_not_shown() -> None:
+def test_data_that_is_not_base64_is_named_and_not_shown():
     with pytest.raises(DestinationUnavailable, match=r'"broker" has a data.password that is not base64') as caught:
         data_of("broker", {"data": {"password": "canary!"}})
     assert caught.value.reason is Reason.SECRET_INVALID
@@ -55,7 +55,7 @@ def test_data_that_is_not_base64_is_named_and_not_shown() -> None:
         ({"port": b"5671", "tls.crt": CA.encode()}, "only one of tls.crt and tls.key"),
     ],
 )
-def test_what_cannot_be_is_named_and_not_shown(changed: dict, says: str) -> None:
+def test_what_cannot_be_is_named_and_not_shown(changed, says):
     with pytest.raises(DestinationUnavailable, match=says) as caught:
         target_of("broker", DATA | changed, REFERENCE)
     assert caught.value.reason is Reason.SECRET_INVALID
@@ -63,7 +63,7 @@ def test_what_cannot_be_is_named_and_not_shown(changed: dict, says: str) -> None
 
 
 @pytest.mark.parametrize(("port", "expected"), [(b"5672", 5671), (b"", 5671), (b"5700", 5700)])
-def test_beside_a_certificate_the_port_of_plain_amqp_becomes_that_of_tls(port: bytes, expected: int) -> None:
+def test_beside_a_certificate_the_port_of_plain_amqp_becomes_that_of_tls(port, expected):
     target = target_of("broker", DATA | {"port": port}, REFERENCE, has_certificate=True)
     assert target.port == expected
     assert (target.tls is not None) is (expected == 5671)

@@ -12,7 +12,7 @@ from audit_event_operator.targets.reference import TargetKind, TargetReference
 HERE = RabbitMQDestination.of("team", parse_spec({}))
 
 
-def test_a_reference_never_leaves_the_namespace() -> None:
+def test_a_reference_never_leaves_the_namespace():
     by_secret = {"secretRef": {"name": "broker"}, "vhost": "v", "tls": {"mode": "Verify"}}
     assert TargetReference.of("team", parse_spec({"rabbitmq": by_secret}).rabbitmq) == (
         TargetReference(TargetKind.SECRET, "team", "broker", "v", TLSMode.VERIFY)
@@ -23,12 +23,12 @@ def test_a_reference_never_leaves_the_namespace() -> None:
     )
 
 
-def test_without_a_reference_all_namespaces_share_the_default_broker() -> None:
+def test_without_a_reference_all_namespaces_share_the_default_broker():
     assert HERE.reference == TargetReference(TargetKind.DEFAULT)
     assert RabbitMQDestination.of("other", parse_spec({})) == HERE
 
 
-def test_the_queue_is_what_people_call_it() -> None:
+def test_the_queue_is_what_people_call_it():
     assert RabbitMQDestination.of("team", parse_spec({"queue": "alarms"})).label == "alarms"
 
 
@@ -40,7 +40,7 @@ def test_the_queue_is_what_people_call_it() -> None:
         {"delivery": Delivery.AT_MOST_ONCE},
     ],
 )
-def test_another_declaration_or_guarantee_is_another_destination_at_the_same_place(change: dict) -> None:
+def test_another_declaration_or_guarantee_is_another_destination_at_the_same_place(change):
     changed = replace(HERE, **change)
     assert changed != HERE
     assert changed.same_place(HERE)
@@ -49,9 +49,9 @@ def test_another_declaration_or_guarantee_is_another_destination_at_the_same_pla
 @pytest.mark.parametrize(
     "change", [{"queue": "other"}, {"reference": TargetReference(TargetKind.SECRET, "team", "mine")}]
 )
-def test_another_queue_or_broker_is_another_place(change: dict) -> None:
+def test_another_queue_or_broker_is_another_place(change):
     assert not replace(HERE, **change).same_place(HERE)
 
 
-def test_what_is_not_in_rabbitmq_is_another_place() -> None:
+def test_what_is_not_in_rabbitmq_is_another_place():
     assert not HERE.same_place("a folder")

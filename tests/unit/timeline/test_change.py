@@ -6,7 +6,7 @@ from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.timeline.change import Change, change_between
 
 
-def change(before, after, **circumstances) -> Change:
+def change(before, after, **circumstances):
     return change_between(None if before is None else parse_spec(before), parse_spec(after), **circumstances)
 
 

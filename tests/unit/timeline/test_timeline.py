@@ -13,7 +13,7 @@ from audit_event_operator.timeline.timeline import Timeline
 from support.doubles.synthetic_clock import SECOND, at, no_entropy, said_until
 
 
-def timeline(cap: int = 5_000, progress: Progress | None = None, **spec) -> Timeline:
+def timeline(cap=5_000, progress=None, **spec):
     return Timeline("uid", parse_spec(spec), progress or Progress(), cap=Fraction(cap), entropy=no_entropy)
 
 

@@ -17,9 +17,9 @@ PLACE = ("ops", "audit-event-operator")
 class Contender:
     """A process that wants the Lease; it can be stopped like by SIGSTOP, and killed."""
 
-    def __init__(self, cluster: FakeCluster, identity: str, *, strict: bool = False) -> None:
+    def __init__(self, cluster, identity, *, strict=False):
         loop = asyncio.get_running_loop()
-        self.log: list[tuple[str, float]] = []
+        self.log = []
         self.gate = LeaseGate(clock=loop.time)
         self.elector = LeaderElector(
             cluster=cluster, gate=self.gate, namespace=PLACE[0], name=PLACE[1], identity=identity, strict=strict,
@@ -29,7 +29,7 @@ class Contender:
         self.gate.on_doubt = self.elector.hurry
         self.task = asyncio.create_task(self.elector.run())
 
-    async def die(self) -> None:
+    async def die(self):
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
@@ -43,7 +43,7 @@ def cluster():
 async def contend(cluster):
     contenders = []
 
-    def start(identity: str, **options) -> Contender:
+    def start(identity, **options):
         contenders.append(Contender(cluster, identity, **options))
         return contenders[-1]
 
@@ -52,7 +52,7 @@ async def contend(cluster):
         await contender.die()
 
 
-def holder(cluster: FakeCluster) -> str:
+def holder(cluster):
     return cluster.leases[PLACE]["spec"]["holderIdentity"]
 
 

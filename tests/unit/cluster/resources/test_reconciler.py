@@ -12,19 +12,19 @@ from support.doubles.kubernetes import make_resource
 class Notes:
     """Statuses as they came, by UID."""
 
-    def __init__(self) -> None:
-        self.statuses: dict[str, dict] = {}
+    def __init__(self):
+        self.statuses = {}
 
-    def seen(self, uid: str, status) -> None:
+    def seen(self, uid, status):
         self.statuses[uid] = status
 
-    def status(self, uid: str):
+    def status(self, uid):
         return self.statuses.get(uid, {})
 
-    def forget(self, uid: str) -> None:
+    def forget(self, uid):
         self.statuses.pop(uid, None)
 
-    def clear(self) -> None:
+    def clear(self):
         self.statuses.clear()
 
 

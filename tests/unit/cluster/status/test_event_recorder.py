@@ -15,11 +15,11 @@ from support.doubles.kubernetes import FakeCluster
 pytestmark = pytest.mark.looptime
 
 
-def ready(status: str, reason: str) -> ReadyCondition:
+def ready(status, reason):
     return ReadyCondition(status, reason, f"about {reason}")
 
 
-def status(ready_status: str, reason: str, message: str = "a sentence") -> dict:
+def status(ready_status, reason, message="a sentence"):
     return {"conditions": [{"type": "Ready", "status": ready_status, "reason": reason, "message": message}]}
 
 
@@ -50,13 +50,13 @@ def test_a_strange_status_has_no_ready_condition(strange):
 
 
 @pytest.fixture
-def gone() -> set[str]:
+def gone():
     """UIDs of resources that are not there any more."""
     return set()
 
 
 @pytest.fixture
-def cluster() -> FakeCluster:
+def cluster():
     return FakeCluster()
 
 
@@ -70,7 +70,7 @@ async def recorder(cluster, gone):
     await asyncio.gather(task, return_exceptions=True)
 
 
-def announce_failing(recorder: EventRecorder, count: int) -> None:
+def announce_failing(recorder, count):
     for number in range(count):
         recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
 
