@@ -5,6 +5,7 @@ import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,9 +14,10 @@ from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.ports import Trouble
 from audit_event_operator.engine.snapshot import GeneratorState, Ref
 from audit_event_operator.resource.advice import AdviceReason
-from audit_event_operator.resource.conditions import CompletionReason, DestinationUnavailable, Reason
+from audit_event_operator.resource.conditions import CompletionReason, DestinationUnavailable, Ready, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
+from support.doubles.producer import FakeGate
 
 REF = Ref("team", "stream")
 pytestmark = pytest.mark.looptime
@@ -34,45 +36,56 @@ def apply(fleet, generation=1, uid="u1", ref=REF, progress=None, preexisting=Fal
     fleet.apply(ref, uid, generation, parse_spec(spec), progress or Progress(), preexisting=preexisting)
 
 
+def counts(fleet, ref=REF):
+    return fleet.find(ref).counts
+
+
+def facts(fleet):
+    return fleet.find(REF).facts
+
+
+def reason(fleet):
+    return fleet.find(REF).facts.ready.reason
+
+
+def opened(brokers):
+    return [outlet.destination.label for outlet in brokers.outlets]
+
+
 def conserved(snapshot):
-    return (
-        snapshot.counts.generated
-        == snapshot.counts.published + snapshot.counts.dropped + snapshot.counts.buffered + snapshot.counts.in_flight
-    )
+    seen = snapshot.counts
+    return seen.generated == seen.published + seen.dropped + seen.buffered + seen.in_flight
 
 
 async def test_a_resource_added_while_we_run_publishes_at_once_and_then_at_its_interval(fleet):
     apply(fleet, interval="5s")
     await asyncio.sleep(0.1)
-    assert fleet.find(REF).counts.published == 1
+    assert counts(fleet).published == 1
     await asyncio.sleep(10)
     snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.ready.reason, snapshot.state) == (
-        3,
-        Reason.PUBLISHING,
-        GeneratorState.ACTIVE,
-    )
+    assert (snapshot.counts.published, snapshot.state) == (3, GeneratorState.ACTIVE)
+    assert reason(fleet) is Reason.PUBLISHING
     assert conserved(snapshot)
 
 
 async def test_what_is_unwise_in_a_spec_is_in_the_snapshot_for_as_long_as_it_is_in_effect(fleet):
     apply(fleet, interval="10s", runDuration="10s")
-    (advice,) = fleet.find(REF).facts.advice
+    (advice,) = facts(fleet).advice
     assert advice.reason is AdviceReason.ENDS_AFTER_ONE_TICK
     fleet.reject(REF, "u1", 2, "It cannot be.")
-    assert fleet.find(REF).facts.advice == ()
+    assert facts(fleet).advice == ()
     apply(fleet, generation=3, interval="1s", runDuration="10s")
     await asyncio.sleep(0.1)
-    assert (fleet.find(REF).facts.advice, fleet.find(REF).facts.ready.reason) == ((), Reason.PUBLISHING)
+    assert (facts(fleet).advice, reason(fleet)) == ((), Reason.PUBLISHING)
 
 
 async def test_a_changed_interval_is_taken_up_in_place_and_keeps_the_counters(fleet, brokers):
     apply(fleet, interval="5s")
     await asyncio.sleep(1)
     apply(fleet, generation=2, interval="100ms")
-    assert fleet.find(REF).facts.generation == 2
+    assert facts(fleet).generation == 2
     await asyncio.sleep(1)
-    assert fleet.find(REF).counts.published == pytest.approx(11, abs=1)
+    assert counts(fleet).published == pytest.approx(11, abs=1)
     assert len(brokers.outlets) == 1
 
 
@@ -80,10 +93,10 @@ async def test_nothing_is_generated_before_the_broker_was_there_once(fleet, brok
     brokers.connecting = False
     apply(fleet, interval="100ms")
     await asyncio.sleep(60)
-    assert fleet.find(REF).counts.generated == 0
+    assert counts(fleet).generated == 0
     brokers.outlets[0].ready()
     await asyncio.sleep(0.05)
-    assert fleet.find(REF).counts.published == 1
+    assert counts(fleet).published == 1
 
 
 async def test_a_broker_that_takes_nothing_fills_the_buffer_and_then_ticks_are_skipped(fleet, brokers):
@@ -106,8 +119,7 @@ async def test_a_broker_that_takes_nothing_fills_the_buffer_and_then_ticks_are_s
 async def test_a_tick_larger_than_the_buffer_enters_it_as_room_appears(fleet):
     apply(fleet, interval="10s", eventsPerInterval=10_000)
     await asyncio.sleep(9)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.counts.skipped) == (10_000, 0)
+    assert (counts(fleet).published, counts(fleet).skipped) == (10_000, 0)
 
 
 async def test_suspend_stops_at_once_and_says_so_and_resuming_ticks_at_once(fleet):
@@ -115,18 +127,15 @@ async def test_suspend_stops_at_once_and_says_so_and_resuming_ticks_at_once(flee
     await asyncio.sleep(2.5)
     apply(fleet, generation=2, interval="1s", suspend=True)
     before = fleet.find(REF)
-    assert (before.facts.ready.reason, before.facts.target_rate, before.state) == (
-        Reason.SUSPENDED,
-        0,
-        GeneratorState.SUSPENDED,
-    )
+    assert (before.facts.target_rate, before.state) == (0, GeneratorState.SUSPENDED)
+    assert reason(fleet) is Reason.SUSPENDED
     await asyncio.sleep(60)
-    assert fleet.find(REF).counts.published == before.counts.published
+    assert counts(fleet).published == before.counts.published
     apply(fleet, generation=3, interval="1s")
-    assert fleet.find(REF).facts.ready.reason is Reason.STARTING
+    assert reason(fleet) is Reason.STARTING
     await asyncio.sleep(0.1)
-    assert fleet.find(REF).counts.published == before.counts.published + 1
-    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
+    assert counts(fleet).published == before.counts.published + 1
+    assert reason(fleet) is Reason.PUBLISHING
 
 
 async def test_a_bounded_run_publishes_exactly_its_events_and_completes(fleet):
@@ -145,13 +154,9 @@ async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
     for outcome in [Outcome.NACK, Outcome.ACK, Outcome.UNKNOWN, Outcome.ACK] * 10:
         await asyncio.sleep(0.2)
         brokers.outlets[0].answer(outcome)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.progress.events_published, snapshot.counts.generated) == (
-        55,
-        55,
-        55,
-    )
-    assert snapshot.counts.retried > 0
+    seen = counts(fleet)
+    assert seen.published == seen.generated == facts(fleet).progress.events_published == 55
+    assert seen.retried > 0
 
 
 async def test_a_new_run_id_runs_it_again_and_restarts_the_sequence(fleet, brokers):
@@ -159,9 +164,8 @@ async def test_a_new_run_id_runs_it_again_and_restarts_the_sequence(fleet, broke
     await asyncio.sleep(5)
     apply(fleet, generation=2, interval="100ms", eventsPerInterval=50, maxEvents=100, randomSeed=7, runId="again")
     await asyncio.sleep(5)
-    snapshot = fleet.find(REF)
-    progress = snapshot.facts.progress
-    assert (snapshot.counts.published, progress.events_published, progress.run_id) == (200, 100, "again")
+    progress = facts(fleet).progress
+    assert (counts(fleet).published, progress.events_published, progress.run_id) == (200, 100, "again")
     bodies = [parcel.event.body.partition(b"server_hostname")[2] for parcel in brokers.outlets[0].written]
     assert bodies[:100] == bodies[100:], "the same seed and sequence say the same"
 
@@ -170,9 +174,9 @@ async def test_raising_max_events_continues_the_run(fleet):
     apply(fleet, interval="10ms", maxEvents=100)
     await asyncio.sleep(5)
     apply(fleet, generation=2, interval="10ms", maxEvents=150)
-    assert fleet.find(REF).facts.complete is None
+    assert facts(fleet).complete is None
     await asyncio.sleep(5)
-    assert fleet.find(REF).counts.published == 150
+    assert counts(fleet).published == 150
 
 
 async def test_run_duration_counts_from_the_first_tick_and_suspended_time_counts(fleet):
@@ -180,16 +184,14 @@ async def test_run_duration_counts_from_the_first_tick_and_suspended_time_counts
     await asyncio.sleep(3.5)
     apply(fleet, generation=2, interval="1s", runDuration="10s", suspend=True)
     await asyncio.sleep(8)
-    snapshot = fleet.find(REF)
-    assert snapshot.facts.complete.reason is CompletionReason.DURATION_ELAPSED
-    assert snapshot.counts.published == 4
+    assert facts(fleet).complete.reason is CompletionReason.DURATION_ELAPSED
+    assert counts(fleet).published == 4
 
 
 async def test_progress_in_the_status_is_taken_up(fleet):
     apply(fleet, interval="10ms", maxEvents=100, progress=Progress(events_published=90))
     await asyncio.sleep(3)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.progress.events_published) == (10, 100)
+    assert (counts(fleet).published, facts(fleet).progress.events_published) == (10, 100)
 
 
 async def test_a_completed_run_stays_completed_over_a_restart(fleet):
@@ -197,21 +199,17 @@ async def test_a_completed_run_stays_completed_over_a_restart(fleet):
     progress = Progress(events_published=100, start_time=done, completion_time=done)
     apply(fleet, interval="10ms", maxEvents=100, progress=progress, preexisting=True)
     await asyncio.sleep(3)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.facts.progress.completion_time, snapshot.facts.ready.reason) == (
-        0,
-        done,
-        Reason.COMPLETED,
-    )
+    assert (counts(fleet).published, facts(fleet).progress.completion_time) == (0, done)
+    assert reason(fleet) is Reason.COMPLETED
 
 
 async def test_a_resource_that_existed_before_keeps_its_rhythm(fleet, context):
     last = datetime.fromtimestamp(context.wall_ns() / 1e9, UTC) - timedelta(seconds=100)
     apply(fleet, interval="1h", progress=Progress(last_publish_time=last), preexisting=True)
     await asyncio.sleep(3490)
-    assert fleet.find(REF).counts.published == 0
+    assert counts(fleet).published == 0
     await asyncio.sleep(20)
-    assert fleet.find(REF).counts.published == 1
+    assert counts(fleet).published == 1
 
 
 async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
@@ -220,14 +218,14 @@ async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
     await asyncio.sleep(0.1)
     apply(fleet, generation=2, interval="1s", eventsPerInterval=5, queue="other")
     await asyncio.sleep(1)
-    assert fleet.find(REF).facts.generation == 1
+    assert facts(fleet).generation == 1
     assert len(brokers.outlets) == 1
     brokers.answering = True
     brokers.outlets[0].answer()
     await asyncio.sleep(0.1)
     snapshot = fleet.find(REF)
     assert (snapshot.facts.generation, snapshot.facts.destination, snapshot.counts.dropped) == (2, "other", 0)
-    assert [outlet.destination.label for outlet in brokers.outlets] == ["audit_events", "other"]
+    assert opened(brokers) == ["audit_events", "other"]
     assert brokers.outlets[0].closed_after is not None
 
 
@@ -242,9 +240,7 @@ async def test_what_cannot_drain_in_time_is_dropped_as_target_changed(fleet, bro
     assert (snapshot.facts.generation, snapshot.facts.destination) == (3, "third")
     assert fleet.totals.dropped == {"target_changed": 5}
     assert conserved(snapshot)
-    assert [outlet.destination.label for outlet in brokers.outlets] == ["audit_events", "third"], (
-        "skipped ones never start"
-    )
+    assert opened(brokers) == ["audit_events", "third"], "skipped ones never start"
 
 
 async def test_deleting_drops_the_buffer_at_once_and_lets_written_events_be_confirmed(fleet, brokers):
@@ -284,29 +280,22 @@ async def test_an_invalid_spec_stops_the_generator_and_a_mended_one_starts_it_ag
     await asyncio.sleep(1)
     fleet.reject(REF, "u1", 2, "spec.interval: must be between 1ms and 24h")
     before = fleet.find(REF)
-    assert (before.facts.ready.reason, before.facts.generation, before.state) == (
-        Reason.INVALID_SPEC,
-        2,
-        GeneratorState.FAILING,
-    )
+    assert (before.facts.generation, before.state) == (2, GeneratorState.FAILING)
+    assert reason(fleet) is Reason.INVALID_SPEC
     await asyncio.sleep(5)
-    assert fleet.find(REF).counts.generated == before.counts.generated
+    assert counts(fleet).generated == before.counts.generated
     apply(fleet, generation=3, interval="100ms")
     await asyncio.sleep(1)
-    assert fleet.find(REF).counts.generated > before.counts.generated
-    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
+    assert counts(fleet).generated > before.counts.generated
+    assert reason(fleet) is Reason.PUBLISHING
 
 
 async def test_a_resource_without_a_broker_says_why(fleet, destinations):
     destinations.refused = DestinationUnavailable(Reason.NO_BROKER, "no default broker")
     apply(fleet, interval="1s")
     await asyncio.sleep(1)
-    snapshot = fleet.find(REF)
-    assert (snapshot.facts.ready.reason, snapshot.facts.ready.message, snapshot.counts.generated) == (
-        Reason.NO_BROKER,
-        "no default broker",
-        0,
-    )
+    assert facts(fleet).ready == Ready(Reason.NO_BROKER, "no default broker")
+    assert counts(fleet).generated == 0
 
 
 async def test_who_listens_hears_of_a_resource_that_is_discarded_and_of_no_other_end(fleet):
@@ -325,14 +314,14 @@ async def test_a_lost_broker_is_unknown_for_thirty_seconds_and_then_false(fleet,
     await asyncio.sleep(1.5)
     now = asyncio.get_running_loop().time()
     brokers.outlets[0].trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", now))
-    assert fleet.find(REF).facts.ready.early
+    assert facts(fleet).ready.early
     changes = []
     fleet.on_change(changes.append)
     await asyncio.sleep(29)
     assert changes == []
     await asyncio.sleep(3)
     assert changes == ["u1"], "the sweep notices that the damping is over"
-    assert not fleet.find(REF).facts.ready.early
+    assert not facts(fleet).ready.early
 
 
 async def test_sixty_seconds_of_skips_are_backpressure(fleet, brokers):
@@ -340,9 +329,9 @@ async def test_sixty_seconds_of_skips_are_backpressure(fleet, brokers):
     await asyncio.sleep(1)
     brokers.taking = False
     await asyncio.sleep(58)
-    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
+    assert reason(fleet) is Reason.PUBLISHING
     await asyncio.sleep(10)
-    assert fleet.find(REF).facts.ready.reason is Reason.BACKPRESSURE
+    assert reason(fleet) is Reason.BACKPRESSURE
 
 
 async def test_what_was_skipped_while_the_broker_was_away_is_no_backpressure_when_it_is_back(fleet, brokers):
@@ -351,12 +340,12 @@ async def test_what_was_skipped_while_the_broker_was_away_is_no_backpressure_whe
     (outlet,) = brokers.outlets
     outlet.trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", asyncio.get_running_loop().time()))
     await asyncio.sleep(150)
-    assert fleet.find(REF).counts.skipped > 500
+    assert counts(fleet).skipped > 500
     reasons = set()
     outlet.ready()
     for _ in range(70):
         await asyncio.sleep(0.1)
-        reasons.add(fleet.find(REF).facts.ready.reason)
+        reasons.add(reason(fleet))
     assert reasons == {Reason.PUBLISHING}
 
 
@@ -367,11 +356,11 @@ async def test_what_was_skipped_while_the_broker_blocked_is_no_backpressure_afte
     brokers.taking = False
     outlet.set_health(dataclasses.replace(outlet.health, blocked_since=asyncio.get_running_loop().time()))
     await asyncio.sleep(150)
-    assert fleet.find(REF).facts.ready.reason is Reason.BROKER_BLOCKED
+    assert reason(fleet) is Reason.BROKER_BLOCKED
     brokers.taking = True
     outlet.set_health(dataclasses.replace(outlet.health, blocked_since=None))
     await asyncio.sleep(0.3)
-    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
+    assert reason(fleet) is Reason.PUBLISHING
 
 
 async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
@@ -390,9 +379,9 @@ async def test_a_namespace_cap_is_shared_fairly(context):
     apply(fleet, uid="large", ref=Ref("a", "large"), interval="1ms")
     apply(fleet, uid="other", ref=Ref("b", "other"), interval="1ms")
     await asyncio.sleep(10.05)
-    assert fleet.find(Ref("a", "small")).counts.published == pytest.approx(101, abs=1)
-    assert fleet.find(Ref("a", "large")).counts.published == pytest.approx(900, abs=20)
-    assert fleet.find(Ref("b", "other")).counts.published == pytest.approx(1000, abs=20)
+    assert counts(fleet, Ref("a", "small")).published == pytest.approx(101, abs=1)
+    assert counts(fleet, Ref("a", "large")).published == pytest.approx(900, abs=20)
+    assert counts(fleet, Ref("b", "other")).published == pytest.approx(1000, abs=20)
     await fleet.shutdown(0)
 
 
@@ -403,11 +392,11 @@ async def test_a_crashed_generator_is_counted_shown_and_started_again(fleet, bro
     with monkeypatch.context() as patch:
         patch.setattr(generator, "_step", lambda: 1 / 0)
         await asyncio.sleep(0.6)
-    assert (fleet.totals.generator_crashes, fleet.find(REF).facts.restarts) == (1, 1)
-    before = fleet.find(REF).counts.published
+    assert (fleet.totals.generator_crashes, facts(fleet).restarts) == (1, 1)
+    before = counts(fleet).published
     await asyncio.sleep(5)
-    assert fleet.find(REF).counts.published > before
-    assert fleet.find(REF).facts.ready.reason is Reason.PUBLISHING
+    assert counts(fleet).published > before
+    assert reason(fleet) is Reason.PUBLISHING
 
 
 def _pauses(caplog):
@@ -424,11 +413,11 @@ async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_seco
         generator._step = lambda: 1 / 0
         generator.wake()
         await asyncio.sleep(0.1)
-        assert fleet.find(REF).facts.restarts == crashes
+        assert facts(fleet).restarts == crashes
         del generator._step
-        before = fleet.find(REF).counts.published
+        before = counts(fleet).published
         await asyncio.sleep(2)
-        assert fleet.find(REF).counts.published > before
+        assert counts(fleet).published > before
     assert _pauses(caplog) == [1, 1, 1]
 
 
@@ -446,14 +435,12 @@ async def test_dropped_events_are_counted_for_the_run_and_go_on_after_a_restart(
     apply(fleet, progress=done, interval="1s", eventsPerInterval=5, delivery="AtMostOnce")
     await asyncio.sleep(0.1)
     brokers.outlets[0].answer(Outcome.NACK)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.dropped, snapshot.facts.progress.events_dropped) == (5, 12)
+    assert (counts(fleet).dropped, facts(fleet).progress.events_dropped) == (5, 12)
     apply(fleet, generation=2, interval="1s", eventsPerInterval=5, delivery="AtMostOnce", runId="again")
     await asyncio.sleep(0.1)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.dropped, snapshot.facts.progress.events_dropped) == (5, 0)
+    assert (counts(fleet).dropped, facts(fleet).progress.events_dropped) == (5, 0)
     brokers.outlets[0].answer(Outcome.NACK)
-    assert fleet.find(REF).facts.progress.events_dropped == 5
+    assert facts(fleet).progress.events_dropped == 5
 
 
 async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, brokers):
@@ -474,25 +461,17 @@ async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, br
 
 
 async def test_a_closed_gate_lets_nothing_be_generated(context):
-    class Gate:
-        opened = True
-
-        def gate(self, ref):
-            assert ref == REF
-            return self
-
-        def is_open(self):
-            return self.opened
-
-    gate = Gate()
-    fleet = Fleet(dataclasses.replace(context, assignment=gate))
+    gate, asked = FakeGate(), []
+    assignment = SimpleNamespace(gate=lambda ref: asked.append(ref) or gate)
+    fleet = Fleet(dataclasses.replace(context, assignment=assignment))
     apply(fleet, interval="100ms")
     await asyncio.sleep(1)
     gate.opened = False
-    before = fleet.find(REF).counts.generated
+    before = counts(fleet).generated
     await asyncio.sleep(5)
-    assert fleet.find(REF).counts.generated == before
+    assert counts(fleet).generated == before
     gate.opened = True
     await asyncio.sleep(1)
-    assert before + 5 <= fleet.find(REF).counts.generated <= before + 15, "no burst"
+    assert before + 5 <= counts(fleet).generated <= before + 15, "no burst"
+    assert set(asked) == {REF}
     await fleet.shutdown(0)
