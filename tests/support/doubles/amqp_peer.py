@@ -71,7 +71,6 @@ class Peer:
     # -- what a broker may say -----------------------------------------------------------------------------------------
 
     def answer(self, tag: int, *, multiple: bool = False, ack: bool = True) -> bytes:
-        """An ack or a nack."""
         made = spec.Basic.Ack if ack else spec.Basic.Nack
         return self.method(made(tag, multiple), self.publishing_channel)
 
@@ -81,7 +80,6 @@ class Peer:
         return self.returned(message.message_id, message.queue, message.body)
 
     def returned(self, message_id: str, queue: str = "q", body: bytes = b"{}") -> bytes:
-        """A basic.return of any message."""
         channel = self.publishing_channel
         properties = spec.BasicProperties(message_id=message_id)
         method = self.method(spec.Basic.Return(312, "NO_ROUTE", "", queue), channel)
@@ -89,16 +87,13 @@ class Peer:
         return method + header + (content if body else b"")
 
     def close_channel(self, code: int = 406, text: str = "PRECONDITION_FAILED", channel: int | None = None) -> bytes:
-        """The publishing channel is closed by the broker."""
         number = self.publishing_channel if channel is None else channel
         return self.method(spec.Channel.Close(code, text, 0, 0), number)
 
     def close_connection(self, code: int = 320, text: str = "CONNECTION_FORCED") -> bytes:
-        """The whole connection is closed by the broker."""
         return self.method(spec.Connection.Close(code, text, 0, 0))
 
     def opened(self, channel: int) -> bytes:
-        """A late answer to channel.open."""
         return self.method(spec.Channel.OpenOk(), channel)
 
     def block(self) -> bytes:
@@ -170,10 +165,7 @@ class Peer:
 class Line:
     """A pika connection's transport with a peer at its end. What the peer says comes in later turns of the loop.
 
-    Args:
-        connection: made with `internal_connection_workflow=False`.
-        peer: the other end.
-        on_lost: called when the line is cut, by either end.
+    The connection is made with `internal_connection_workflow=False`; `on_lost` is called when either end cuts the line.
     """
 
     def __init__(self, connection: Any, peer: Peer, on_lost: Callable[[], object] = lambda: None) -> None:
@@ -210,7 +202,6 @@ class Line:
         self._held = []
 
     def release(self) -> None:
-        """The frame is complete."""
         held, self._held = self._held or [], None
         for data in held:
             self.say(data)
@@ -222,7 +213,6 @@ class Line:
             self._end(None)
 
     def reset(self) -> None:
-        """The line breaks."""
         self._end(ConnectionResetError(104, "Connection reset by peer"))
 
     def _reply(self, data: bytes) -> None:

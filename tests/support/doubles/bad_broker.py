@@ -22,14 +22,9 @@ STAGES = ["ProtocolHeader", "Connection.StartOk", "Connection.Open", "Channel.Op
 class Wire(Protocol):
     """How a peer reaches its client."""
 
-    def say(self, data: bytes) -> None:
-        """Send."""
-
-    def hang_up(self) -> None:
-        """End the stream."""
-
-    def cut(self) -> None:
-        """Reset it."""
+    def say(self, data: bytes) -> None: ...
+    def hang_up(self) -> None: ...
+    def cut(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -47,9 +42,7 @@ class BadPeer(Peer):
     `accepted` gets what is acknowledged and was not returned on this connection.
     """
 
-    def __init__(
-        self, script: list[Misbehaviour], wire: Wire, accepted: set[str], queues: set[str] | None = None
-    ) -> None:
+    def __init__(self, script: list[Misbehaviour], wire: Wire, accepted: set[str], queues: set[str] | None = None):
         super().__init__(on_method=self._at, on_publish=self._on_message, queues=queues)
         self._script = list(script)
         self._wire = wire
@@ -71,7 +64,6 @@ class BadPeer(Peer):
         return b""
 
     def last_words(self, data: bytes = b"") -> bytes:
-        """Nothing is said after this."""
         self._silent = True
         return data
 

@@ -41,7 +41,7 @@ MOST_OUTLETS = 6
 class ObservedConnection(GatheringConnection):
     """The real connection with a peer at its end. The model hears what it is given to write, before any of it is flushed."""
 
-    def __init__(self, machine: "ConfirmMachine", parameters: Any, **callbacks: Any) -> None:
+    def __init__(self, machine: "ConfirmMachine", parameters: Any, **callbacks: Any):
         super().__init__(parameters, internal_connection_workflow=False, **callbacks)
         self.model = ModelConnection()
         self.peer = Peer(lambda *said: machine.hears(*said), queues=machine.queues, channel_max=machine.channel_max)
@@ -49,7 +49,7 @@ class ObservedConnection(GatheringConnection):
         self._machine = machine
         self.line = Line(self, self.peer, lambda: machine.model.ended(self.model))
 
-    def write(self, pieces: list[bytes]) -> None:
+    def write(self, pieces: list[bytes]):
         super().write(pieces)
         self.given.feed(b"".join(pieces))
 
@@ -71,7 +71,7 @@ Effect = Callable[[], object]
 class ConfirmMachine(RuleBasedStateMachine):
     """See the module. At the end everything becomes well-behaved, and every event must come to an end."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.loop = ManualLoop()
         self.model = Model()
@@ -99,10 +99,9 @@ class ConfirmMachine(RuleBasedStateMachine):
         return connection
 
     def hears(self, name: str, _channel: int, _method: Any) -> bytes | None:
-        """The broker is asked something."""
         return b"" if self.mute and name in {"Channel.Open", "Confirm.Select", "Queue.Declare"} else None
 
-    def graces_end(self) -> None:
+    def graces_end(self):
         for outlet in self.outlets:
             if outlet.deadline is not None and outlet.deadline <= self.loop.now:
                 self.model.grace_is_over(outlet)
@@ -114,21 +113,21 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     # -- the generator's side ----------------------------------------------------------------------------------------------
 
-    def an_outlet(self, data: st.DataObject) -> ModelOutlet:
+    def an_outlet(self, data) -> ModelOutlet:
         return data.draw(st.sampled_from(self.live()), label="outlet")
 
     def live(self) -> list[ModelOutlet]:
         return [outlet for outlet in self.outlets if outlet.closed_for is None]
 
     @initialize(window=st.integers(1, 6), second=st.booleans(), delivery=st.sampled_from(Delivery))
-    def begin(self, window: int, second: bool, delivery: Delivery) -> None:
+    def begin(self, window: int, second: bool, delivery: Delivery):
         self.open_one(window, Delivery.AT_LEAST_ONCE, DeclarationMode.CREATE_IF_MISSING)
         if second:
             self.open_one(3, delivery, DeclarationMode.MUST_EXIST)
         for outlet in self.live():
             self.put_into(outlet, window, 20)
 
-    def open_one(self, window: int, delivery: Delivery, mode: DeclarationMode) -> None:
+    def open_one(self, window: int, delivery: Delivery, mode: DeclarationMode):
         how = {"gate": self.gate, "totals": self.totals, "budget": self.budget, "window": window}
         where = destination("q", mode=mode, delivery=delivery)
         self.outlets.append(self.loop.do(partial(ModelOutlet, self.brokers, where, **how)))
@@ -138,7 +137,7 @@ class ConfirmMachine(RuleBasedStateMachine):
         self.model.events[identity] = ModelEvent(identity, outlet, run, size + PARCEL_OVERHEAD_BYTES)
         return make_event(identity, b"x" * size)
 
-    def put_into(self, outlet: ModelOutlet, count: int, size: int, *, unencodable: bool = False) -> None:
+    def put_into(self, outlet: ModelOutlet, count: int, size: int, *, unencodable: bool = False):
         count = min(count, outlet.outbox.room)
         events = [self.an_event(outlet, size, outlet.run) for _ in range(count)]
         if unencodable:
@@ -148,12 +147,12 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.live())
     @rule(data=st.data(), count=st.integers(1, 5), size=st.integers(0, 60), unencodable=st.integers(0, 9))
-    def put(self, data: st.DataObject, count: int, size: int, unencodable: int) -> None:
+    def put(self, data, count: int, size: int, unencodable: int):
         self.put_into(self.an_outlet(data), count, size, unencodable=unencodable == 9)
 
     @precondition(lambda self: self.live())
     @rule(data=st.data())
-    def post(self, data: st.DataObject) -> None:
+    def post(self, data):
         outlet = self.an_outlet(data)
         made = self.an_event(outlet, 30, NO_RUN)
         event = self.model.events[made.event_id]
@@ -165,7 +164,7 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.posts())
     @rule(data=st.data())
-    def give_a_post_up(self, data: st.DataObject) -> None:
+    def give_a_post_up(self, data):
         event = data.draw(st.sampled_from(self.posts()), label="post")
         withdrawn = self.loop.do(event.outlet.outbox.withdraw, event.parcel)
         assert withdrawn == (event.state == "posted")
@@ -176,7 +175,7 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.live())
     @rule(data=st.data(), what=st.sampled_from(["the window", "the run", "the spec"]), window=st.integers(1, 6))
-    def a_generator_changes(self, data: st.DataObject, what: str, window: int) -> None:
+    def a_generator_changes(self, data, what: str, window: int):
         outlet = self.an_outlet(data)
         if what == "the window":
             outlet.outbox.window = window
@@ -190,20 +189,16 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.live())
     @rule(
-        data=st.data(),
-        reason=st.sampled_from(CLOSING),
-        grace_seconds=st.sampled_from([0.0, 5.0]),
-        window=st.integers(1, 6),
-        delivery=st.sampled_from(Delivery),
-        mode=st.sampled_from(DeclarationMode),
-    )
-    def an_outlet_ends_and_another_begins(self, data, reason, grace_seconds, window, delivery, mode) -> None:
+        data=st.data(), reason=st.sampled_from(CLOSING), grace_seconds=st.sampled_from([0.0, 5.0]),
+        window=st.integers(1, 6), delivery=st.sampled_from(Delivery), mode=st.sampled_from(DeclarationMode),
+    )  # fmt: skip
+    def an_outlet_ends_and_another_begins(self, data, reason, grace_seconds, window, delivery, mode):
         self.close(self.an_outlet(data), reason, grace_seconds)
         if len(self.outlets) < MOST_OUTLETS:
             self.open_one(window, delivery, mode)
 
-    def close(self, outlet: ModelOutlet, reason: DropReason, grace_seconds: float) -> None:
-        def act() -> None:
+    def close(self, outlet: ModelOutlet, reason: DropReason, grace_seconds: float):
+        def act():
             self.model.closed(outlet, reason, self.loop.now + grace_seconds)
             at_once = grace_seconds == 0 or not outlet.health.connected
             outlet.outbox.close(reason)
@@ -217,15 +212,15 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.answering())
     @rule(data=st.data(), steps=st.lists(st.sampled_from(ANSWERS), min_size=2, max_size=5), cut=st.booleans())
-    def the_broker_answers(self, data: st.DataObject, steps: list[str], cut: bool) -> None:
+    def the_broker_answers(self, data, steps: list[str], cut: bool):
         self.play(data, steps, cut)
 
     @precondition(lambda self: self.answering())
     @rule(data=st.data(), steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=4), cut=st.booleans())
-    def the_broker_says(self, data: st.DataObject, steps: list[str], cut: bool) -> None:
+    def the_broker_says(self, data, steps: list[str], cut: bool):
         self.play(data, steps, cut)
 
-    def play(self, data: st.DataObject, steps: list[str], cut: bool) -> None:
+    def play(self, data, steps: list[str], cut: bool):
         """Frames as one piece of input, or with the last one cut in two."""
         connection = self.answering()
         self.answered.clear()
@@ -240,12 +235,12 @@ class ConfirmMachine(RuleBasedStateMachine):
         else:
             self.hear(connection, before + last, *effects_before, *effects)
 
-    def hear(self, connection: ObservedConnection, data: bytes, *effects: Effect) -> None:
+    def hear(self, connection: ObservedConnection, data: bytes, *effects: Effect):
         """Give the connection a piece of input; the model follows in the same turn."""
         dropped, alone = self.totals.dropped, []
         before = dropped[DropReason.REJECTED_BY_BROKER]
 
-        def act() -> None:
+        def act():
             for effect in effects:
                 alone.extend(effect() or [])
             if connection.model.closing is not None:
@@ -256,8 +251,7 @@ class ConfirmMachine(RuleBasedStateMachine):
         for event in alone:
             self.model.closed_upon(event, dropped[DropReason.REJECTED_BY_BROKER] - before)
 
-    def a_step(self, data: st.DataObject, connection: ObservedConnection, step: str) -> tuple[bytes, list[Effect]]:
-        """The frames, and what they do to the model."""
+    def a_step(self, data, connection: ObservedConnection, step: str) -> tuple[bytes, list[Effect]]:
         peer, model, seen = connection.peer, self.model, connection.model
         if step in {"ack", "nack"}:
             tag = data.draw(st.sampled_from(self.some_tags(connection)), label="tag")
@@ -291,7 +285,7 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.answering())
     @rule(data=st.data(), frames=st.lists(st.sampled_from(["ack", "nack", "return and ack"]), min_size=1, max_size=3))
-    def answers_come_after_the_connection_was_given_up(self, data: st.DataObject, frames: list[str]) -> None:
+    def answers_come_after_the_connection_was_given_up(self, data, frames: list[str]):
         """An old connection whose answers are late: they change nothing."""
         connection = self.answering()
         self.answered.clear()
@@ -301,11 +295,11 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.answering())
     @rule()
-    def the_line_is_cut(self) -> None:
+    def the_line_is_cut(self):
         self.loop.do(self.answering().line.hang_up)
 
     @rule(bad=st.sampled_from(["nothing", "nothing", "all", "the dial", "the answers", "the queue", "the gate"]))
-    def surroundings_change(self, bad: str) -> None:
+    def surroundings_change(self, bad: str):
         """What is bad from now on. Questions without an answer also ask for another broker, as a Secret may do."""
         self.refusing, self.mute = bad in {"all", "the dial"}, bad in {"all", "the answers"}
         self.gate.opened = bad not in {"all", "the gate"}
@@ -316,34 +310,34 @@ class ConfirmMachine(RuleBasedStateMachine):
             self.queues.add("q")
 
     @rule(seconds=st.sampled_from([0.05, 0.5, 2.0, 6.0, 25.0]))
-    def time_passes(self, seconds: float) -> None:
+    def time_passes(self, seconds: float):
         self.loop.advance(seconds)
         self.graces_end()
 
     # -- what must hold ----------------------------------------------------------------------------------------------------
 
     @invariant()
-    def every_event_is_somewhere_exactly_once(self) -> None:
+    def every_event_is_somewhere_exactly_once(self):
         for outlet in self.outlets:
             self.model.check_ledger(outlet)
 
     @invariant()
-    def attempts_and_memory_are_accounted_for(self) -> None:
+    def attempts_and_memory_are_accounted_for(self):
         attempts, published = self.totals.attempts, self.totals.published
         assert +attempts == +self.model.attempts, (attempts, self.model.attempts)
         assert published == sum(event.state == "published" for event in self.model.events.values())
         self.model.check_budget(self.budget, self.live())
 
     @invariant()
-    def who_waits_is_told_once_and_the_truth(self) -> None:
+    def who_waits_is_told_once_and_the_truth(self):
         self.model.check_waiters()
 
     @invariant()
-    def nothing_escapes_a_callback(self) -> None:
+    def nothing_escapes_a_callback(self):
         assert not self.loop.errors
         assert not self.errors.records
 
-    def teardown(self) -> None:
+    def teardown(self):
         """All becomes well: then every event that may still be delivered is, and nothing is left of anything."""
         try:
             self.all_becomes_well()
@@ -355,19 +349,19 @@ class ConfirmMachine(RuleBasedStateMachine):
         assert not left, "no task is left"
         self.nothing_escapes_a_callback()
 
-    def close_all(self) -> None:
+    def close_all(self):
         for outlet in self.live():
             outlet.outbox.close(DropReason.SHUTDOWN_DEADLINE)
             outlet.outlet.close(0)
         self.closing = self.loop.create_task(self.brokers.aclose())
 
-    def take_all(self, connection: ObservedConnection) -> None:
+    def take_all(self, connection: ObservedConnection):
         last = len(connection.given.messages)
         self.hear(connection, connection.peer.unblock(), partial(connection.model.block, False))
         everything = partial(self.model.answered, connection.model, last, multiple=True)
         self.hear(connection, connection.peer.answer(last, multiple=True), everything)
 
-    def all_becomes_well(self) -> None:
+    def all_becomes_well(self):
         self.surroundings_change("nothing")
         for outlet in self.live():
             self.loop.do(outlet.outlet.retry_now)

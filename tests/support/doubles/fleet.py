@@ -13,25 +13,14 @@ DEMO = Ref("default", "demo")
 
 
 def make_snapshot(
-    ref: Ref = DEMO,
-    uid: str = "uid-1",
-    reason: Reason = Reason.PUBLISHING,
-    message: str = "Events are confirmed.",
-    **changes: Any,
+    ref=DEMO, uid="uid-1", reason=Reason.PUBLISHING, message="Events are confirmed.", **changes
 ) -> Snapshot:
     """One generator that publishes, unless told otherwise; `changes` are counts, facts or progress."""
     facts = Facts(
-        generation=1,
-        ready=Ready(reason, message),
-        destination="audit_events",
-        broker="broker:5672/%2F",
-        connected=True,
-        interval_seconds=5.0,
-        target_rate=Fraction(1, 5),
-        observed_rate=0.2,
-        random_seed=42,
+        generation=1, ready=Ready(reason, message), destination="audit_events", broker="broker:5672/%2F", connected=True,
+        interval_seconds=5.0, target_rate=Fraction(1, 5), observed_rate=0.2, random_seed=42,
         progress=Progress(events_published=3),
-    )
+    )  # fmt: skip
     return changed(Snapshot(ref, uid, Counts(generated=3, published=3), facts), **changes)
 
 

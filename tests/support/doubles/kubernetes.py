@@ -56,8 +56,7 @@ class FakeCluster:
         return copy.deepcopy(list(self.resources.values()))
 
     async def get_generator(self, namespace: str, name: str) -> Json:
-        await self._asked("get_generator")
-        return copy.deepcopy(_found(self.resources, namespace, name))
+        return await self._get("get_generator", self.resources, namespace, name)
 
     async def patch_generator_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Json:
         await self._asked("patch_generator_status")
@@ -71,16 +70,13 @@ class FakeCluster:
         return copy.deepcopy(resource)
 
     async def get_secret(self, namespace: str, name: str) -> Json:
-        await self._asked("get_secret")
-        return _found(self.secrets, namespace, name)
+        return await self._get("get_secret", self.secrets, namespace, name)
 
     async def get_rabbitmq_cluster(self, namespace: str, name: str) -> Json:
-        await self._asked("get_rabbitmq_cluster")
-        return _found(self.rabbitmq_clusters, namespace, name)
+        return await self._get("get_rabbitmq_cluster", self.rabbitmq_clusters, namespace, name)
 
     async def get_lease(self, namespace: str, name: str) -> Json:
-        await self._asked("get_lease")
-        return copy.deepcopy(_found(self.leases, namespace, name))
+        return await self._get("get_lease", self.leases, namespace, name)
 
     async def create_lease(self, namespace: str, lease: Json) -> Json:
         await self._asked("create_lease")
@@ -115,6 +111,10 @@ class FakeCluster:
         lease["metadata"]["resourceVersion"] = str(next(self._versions))
         self.leases[namespace, name] = lease
         return lease
+
+    async def _get(self, method: str, objects: Objects, namespace: str, name: str) -> Json:
+        await self._asked(method)
+        return copy.deepcopy(_found(objects, namespace, name))
 
     async def _asked(self, method: str) -> None:
         self.calls.append(method)

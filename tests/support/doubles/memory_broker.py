@@ -39,7 +39,6 @@ class MemoryOutlet:
         self.health = OutletHealth()
         self.in_flight: list[Parcel] = []
         self.written: list[Parcel] = []
-        self.retries = 0
         self.closed_after: float | None = None
         self._brokers = brokers
         self._owner = owner
@@ -47,30 +46,23 @@ class MemoryOutlet:
         outbox.attach(self)
 
     def ready(self) -> None:
-        """Connected and declared from now on."""
-        self.set_health(OutletHealth(ready_since=_now(), connected=True, broker=BROKER))
+        self.set_health(OutletHealth(ready_since=asyncio.get_running_loop().time(), connected=True, broker=BROKER))
 
     def trouble(self, trouble: Trouble) -> None:
-        """Not ready, for a reason."""
         self.set_health(replace(self.health, ready_since=None, connected=False, trouble=trouble))
 
     def set_health(self, health: OutletHealth) -> None:
-        """Take a health on, tell the generator, and write what may now be written."""
-        if self.closed_after is not None:
-            return
-        self.health = health
-        self._owner.outlet_changed()
-        self.poke()
+        if self.closed_after is None:
+            self.health = health
+            self._owner.outlet_changed()
+            self.poke()
 
     def resize(self) -> None:
         """The window is the outbox's own; there is nothing to do."""
 
-    def retry_now(self) -> None:
-        """Counted, for tests."""
-        self.retries += 1
+    retry_now = resize
 
     def close(self, grace_seconds: float) -> None:
-        """Write nothing more; what is in flight may still be answered within the grace."""
         if self.closed_after is not None:
             return
         self.closed_after = grace_seconds
@@ -81,7 +73,6 @@ class MemoryOutlet:
             asyncio.get_running_loop().call_later(grace_seconds, self.answer, Outcome.UNKNOWN)
 
     def poke(self) -> None:
-        """Write what the window allows."""
         if self.closed_after is not None or self.health.ready_since is None or not self._brokers.taking:
             return
         while self.outbox.writable > 0:
@@ -92,7 +83,6 @@ class MemoryOutlet:
             asyncio.get_running_loop().call_soon(self._answer_as_asked)
 
     def answer(self, outcome: Outcome = Outcome.ACK) -> None:
-        """Answer everything in flight."""
         parcels, self.in_flight = self.in_flight, []
         for parcel in parcels:
             if outcome is Outcome.ACK:
@@ -106,26 +96,24 @@ class MemoryOutlet:
 
     def _answer_as_asked(self) -> None:
         self._answer_due = False
-        self.answer(self._brokers.outcome)
+        self.answer()
 
 
 @dataclass(slots=True)
 class MemoryBrokers:
     """Implements `Brokers`.
 
-    `connecting`: new outlets are ready at once. `taking`: the broker reads what is sent. `answering`: it answers, with
-    `outcome`. `queues` holds what was acknowledged, by the destination's label.
+    `connecting`: new outlets are ready at once. `taking`: the broker reads what is sent. `answering`: it acknowledges.
+    `queues` holds what was acknowledged, by the destination's label.
     """
 
     connecting: bool = True
     taking: bool = True
     answering: bool = True
-    outcome: Outcome = Outcome.ACK
     outlets: list[MemoryOutlet] = field(default_factory=list)
     queues: dict[str, list[AuditEvent]] = field(default_factory=dict)
 
     def open(self, destination: Destination, outbox: Outbox, owner: OutletOwner) -> MemoryOutlet:
-        """A new outlet."""
         outlet = MemoryOutlet(self, destination, outbox, owner)
         self.outlets.append(outlet)
         if self.connecting:
@@ -133,18 +121,12 @@ class MemoryBrokers:
         return outlet
 
     def connections(self) -> dict[ConnectionState, int]:
-        """Every open outlet is one connection."""
         live = [outlet for outlet in self.outlets if outlet.closed_after is None]
         connected = sum(outlet.health.connected for outlet in live)
         return {ConnectionState.CONNECTING: len(live) - connected, ConnectionState.CONNECTED: connected}
 
     def connect_results(self) -> dict[str, int]:
-        """There are no attempts that could fail."""
         return {}
 
     async def aclose(self) -> None:
         """Nothing is open."""
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -39,23 +39,14 @@ def events(count: int) -> list[AuditEvent]:
 
 
 def destination(
-    queue: str,
-    *,
-    mode: DeclarationMode = DeclarationMode.CREATE_IF_MISSING,
-    queue_type: QueueType = QueueType.CLASSIC,
-    delivery: Delivery = Delivery.AT_LEAST_ONCE,
-    reference: TargetReference = SECRET,
-) -> RabbitMQDestination:
+    queue: str, *, mode=DeclarationMode.CREATE_IF_MISSING, queue_type=QueueType.CLASSIC, delivery=Delivery.AT_LEAST_ONCE,
+    reference=SECRET,
+) -> RabbitMQDestination:  # fmt: skip
     return RabbitMQDestination(reference, queue, mode, queue_type, delivery)
 
 
 def rabbitmq_brokers(
-    targets: "Targets",
-    timing: Timing,
-    *,
-    totals: Totals | None = None,
-    allowed: HostPolicy = EVERYWHERE,
-    connect: Callable[..., GatheringConnection] = GatheringConnection,
+    targets: "Targets", timing: Timing, *, totals=None, allowed=EVERYWHERE, connect=GatheringConnection
 ) -> RabbitMQBrokers:
     """The brokers under test; their jitter is the same each time."""
     dialer = Dialer(timing, allowed, connect)
@@ -92,16 +83,9 @@ class Producer:
     """One outlet with its outbox, opened at once. `changes` are the healths that it was told of."""
 
     def __init__(
-        self,
-        brokers: Brokers,
-        where: Destination,
-        *,
-        window: int = 64,
-        gate: FakeGate | None = None,
-        totals: Totals | None = None,
-        budget: Budget | None = None,
-        note: Note | None = None,
-    ) -> None:
+        self, brokers: Brokers, where: Destination, *, window=64, gate: FakeGate | None = None,
+        totals: Totals | None = None, budget: Budget | None = None, note: Note | None = None,
+    ) -> None:  # fmt: skip
         self.gate = gate or FakeGate()
         self.ledger = Ledger(totals or Totals())
         resend = getattr(where, "delivery", None) is not Delivery.AT_MOST_ONCE

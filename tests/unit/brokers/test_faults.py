@@ -49,9 +49,7 @@ def test_each_error_of_an_attempt_has_a_reason(error, reason):
     assert fault.reason is reason
     assert "mq.example.org:5672/%2F" in fault.message
     assert fault.message.endswith(".")
-    for secret in ("walter", "pa55word"):
-        assert secret not in fault.message
-        assert secret not in fault.detail
+    assert not any(secret in fault.message + fault.detail for secret in ("walter", "pa55word"))
 
 
 def test_a_wrong_name_is_told_from_an_unknown_authority():
@@ -78,6 +76,7 @@ def test_each_end_of_a_connection_has_a_reason(error, reason, hard):
     assert (fault.reason, fault.hard, fault.until_confirm) == (reason, hard, True)
 
 
+@pytest.mark.parametrize("create", [True, False])
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -88,12 +87,10 @@ def test_each_end_of_a_connection_has_a_reason(error, reason, hard):
         (541, Reason.REJECTED_BY_BROKER),
     ],
 )
-def test_each_refusal_of_a_queue_has_a_reason(code, reason):
-    for create in (True, False):
-        fault = queue_fault(code, "text", "mq:5672/%2F", "audit", create=create)
-        assert fault.reason is reason
-        assert '"audit"' in fault.message
-        assert not fault.until_confirm
+def test_each_refusal_of_a_queue_has_a_reason(code, reason, create):
+    fault = queue_fault(code, "text", "mq:5672/%2F", "audit", create=create)
+    assert (fault.reason, fault.until_confirm) == (reason, False)
+    assert '"audit"' in fault.message
 
 
 def test_only_what_the_user_must_mend_is_slow():

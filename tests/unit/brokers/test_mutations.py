@@ -42,21 +42,14 @@ MUTATIONS = {
 }
 
 
+SEARCH = settings(
+    max_examples=400, stateful_step_count=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    report_multiple_bugs=False, suppress_health_check=list(HealthCheck), print_blob=False,
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_the_state_machine_finds_the_mistake(mutation, monkeypatch):
     monkeypatch.setattr(*MUTATIONS[mutation])
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            ConfirmMachine,
-            settings=settings(
-                max_examples=400,
-                stateful_step_count=40,
-                deadline=None,
-                derandomize=True,
-                database=None,
-                phases=[Phase.generate],
-                report_multiple_bugs=False,
-                suppress_health_check=list(HealthCheck),
-                print_blob=False,
-            ),
-        )
+        run_state_machine_as_test(ConfirmMachine, settings=SEARCH)

@@ -1,14 +1,19 @@
 """Which event a broker closes on."""
 
 from types import SimpleNamespace
-from typing import cast
 
 from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
-from audit_event_operator.engine.outbox import Parcel
 
 
 def parcel():
-    return cast(Parcel, SimpleNamespace(settled=False))
+    return SimpleNamespace(settled=False)
+
+
+def after_two_closes():
+    poison_detector, suspects = PoisonDetector(), [parcel(), parcel()]
+    poison_detector.closed(suspects)
+    poison_detector.closed(suspects)
+    return poison_detector, suspects
 
 
 def test_one_close_changes_nothing():
@@ -18,9 +23,7 @@ def test_one_close_changes_nothing():
 
 
 def test_after_two_closes_it_goes_one_by_one_until_all_suspects_have_an_outcome():
-    poison_detector, suspects = PoisonDetector(), [parcel(), parcel()]
-    poison_detector.closed(suspects)
-    poison_detector.closed(suspects)
+    poison_detector, suspects = after_two_closes()
     assert poison_detector.one_by_one
     suspects[0].settled = True
     assert poison_detector.one_by_one
@@ -31,17 +34,13 @@ def test_after_two_closes_it_goes_one_by_one_until_all_suspects_have_an_outcome(
 
 
 def test_the_same_sole_event_twice_more_is_named():
-    poison_detector, bad, good = PoisonDetector(), parcel(), parcel()
-    poison_detector.closed([bad, good])
-    poison_detector.closed([bad, good])
+    poison_detector, (bad, _) = after_two_closes()
     assert poison_detector.closed([bad]) is None
     assert poison_detector.closed([bad]) is bad
 
 
 def test_two_different_sole_events_are_not_named():
-    poison_detector, one, other = PoisonDetector(), parcel(), parcel()
-    poison_detector.closed([one, other])
-    poison_detector.closed([one, other])
+    poison_detector, (one, other) = after_two_closes()
     assert poison_detector.closed([one]) is None
     assert poison_detector.closed([other]) is None
     assert poison_detector.closed([other]) is other

@@ -18,8 +18,10 @@ def event(text):
     return make_event(text, text.encode())
 
 
-def a_sender(brokers, *, window=64):
-    return Producer(brokers, Place("anywhere"), window=window)
+def a_sender(brokers, *texts, window=64):
+    sender = Producer(brokers, Place("anywhere"), window=window)
+    sender.outbox.put([event(text) for text in texts])
+    return sender
 
 
 class Reluctant(io.RawIOBase):
@@ -71,8 +73,7 @@ async def test_more_than_a_window_goes_out_as_room_appears():
 async def test_a_reader_that_does_not_read_holds_up_events_but_not_the_loop():
     stream = Reluctant()
     brokers = StreamBrokers(stream, totals=Totals())
-    sender = a_sender(brokers)
-    sender.outbox.put([event("slow")])
+    sender = a_sender(brokers, "slow")
     await sender.until(lambda: sender.outbox.in_flight)
     assert sender.ledger.published == 0
     stream.may.set()
@@ -87,8 +88,7 @@ async def test_a_reader_that_leaves_is_said_once_and_nothing_counts_as_published
     left = []
     with os.fdopen(write, "wb") as stream:
         brokers = StreamBrokers(stream, totals=Totals(), closed=lambda: left.append(1))
-        sender = a_sender(brokers)
-        sender.outbox.put([event("lost")])
+        sender = a_sender(brokers, "lost")
         await sender.until(lambda: sender.outlet.health.trouble is not None)
         sender.outbox.put([event("more")])
         late = a_sender(brokers)
@@ -106,8 +106,7 @@ async def test_a_reader_that_leaves_is_said_once_and_nothing_counts_as_published
 async def test_a_closed_outlet_writes_nothing_more_and_what_was_handed_over_settles(grace_seconds):
     stream = Reluctant()
     brokers = StreamBrokers(stream, totals=Totals())
-    sender = a_sender(brokers)
-    sender.outbox.put([event("under way")])
+    sender = a_sender(brokers, "under way")
     await sender.until(lambda: sender.outbox.in_flight)
     sender.outbox.put([event("waiting")])
     sender.outbox.close(DropReason.RESOURCE_DELETED)

@@ -22,22 +22,13 @@ def decoded(data):
     return frames
 
 
+EVENTS = st.builds(
+    make_event, shorts, st.binary(max_size=300), event_type=shorts, unix_seconds=st.integers(0, 2**33), content_type=shorts,
+)  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    queue=shorts,
-    event=st.builds(
-        make_event,
-        shorts,
-        st.binary(max_size=300),
-        event_type=shorts,
-        unix_seconds=st.integers(0, 2**33),
-        content_type=shorts,
-    ),
-    attempt=st.integers(1, 100_000),
-    channel=st.integers(1, 65_535),
-    body_max=st.integers(1, 400),
-    durable=st.booleans(),
-)
+@given(shorts, EVENTS, st.integers(1, 100_000), st.integers(1, 65_535), st.integers(1, 400), st.booleans())
 def test_pika_reads_what_we_write(queue, event, attempt, channel, body_max, durable):
     frames = PublishFrames(channel, queue, persistent=durable, mandatory=durable, body_max=body_max)
     pieces = []

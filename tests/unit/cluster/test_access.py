@@ -7,14 +7,12 @@ import pytest
 from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
 from audit_event_operator.resource.access import Decision
-from support.doubles.kubernetes import FakeCluster
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.fixture
-def cluster():
-    cluster = FakeCluster()
+def cluster(cluster):
     cluster.tokens["good"] = {"username": "alice", "uid": "1", "groups": ["g"]}
     cluster.allowed = {("alice", "team"), ("alice", "ops")}
     return cluster

@@ -10,7 +10,7 @@ from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.cluster.status.reporter import Reporter
 from audit_event_operator.resource.conditions import Ready, Reason
 from support.doubles.fleet import FakeFleet
-from support.doubles.kubernetes import FakeCluster, make_resource
+from support.doubles.kubernetes import make_resource
 
 pytestmark = pytest.mark.looptime
 
@@ -57,11 +57,6 @@ class Process:
     def _watch(self, deliver, opened):
         self.watches.append(FakeWatch(self.cluster, deliver, opened))
         return self.watches[-1]
-
-
-@pytest.fixture
-def cluster():
-    return FakeCluster()
 
 
 @pytest.fixture

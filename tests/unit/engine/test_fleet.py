@@ -141,11 +141,10 @@ async def test_suspend_stops_at_once_and_says_so_and_resuming_ticks_at_once(flee
 async def test_a_bounded_run_publishes_exactly_its_events_and_completes(fleet):
     apply(fleet, interval="100ms", eventsPerInterval=70, maxEvents=1000)
     await asyncio.sleep(10)
-    snapshot = fleet.find(REF)
-    assert (snapshot.counts.published, snapshot.counts.generated) == (1000, 1000)
-    assert snapshot.facts.ready.reason is Reason.COMPLETED
-    assert snapshot.facts.complete.reason is CompletionReason.MAX_EVENTS_REACHED
-    assert snapshot.facts.progress.completion_time is not None
+    assert (counts(fleet).published, counts(fleet).generated) == (1000, 1000)
+    assert reason(fleet) is Reason.COMPLETED
+    assert facts(fleet).complete.reason is CompletionReason.MAX_EVENTS_REACHED
+    assert facts(fleet).progress.completion_time is not None
 
 
 async def test_a_bounded_run_is_exact_although_attempts_fail(fleet, brokers):
@@ -223,8 +222,7 @@ async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
     brokers.answering = True
     brokers.outlets[0].answer()
     await asyncio.sleep(0.1)
-    snapshot = fleet.find(REF)
-    assert (snapshot.facts.generation, snapshot.facts.destination, snapshot.counts.dropped) == (2, "other", 0)
+    assert (facts(fleet).generation, facts(fleet).destination, counts(fleet).dropped) == (2, "other", 0)
     assert opened(brokers) == ["audit_events", "other"]
     assert brokers.outlets[0].closed_after is not None
 
@@ -366,10 +364,9 @@ async def test_what_was_skipped_while_the_broker_blocked_is_no_backpressure_afte
 async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
     apply(fleet, interval="100ms", eventsPerInterval=10_000)
     await asyncio.sleep(10)
-    snapshot = fleet.find(REF)
-    assert snapshot.counts.published == pytest.approx(50_000, rel=0.02)
-    assert snapshot.facts.target_rate == 5000
-    assert "100000" in snapshot.facts.rate_limited
+    assert counts(fleet).published == pytest.approx(50_000, rel=0.02)
+    assert facts(fleet).target_rate == 5000
+    assert "100000" in facts(fleet).rate_limited
     assert fleet.totals.skipped["rate_limited"] > 900_000
 
 

@@ -32,12 +32,6 @@ def test_nothing_is_written_to_a_connection_that_the_broker_has_just_closed():
 
 @pytest.mark.timeout(120 + EXAMPLES)  # what is found is made small, which takes a while
 def test_no_order_of_answers_breaks_the_ledger():
-    run_state_machine_as_test(
-        ConfirmMachine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+    how = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=slow)
+    run_state_machine_as_test(ConfirmMachine, settings=how)

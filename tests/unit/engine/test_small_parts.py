@@ -75,16 +75,19 @@ def test_a_window_is_one_second_of_the_rate_within_bounds(rate, window):
     assert window_for(rate) == window
 
 
-def test_the_log_tells_each_turn_once(caplog):
-    activity_log = ActivityLog(Ref("team", "stream"), LineBudget(), lambda: 0.0)
+@pytest.fixture
+def activity_log():
+    return ActivityLog(Ref("team", "stream"), LineBudget(), lambda: 0.0)
+
+
+def test_the_log_tells_each_turn_once(caplog, activity_log):
     with caplog.at_level(logging.INFO):
         for reason in (Reason.STARTING, Reason.STARTING, Reason.PUBLISHING, Reason.BROKER_UNREACHABLE):
             activity_log.turn(Ready(reason, "a sentence"))
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "WARNING"]
 
 
-def test_many_events_are_summed_up_every_ten_seconds(caplog):
-    activity_log = ActivityLog(Ref("team", "stream"), LineBudget(), lambda: 0.0)
+def test_many_events_are_summed_up_every_ten_seconds(caplog, activity_log):
     with caplog.at_level(logging.INFO):
         for second in range(31):
             activity_log.summary(float(second), 100 * second, "q", wanted=True)

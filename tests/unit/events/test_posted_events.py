@@ -19,13 +19,9 @@ SENTENCE = re.compile(r".+ .+\.", re.DOTALL)
 
 
 def post(body, *, seed=1, users=USERS):
-    return posted_event(
-        body,
-        Entities(hosts=Hosts(names=HOSTS), users=Users(names=users)),
-        rng=random.Random(seed),
-        unix_ns=1_767_268_800_000_042_999,
-        entropy=lambda length: b"\xab" * length,
-    )
+    entities = Entities(hosts=Hosts(names=HOSTS), users=Users(names=users))
+    moment = {"unix_ns": 1_767_268_800_000_042_999, "entropy": lambda length: b"\xab" * length}
+    return posted_event(body, entities, rng=random.Random(seed), **moment)
 
 
 def outcome(body):
@@ -48,14 +44,10 @@ def test_the_rest_of_a_posted_event_type_is_filled_in():
     assert body.pop("server_hostname") in HOSTS
     assert body.pop("user_id") in USERS
     assert body == {
-        "event_id": "abababab-abab-4bab-abab-abababababab",
-        "timestamp": "2026-01-01T12:00:00.000042Z",
-        "source_service": "audit-event-generator-api",
-        "event_type": "user_login",
-        "severity": "INFO",
-        "action_result": "SUCCESS",
-        "details": {},
-    }
+        "event_id": "abababab-abab-4bab-abab-abababababab", "timestamp": "2026-01-01T12:00:00.000042Z",
+        "source_service": "audit-event-generator-api", "event_type": "user_login", "severity": "INFO",
+        "action_result": "SUCCESS", "details": {},
+    }  # fmt: skip
 
 
 def test_host_and_user_are_drawn_from_all_there_are():
@@ -67,19 +59,11 @@ def test_host_and_user_are_drawn_from_all_there_are():
 
 def test_posted_fields_are_kept_and_ours_are_set_by_us():
     body = {
-        "event_type": "user_login",
-        "server_hostname": "prod-web-01",
-        "user_id": "attacker_bob",
-        "action_result": "FAILURE",
-        "severity": "CRITICAL",
+        "event_type": "user_login", "server_hostname": "prod-web-01", "user_id": "attacker_bob",
+        "action_result": "FAILURE", "severity": "CRITICAL", "session": {"id": 7}, "nothing": None,
         "details": {"ip_address": "2001:db8::1", "resource": "sshd", "deep": [{"a": None, "b": [1.5, True]}]},
-        "session": {"id": 7},
-        "note": 'Ünï "%s" \u2028',
-        "nothing": None,
-        "event_id": "mine",
-        "timestamp": None,
-        "source_service": ["x"],
-    }
+        "note": 'Ünï "%s" \u2028', "event_id": "mine", "timestamp": None, "source_service": ["x"],
+    }  # fmt: skip
     before = json.dumps(body)
     event = post(body)
     seen = read(event)
@@ -102,9 +86,22 @@ def test_a_drawn_name_that_cannot_be_written_is_mended_because_the_post_is_not_t
     assert read(post({"event_type": "x"}, users=("a\ud800",)))["user_id"] == "a\ufffd"
 
 
-@pytest.mark.parametrize("body", [{}, {"event_type": None}, {"event_type": ""}, {"user_id": "x"}])
-def test_the_event_type_is_required(body):
-    assert "'event_type' is required" in refusal(body)
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        *(
+            (body, "'event_type' is required")
+            for body in ({}, {"event_type": None}, {"event_type": ""}, {"user_id": "x"})
+        ),
+        *(({"event_type": "x", "details": details}, "'details'") for details in (None, [], "x", 1)),
+        *(
+            ({"event_type": "x", "details": {"resource": value}}, "details.resource")
+            for value in (None, 5, {}, "x" * 256, "a\tb")
+        ),
+    ],
+)
+def test_a_refusal_names_what_is_missing_or_of_the_wrong_kind(body, named):
+    assert named in refusal(body)
 
 
 @pytest.mark.parametrize("key", SHORT_TEXTS)
@@ -124,20 +121,10 @@ def test_an_event_type_fits_into_a_property_of_a_message():
     assert "'event_type'" in refusal({"event_type": "é" * 128})
 
 
-@pytest.mark.parametrize("details", [None, [], "x", 1])
-def test_details_are_an_object(details):
-    assert "'details'" in refusal({"event_type": "x", "details": details})
-
-
 @pytest.mark.parametrize("value", [None, 5, "", "unknown", "10.0.0.1:22", "10.0.0.256", "fe80::1%eth0", "010.0.0.1"])
 def test_addresses_are_addresses(value):
     assert "client_ip" in refusal({"event_type": "x", "client_ip": value})
     assert "ip_address" in refusal({"event_type": "x", "details": {"ip_address": value}})
-
-
-@pytest.mark.parametrize("value", [None, 5, {}, "x" * 256, "a\tb"])
-def test_a_resource_in_the_details_is_as_good_as_one_at_top_level(value):
-    assert "details.resource" in refusal({"event_type": "x", "details": {"resource": value}})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,25 +22,39 @@ def test_nothing_is_due_before_the_first_tick():
 def test_the_first_tick_is_due_at_its_moment_and_only_once():
     pacer = Pacer(every(SECOND, 3), first_ns=10 * SECOND)
     due = pacer.due(10 * SECOND)
-    assert due is not None
     assert (due.events, due.late, due.limited, due.lag_ns) == (3, 0, 0, 0)
     assert pacer.due(10 * SECOND) is None
     assert pacer.next_ns == 11 * SECOND
 
 
-def test_a_tick_late_by_up_to_250_ms_is_made_up_for():
-    pacer = Pacer(every(100 * MS, 1), first_ns=0)
-    due = pacer.due(250 * MS)
-    assert due is not None
-    assert (due.events, due.late) == (3, 0)
+@pytest.mark.parametrize(
+    ("asked_ns", "made", "late"),
+    [
+        pytest.param(250 * MS, 30, 0, id="up to 250 ms are made up for"),
+        pytest.param(60 * SECOND, 30, 10 * 601 - 30, id="what is later is skipped and counted in events"),
+    ],
+)
+def test_a_tick_may_be_late(asked_ns, made, late):
+    due = Pacer(every(100 * MS, 10), first_ns=0).due(asked_ns)
+    assert (due.events, due.late) == (made, late)
 
 
-def test_what_is_later_than_250_ms_is_skipped_and_counted_in_events():
-    pacer = Pacer(every(100 * MS, 10), first_ns=0)
-    due = pacer.due(60 * SECOND)
-    assert due is not None
-    assert due.events == 30
-    assert due.late == 10 * 601 - 30
+@pytest.mark.parametrize(
+    ("first_ns", "before", "after", "changed_ns", "next_ns"),
+    [
+        pytest.param(
+            0, 5 * SECOND, 100 * MS, 2 * SECOND, 2 * SECOND, id="a shorter interval counts from the last tick"
+        ),
+        pytest.param(0, SECOND, 10 * SECOND, SECOND // 2, 10 * SECOND, id="a longer interval does, too"),
+        pytest.param(3600 * SECOND, 3600 * SECOND, SECOND, 0, SECOND, id="the first tick may only be brought forward"),
+        pytest.param(300 * MS, SECOND, SECOND, 900 * MS, 1300 * MS, id="what changes nothing keeps the rhythm"),
+    ],
+)
+def test_a_change_moves_the_next_tick(first_ns, before, after, changed_ns, next_ns):
+    pacer = Pacer(every(before, 1), first_ns=first_ns)
+    pacer.due(min(first_ns, changed_ns))
+    pacer.change(every(after, 1), None, now_ns=changed_ns)
+    assert pacer.next_ns == next_ns
 
 
 def test_a_late_answer_does_not_shift_the_deadlines():
@@ -48,39 +63,11 @@ def test_a_late_answer_does_not_shift_the_deadlines():
     assert pacer.next_ns == SECOND
 
 
-def test_a_shorter_interval_counts_from_the_last_tick():
-    pacer = Pacer(every(5 * SECOND, 1), first_ns=0)
-    pacer.due(0)
-    pacer.change(every(100 * MS, 1), None, now_ns=2 * SECOND)
-    assert pacer.next_ns == 2 * SECOND
-
-
-def test_a_longer_interval_counts_from_the_last_tick_too():
-    pacer = Pacer(every(SECOND, 1), first_ns=0)
-    pacer.due(0)
-    pacer.change(every(10 * SECOND, 1), None, now_ns=SECOND // 2)
-    assert pacer.next_ns == 10 * SECOND
-
-
-def test_a_change_before_the_first_tick_may_only_bring_it_forward():
-    pacer = Pacer(every(3600 * SECOND, 1), first_ns=3600 * SECOND)
-    pacer.change(every(SECOND, 1), None, now_ns=0)
-    assert pacer.next_ns == SECOND
-
-
-def test_a_change_that_changes_nothing_keeps_the_rhythm():
-    pacer = Pacer(every(SECOND, 1), first_ns=300 * MS)
-    pacer.due(300 * MS)
-    pacer.change(every(SECOND, 1), None, now_ns=900 * MS)
-    assert pacer.next_ns == 1300 * MS
-
-
 def test_a_cap_spreads_what_it_allows_and_reports_the_rest():
     pacer = Pacer(every(MS, 100), first_ns=0, cap=Fraction(5000))
     events = limited = 0
     for tick in range(1000):
         due = pacer.due(tick * MS)
-        assert due is not None
         events += due.events
         limited += due.limited
     assert (events, limited) == (5000, 95_000)

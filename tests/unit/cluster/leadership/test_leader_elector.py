@@ -7,7 +7,6 @@ import pytest
 from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
 from audit_event_operator.cluster.leadership.gate import LeaseGate
 from audit_event_operator.cluster.leadership.leader_elector import LeaderElector
-from support.doubles.kubernetes import FakeCluster
 
 pytestmark = pytest.mark.looptime
 
@@ -32,11 +31,6 @@ class Contender:
     async def die(self):
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-
-
-@pytest.fixture
-def cluster():
-    return FakeCluster()
 
 
 @pytest.fixture

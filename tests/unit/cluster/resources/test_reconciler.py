@@ -14,23 +14,13 @@ class Notes:
 
     def __init__(self):
         self.statuses = {}
-
-    def seen(self, uid, status):
-        self.statuses[uid] = status
+        self.seen, self.clear = self.statuses.__setitem__, self.statuses.clear
 
     def status(self, uid):
         return self.statuses.get(uid, {})
 
     def forget(self, uid):
         self.statuses.pop(uid, None)
-
-    def clear(self):
-        self.statuses.clear()
-
-
-@pytest.fixture
-def fleet():
-    return FakeFleet()
 
 
 @pytest.fixture
@@ -86,18 +76,18 @@ def test_a_deleted_resource_is_discarded_and_forgotten(fleet, reconciler, notes,
     assert reconciler.results["discarded"] == 1
 
 
-def test_a_late_word_about_a_deleted_resource_does_not_revive_it(fleet, reconciler):
+@pytest.mark.parametrize(
+    ("later", "running"),
+    [
+        pytest.param(("MODIFIED", make_resource(generation=2)), set(), id="a late word does not revive it"),
+        pytest.param(("ADDED", make_resource(uid="new")), {"new"}, id="its name may be used again"),
+    ],
+)
+def test_after_a_resource_was_deleted(fleet, reconciler, later, running):
     reconciler.take("ADDED", make_resource())
     reconciler.take("DELETED", make_resource())
-    reconciler.take("MODIFIED", make_resource(generation=2))
-    assert fleet.uids() == frozenset()
-
-
-def test_a_name_that_is_used_again_is_another_resource(fleet, reconciler):
-    reconciler.take("ADDED", make_resource(uid="old"))
-    reconciler.take("DELETED", make_resource(uid="old"))
-    reconciler.take("ADDED", make_resource(uid="new"))
-    assert fleet.uids() == {"new"}
+    reconciler.take(*later)
+    assert fleet.uids() == running
 
 
 def test_a_resource_that_proves_to_be_alive_is_taken_up_again(fleet, reconciler):

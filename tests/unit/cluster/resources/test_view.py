@@ -1,9 +1,12 @@
 """A list against what was known."""
 
+import pytest
+
 from audit_event_operator.cluster.resources.view import compare
 from support.doubles.kubernetes import make_resource
 
 NOBODY = frozenset()
+STRAY = make_resource("a")
 
 
 def test_who_ran_and_is_not_listed_is_gone():
@@ -16,19 +19,18 @@ def test_who_is_being_deleted_is_gone():
     assert compare(frozenset({"uid-a"}), [make_resource("a", deleting=True)], NOBODY).gone == {"uid-a"}
 
 
-def test_a_stray_is_started_when_it_is_there_twice_in_a_row():
-    first = compare(NOBODY, [make_resource("a")], NOBODY)
-    assert (first.strays, first.revived) == ({"uid-a"}, [])
-    second = compare(NOBODY, [make_resource("a")], first.strays)
-    assert [each["metadata"]["name"] for each in second.revived] == ["a"]
-
-
-def test_a_stray_that_went_meanwhile_is_not_started():
-    first = compare(NOBODY, [make_resource("a")], NOBODY)
-    second = compare(NOBODY, [], first.strays)
-    third = compare(NOBODY, [make_resource("a")], second.strays)
-    assert third.revived == []
-
-
-def test_who_was_born_after_the_count_is_not_gone():
-    assert compare(frozenset(), [], NOBODY).gone == frozenset()
+@pytest.mark.parametrize(
+    ("lists", "revived"),
+    [
+        pytest.param([[STRAY], [STRAY]], [STRAY], id="it is started when it is there twice in a row"),
+        pytest.param([[STRAY]], [], id="and not before"),
+        pytest.param([[STRAY], [], [STRAY]], [], id="nor when it went meanwhile"),
+    ],
+)
+def test_a_stray(lists, revived):
+    strays = NOBODY
+    for listed in lists:
+        found = compare(NOBODY, listed, strays)
+        strays = found.strays
+        assert found.gone == NOBODY, "who was born after the count is not gone"
+    assert found.revived == revived

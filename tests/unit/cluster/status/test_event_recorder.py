@@ -10,7 +10,6 @@ from audit_event_operator.cluster.status.event_recorder import Announcement, Eve
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.status import ReadyCondition, ready_condition
 from support.doubles.fleet import make_snapshot
-from support.doubles.kubernetes import FakeCluster
 
 pytestmark = pytest.mark.looptime
 
@@ -21,6 +20,9 @@ def ready(status, reason):
 
 def status(ready_status, reason, message="a sentence"):
     return {"conditions": [{"type": "Ready", "status": ready_status, "reason": reason, "message": message}]}
+
+
+WELL, LOST = status("True", "Publishing"), status("False", "BrokerUnreachable")
 
 
 @pytest.mark.parametrize(
@@ -56,11 +58,6 @@ def gone():
 
 
 @pytest.fixture
-def cluster():
-    return FakeCluster()
-
-
-@pytest.fixture
 async def recorder(cluster, gone):
     wall = lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # noqa: E731
     recorder = EventRecorder(cluster=cluster, instance="pod-1", alive=lambda uid: uid not in gone, wall=wall)
@@ -72,33 +69,30 @@ async def recorder(cluster, gone):
 
 def announce_failing(recorder, count):
     for number in range(count):
-        recorder.announce(make_snapshot(uid=f"u{number}"), {}, status("False", "BrokerUnreachable"))
+        recorder.announce(make_snapshot(uid=f"u{number}"), {}, LOST)
 
 
 async def test_a_kubernetes_event_names_the_resource_and_says_why(cluster, recorder):
     snapshot = make_snapshot(Ref("team", "demo"), "u1")
-    recorder.announce(snapshot, status("True", "Publishing"), status("False", "QueueNotFound", "m" * 2000))
+    recorder.announce(snapshot, WELL, status("False", "QueueNotFound", "m" * 2000))
     await asyncio.sleep(1)
     (event,) = cluster.events
     assert event["involvedObject"] == {
-        "apiVersion": "auditflow.jojees.net/v1alpha1",
-        "kind": "AuditEventGenerator",
-        "namespace": "team",
-        "name": "demo",
+        "apiVersion": "auditflow.jojees.net/v1alpha1", "kind": "AuditEventGenerator", "namespace": "team", "name": "demo",
         "uid": "u1",
-    }
+    }  # fmt: skip
     assert (event["type"], event["reason"], len(event["message"])) == ("Warning", "QueueNotFound", 512)
     assert event["firstTimestamp"] == "2026-01-02T03:04:05Z"
 
 
 async def test_the_same_reason_is_told_once_in_ten_minutes(cluster, recorder):
     for _ in range(5):
-        recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
-        recorder.announce(make_snapshot(), status("False", "BrokerUnreachable"), status("True", "Publishing"))
+        recorder.announce(make_snapshot(), WELL, LOST)
+        recorder.announce(make_snapshot(), LOST, WELL)
         await asyncio.sleep(60)
     assert [event["reason"] for event in cluster.events] == ["BrokerUnreachable", "Recovered"]
     await asyncio.sleep(400)
-    recorder.announce(make_snapshot(), status("True", "Publishing"), status("False", "BrokerUnreachable"))
+    recorder.announce(make_snapshot(), WELL, LOST)
     await asyncio.sleep(1)
     assert len(cluster.events) == 3
 
@@ -130,7 +124,7 @@ async def test_what_waits_when_another_process_takes_over_is_not_told(cluster, r
     recorder.clear()
     await asyncio.sleep(60)
     assert len(cluster.events) == told
-    recorder.announce(make_snapshot(uid="later"), {}, status("False", "BrokerUnreachable"))
+    recorder.announce(make_snapshot(uid="later"), {}, LOST)
     await asyncio.sleep(1)
     assert len(cluster.events) == told + 1
 

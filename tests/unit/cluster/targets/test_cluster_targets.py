@@ -13,7 +13,6 @@ from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
-from support.doubles.kubernetes import FakeCluster
 
 DEFAULT = Target("own.broker", 5672, "/", "user", "password")
 CA = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
@@ -33,8 +32,7 @@ async def default():
 
 
 @pytest.fixture
-def cluster():
-    cluster = FakeCluster()
+def cluster(cluster):
     cluster.secrets["team", "broker"] = secret()
     return cluster
 
