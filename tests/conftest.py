@@ -4,14 +4,17 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from support.faults.measurements import PROPERTY, Measured
+from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
-from support.parts.operator_process import OperatorProcess
+from support.parts.generators import Generators
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs, running_operator
 from support.parts.rabbitmq import Broker, RabbitMQ
 
 # How long one example takes says nothing on a machine that others use, too.
@@ -84,6 +87,12 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.request("DELETE", GENERATORS.path(name))
 
 
+@pytest.fixture
+def generators(cluster: ControlPlane, namespace: str) -> Generators:
+    """The AuditEventGenerators of this namespace."""
+    return Generators(cluster, namespace)
+
+
 # --- RabbitMQ ---------------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +134,29 @@ def queue(rabbitmq: Broker) -> Iterator[str]:
 
 
 # --- the operator -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def run_operator(
+    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., AbstractContextManager[OperatorProcess]]:
+    """with run_operator(**env) as operator: one for a whole module of tests, whose log must be free of bugs."""
+
+    @contextmanager
+    def run(**env: str) -> Iterator[OperatorProcess]:
+        folder = tmp_path_factory.mktemp("operator")
+        with running_operator(cluster, operator_kubeconfig, rabbitmq, folder, **env) as operator:
+            yield operator
+            must_be_free_of_bugs(operator)
+
+    return run
+
+
+@pytest.fixture
+def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
+    """A proxy before the API server, which an operator gets to by proxy.kubeconfig(...)."""
+    with ApiProxy(cluster, tmp_path) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import yaml
 from support.parts.controlplane import REPOSITORY
 from support.parts.operator_process import OperatorProcess
 from support.parts.prometheus import Prometheus, program
-from support.parts.rabbitmq import RabbitMQ
 from support.waiting import wait_until
 
 SPEC: dict[str, Any] = yaml.safe_load((REPOSITORY / "manifests/components/monitoring/prometheusrule.yaml").read_text())[
@@ -31,17 +30,15 @@ def promtool(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_promtool_has_nothing_to_say_about_the_rules(tmp_path: Path) -> None:
+def test_promtool_has_nothing_to_say_about_the_rules(tmp_path) -> None:
     assert f"SUCCESS: {len(ALERTS)} rules found" in promtool(tmp_path, "check", "rules", "rules.yaml")
 
 
-def test_every_alert_fires_when_it_must_and_only_then(tmp_path: Path) -> None:
+def test_every_alert_fires_when_it_must_and_only_then(tmp_path) -> None:
     assert "SUCCESS" in promtool(tmp_path, "test", "rules", "alerts.yaml")
 
 
-def test_a_lost_broker_fires_its_alert_and_the_alert_ends_when_it_is_back(
-    own_rabbitmq: RabbitMQ, tmp_path: Path
-) -> None:
+def test_a_lost_broker_fires_its_alert_and_the_alert_ends_when_it_is_back(own_rabbitmq, tmp_path) -> None:
     hurried = {"groups": [{**g, "rules": [{**r, "for": "1s"} for r in g["rules"]]} for g in SPEC["groups"]]}
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(hurried))
     queue = f"test-{uuid.uuid4().hex[:10]}"

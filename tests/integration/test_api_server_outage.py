@@ -6,15 +6,13 @@ AEG_TEST_OUTAGE_SECONDS says for how long it is away.
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from support.faults.measurements import Measured
 from support.faults.scraper import Scraper, scrape
-from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import SERIES, OperatorProcess
+from support.parts.operator_process import SERIES
 from support.parts.rabbitmq import Broker
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
@@ -34,12 +32,7 @@ def queues(rabbitmq: Broker) -> Iterator[dict[str, str]]:
 @pytest.mark.row(26)
 @pytest.mark.timeout(110 + OUTAGE_SECONDS)
 def test_events_go_on_without_the_api_server_and_its_return_is_noticed(
-    own_control_plane: ControlPlane,
-    namespace: str,
-    queues: dict[str, str],
-    rabbitmq: Broker,
-    start_operator: Callable[..., OperatorProcess],
-    measured: Measured,
+    own_control_plane, namespace, queues, rabbitmq, start_operator, measured
 ) -> None:
     resources = Generators(own_control_plane, namespace)
     operator = start_operator(AEG_STATUS_COUNTER_SECONDS="1")

@@ -6,22 +6,16 @@ AEG_TEST_OUTAGE_SECONDS says for how long; from 60 on with the operator's own ti
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from support.faults.scraper import Scraper, scrape
-from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
 from support.parts.rabbitmq import RabbitMQ
 
 OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "8"))
-SHORTENED = {
-    "AEG_UNREACHABLE_SECONDS": "3",
-    "AEG_BACKOFF_MAX_SECONDS": "2",
-    "AEG_STATUS_COUNTER_SECONDS": "1",
-}
+SHORTENED = {"AEG_UNREACHABLE_SECONDS": "3", "AEG_BACKOFF_MAX_SECONDS": "2", "AEG_STATUS_COUNTER_SECONDS": "1"}
 LOAD = {
     "fast": {"interval": "50ms", "eventsPerInterval": 20},  # 400/s
     "alike": {"interval": "100ms", "eventsPerInterval": 5},  # shares the queue of the one above
@@ -42,12 +36,7 @@ def queues(own_rabbitmq: RabbitMQ) -> Iterator[dict[str, str]]:
 @pytest.mark.timeout(180 + 2 * OUTAGE_SECONDS)
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_no_published_event_is_missing_after_rabbitmq_was(
-    how: str,
-    own_rabbitmq: RabbitMQ,
-    cluster: ControlPlane,
-    namespace: str,
-    queues: dict[str, str],
-    start_operator: Callable[..., OperatorProcess],
+    how, own_rabbitmq, cluster, namespace, queues, start_operator
 ) -> None:
     resources = Generators(cluster, namespace)
     constants = SHORTENED if OUTAGE_SECONDS < 60 else {}

@@ -6,22 +6,16 @@ from contextlib import suppress
 
 import pytest
 
-from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
 from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
 
 @pytest.fixture
-def stream(cluster: ControlPlane, namespace: str, queue: str) -> Iterator[str]:
+def stream(generators: Generators, queue: str) -> Iterator[str]:
     """The queue of a generator that publishes ten events per second."""
-    body = {
-        "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
-        "kind": "AuditEventGenerator",
-        "metadata": {"name": "stream"},
-        "spec": {"queue": queue, "interval": "100ms"},
-    }
-    assert cluster.request("POST", GENERATORS.path(namespace), body).status == 201
+    generators.create("stream", queue=queue, interval="100ms")
     return queue
 
 
@@ -51,7 +45,7 @@ def seconds_until_it_publishes(operator: OperatorProcess, timeout_seconds: float
     return time.monotonic() - started
 
 
-def test_the_standby_is_well_and_publishes_nothing(pair: list[OperatorProcess]) -> None:
+def test_the_standby_is_well_and_publishes_nothing(pair) -> None:
     leader, standby = pair
     before = published(leader)
     leader.wait_until(lambda: published(leader) > before, what="more events")
@@ -63,18 +57,18 @@ def test_the_standby_is_well_and_publishes_nothing(pair: list[OperatorProcess]) 
     assert standby.metric("audit_event_operator_leader") == 0
 
 
-def test_after_sigkill_the_work_moves_within_twenty_seconds(pair: list[OperatorProcess]) -> None:
+def test_after_sigkill_the_work_moves_within_twenty_seconds(pair) -> None:
     leader, standby = pair
     leader.kill()
     assert seconds_until_it_publishes(standby, 30) <= 20
 
 
 def test_after_sigterm_the_work_moves_within_five_seconds_and_no_count_is_lost(
-    pair: list[OperatorProcess], cluster: ControlPlane, namespace: str, rabbitmq: Broker, stream: str
+    pair, generators, rabbitmq, stream
 ) -> None:
     leader, standby = pair
     stopped = leader.stop()
-    done = cluster.request("GET", GENERATORS.path(namespace, "stream")).body["status"]["eventsPublished"]
+    done = generators.status("stream")["eventsPublished"]
     took = seconds_until_it_publishes(standby, 20)
     assert stopped.exit_code == 0
     assert stopped.seconds + took <= 5 + 2  # leaving includes draining and the last status
@@ -83,7 +77,7 @@ def test_after_sigterm_the_work_moves_within_five_seconds_and_no_count_is_lost(
     assert rabbitmq.queue_depth(stream) >= done
 
 
-def test_a_stopped_holder_publishes_nothing_after_it_goes_on(pair: list[OperatorProcess]) -> None:
+def test_a_stopped_holder_publishes_nothing_after_it_goes_on(pair) -> None:
     leader, standby = pair
     asked, before = time.monotonic(), generated_by(leader)
     leader.pause()

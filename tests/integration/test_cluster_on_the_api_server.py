@@ -28,9 +28,9 @@ from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
 from support.doubles.fleet import FakeFleet
 from support.parts.controlplane import GENERATORS, LEASE, OPERATOR, ControlPlane
+from support.parts.generators import MERGE, Generators
 
 CRD_NAME = GENERATORS.crd_name
-API_VERSION = f"{GENERATORS.group}/{GENERATORS.version}"
 FAST_LEASE = LeaseTiming(duration=3, renew=2, retry=0.5)
 
 
@@ -101,100 +101,65 @@ async def follow(cluster: ControlPlane, operator_kubeconfig: Path) -> AsyncItera
     cluster.delete_lease()
 
 
-def put(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
-    body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": {"name": name}, "spec": spec}
-    answer = cluster.request("POST", GENERATORS.path(namespace), body)
-    assert answer.status == 201, answer.body
-    return answer.body
-
-
-def patch(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
-    path = GENERATORS.path(namespace, name)
-    answer = cluster.request("PATCH", path, {"spec": spec}, content_type="application/merge-patch+json")
-    assert answer.status == 200, answer.body
-    return answer.body
-
-
-def get(cluster: ControlPlane, namespace: str, name: str) -> dict[str, Any]:
-    return cluster.request("GET", GENERATORS.path(namespace, name)).body
-
-
-def delete(cluster: ControlPlane, namespace: str, name: str) -> None:
-    assert cluster.request("DELETE", GENERATORS.path(namespace, name)).status == 200
-
-
-def ready_of(resource: dict[str, Any]) -> tuple[str, str]:
-    for condition in resource.get("status", {}).get("conditions") or []:
-        if condition["type"] == "Ready":
-            return condition["status"], condition["reason"]
-    return "", ""
-
-
 # --- following --------------------------------------------------------------------------------------------------------
 
 
-async def test_resources_are_followed_and_nothing_but_their_status_is_written(cluster, namespace, follow):
-    before = put(cluster, namespace, "old")
+async def test_resources_are_followed_and_nothing_but_their_status_is_written(generators, follow):
+    before = generators.create("old")
     follower = await follow()
     assert ("apply", "old", 1, True) in follower.fleet.told
-    put(cluster, namespace, "new", interval="7s")
+    generators.create("new", interval="7s")
     assert await until(lambda: ("apply", "new", 1, False) in follower.fleet.told) < 1
-    patch(cluster, namespace, "new", interval="8s")
+    generators.patch("new", interval="8s")
     assert await until(lambda: ("apply", "new", 2, False) in follower.fleet.told) < 1
-    await until(lambda: get(cluster, namespace, "new").get("status", {}).get("observedGeneration") == 2)
-    await until(lambda: ready_of(get(cluster, namespace, "old")) == ("True", "Publishing"))
-    after = get(cluster, namespace, "old")
+    await until(lambda: generators.status("new").get("observedGeneration") == 2)
+    await until(lambda: generators.ready("old") == ("True", "Publishing"))
+    after = generators.get("old")
     for part in ("annotations", "finalizers", "labels", "generation", "uid"):
         assert after["metadata"].get(part) == before["metadata"].get(part), part
     assert after["spec"] == before["spec"]
-    delete(cluster, namespace, "new")
+    generators.delete("new")
     assert await until(lambda: "new" not in follower.fleet.names()) < 1
 
 
-async def test_a_name_that_is_used_again_is_another_resource(cluster, namespace, follow):
+async def test_a_name_that_is_used_again_is_another_resource(generators, follow):
     follower = await follow()
     for _ in range(20):
-        put(cluster, namespace, "blink")
-        delete(cluster, namespace, "blink")
-    last = put(cluster, namespace, "blink")
+        generators.create("blink")
+        generators.delete("blink")
+    last = generators.create("blink")
     await until(lambda: last["metadata"]["uid"] in follower.fleet.uids())
     assert follower.fleet.uids() == {last["metadata"]["uid"]}
-    await until(lambda: ready_of(get(cluster, namespace, "blink")) == ("True", "Publishing"))
+    await until(lambda: generators.ready("blink") == ("True", "Publishing"))
 
 
-async def test_a_resource_that_waits_for_a_foreign_finalizer_has_stopped(cluster, namespace, follow):
+async def test_a_resource_that_waits_for_a_foreign_finalizer_has_stopped(generators, follow):
     follower = await follow()
-    put(cluster, namespace, "held")
-    cluster.request(
-        "PATCH", GENERATORS.path(namespace, "held"), {"metadata": {"finalizers": ["example.com/hold"]}},
-        content_type="application/merge-patch+json",
-    )  # fmt: skip
+    generators.create("held")
+    generators.merge("held", {"metadata": {"finalizers": ["example.com/hold"]}})
     await until(lambda: follower.fleet.names() == {"held"})
-    delete(cluster, namespace, "held")
+    generators.delete("held")
     await until(lambda: follower.fleet.names() == set())
-    cluster.request(
-        "PATCH", GENERATORS.path(namespace, "held"), {"metadata": {"finalizers": None}},
-        content_type="application/merge-patch+json",
-    )  # fmt: skip
+    generators.merge("held", {"metadata": {"finalizers": None}})
 
 
-async def test_only_the_named_namespaces_are_followed(cluster, namespace, follow):
-    other = cluster.create_namespace(f"other-{uuid.uuid4().hex[:8]}")
+async def test_only_the_named_namespaces_are_followed(generators, cluster, namespace, follow):
+    other = Generators(cluster, cluster.create_namespace(f"other-{uuid.uuid4().hex[:8]}"))
     follower = await follow(namespaces=(namespace, "nowhere"))
-    put(cluster, namespace, "mine")
-    put(cluster, other, "theirs")
+    generators.create("mine")
+    other.create("theirs")
     await until(lambda: "mine" in follower.fleet.names())
     await asyncio.sleep(0.5)
     assert follower.fleet.names() == {"mine"}
-    cluster.request("DELETE", GENERATORS.path(other))
+    other.delete_all()
 
 
-async def test_a_transition_becomes_a_kubernetes_event(cluster, namespace, follow):
+async def test_a_transition_becomes_a_kubernetes_event(generators, cluster, namespace, follow):
     follower = await follow()
-    uid = put(cluster, namespace, "demo")["metadata"]["uid"]
-    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
+    uid = generators.create("demo")["metadata"]["uid"]
+    await until(lambda: generators.ready("demo") == ("True", "Publishing"))
     follower.fleet.become(uid, ready=Ready(Reason.QUEUE_NOT_FOUND, 'Queue "x" does not exist.'))
-    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("False", "QueueNotFound"))
+    await until(lambda: generators.ready("demo") == ("False", "QueueNotFound"))
 
     def reasons() -> list[tuple[str, str, str]]:
         events = cluster.request("GET", f"/api/v1/namespaces/{namespace}/events").body["items"]
@@ -203,23 +168,20 @@ async def test_a_transition_becomes_a_kubernetes_event(cluster, namespace, follo
     await until(
         lambda: reasons() == [("Normal", "Started", "demo"), ("Warning", "QueueNotFound", "demo")], what="events"
     )
-    stalled = [c["type"] for c in get(cluster, namespace, "demo")["status"]["conditions"]]
+    stalled = [c["type"] for c in generators.status("demo")["conditions"]]
     assert "Stalled" in stalled
 
 
 @pytest.mark.row(40)
-async def test_a_wiped_status_is_restored_and_the_api_server_returns_it_as_we_wrote_it(cluster, namespace, follow):
+async def test_a_wiped_status_is_restored_and_the_api_server_returns_it_as_we_wrote_it(generators, follow):
     follower = await follow(resync=2.0)
-    put(cluster, namespace, "demo")
-    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
+    generators.create("demo")
+    await until(lambda: generators.ready("demo") == ("True", "Publishing"))
     await until(lambda: follower.cluster.writes["status", "ok"] == 1)  # the answer to it has come, too
     await asyncio.sleep(6)
     assert follower.cluster.writes["status", "ok"] == 1, "nothing changed, so nothing is written"
-    cluster.request(
-        "PATCH", GENERATORS.path(namespace, "demo") + "/status", {"status": {"conditions": None}},
-        content_type="application/merge-patch+json",
-    )  # fmt: skip
-    assert await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"), 60) < 60
+    generators.merge("demo", {"status": {"conditions": None}}, "/status")
+    assert await until(lambda: generators.ready("demo") == ("True", "Publishing"), 60) < 60
 
 
 # --- the CustomResourceDefinition comes and goes --------------------------------------------------------------------------
@@ -235,39 +197,37 @@ def without_crd(cluster: ControlPlane) -> Any:
 
 
 async def test_an_operator_that_is_there_before_the_crd_takes_up_work_when_it_comes(
-    cluster, namespace, follow, without_crd
+    generators, cluster, follow, without_crd
 ):
     await asyncio.to_thread(without_crd)
     follower = await follow(ready=False)
     await until(lambda: CRD_NAME in "".join(follower.source.readiness()), what="readiness names the CRD")
     await asyncio.to_thread(cluster.install_crd)
-    put(cluster, namespace, "demo")
+    generators.create("demo")
     await follower.ready()
     await until(lambda: "demo" in follower.fleet.names())
 
 
-async def test_when_the_crd_is_deleted_all_stops_and_starts_again_with_it(
-    cluster, namespace, follow, without_crd, caplog
-):
-    put(cluster, namespace, "demo")
+async def test_when_the_crd_is_deleted_all_stops_and_starts_again_with_it(generators, cluster, follow, without_crd):
+    generators.create("demo")
     follower = await follow()
     await asyncio.to_thread(without_crd)
     await until(lambda: follower.fleet.uids() == frozenset(), 10, "all stopped")
     await until(lambda: CRD_NAME in "".join(follower.source.readiness()), 90, "readiness names the CRD")
     await asyncio.to_thread(cluster.install_crd)
-    put(cluster, namespace, "demo")
+    generators.create("demo")
     await until(lambda: "demo" in follower.fleet.names(), 20)
     await follower.ready()
-    patch(cluster, namespace, "demo", interval="9s")
+    generators.patch("demo", interval="9s")
     await until(lambda: ("apply", "demo", 2, False) in follower.fleet.told)
 
 
 # --- the API server goes and comes back -------------------------------------------------------------------------------
 
 
-async def test_the_api_server_may_be_away(own_control_plane, cluster, namespace, follow):
+async def test_the_api_server_may_be_away(generators, own_control_plane, follow):
     for name in ("stays", "goes", "patched"):
-        put(cluster, namespace, name)
+        generators.create(name)
     follower = await follow()
     told = copy.copy(follower.fleet.told)
     own_control_plane.kill_apiserver()
@@ -277,19 +237,19 @@ async def test_the_api_server_may_be_away(own_control_plane, cluster, namespace,
     assert follower.fleet.told == told
     assert follower.gate.is_open()
     own_control_plane.start_apiserver()  # not in a thread: it would end with it
-    delete(cluster, namespace, "goes")
-    patch(cluster, namespace, "patched", interval="9s")
+    generators.delete("goes")
+    generators.patch("patched", interval="9s")
     assert await until(lambda: ("apply", "patched", 2, False) in follower.fleet.told, 30) < 15
     assert await until(lambda: follower.fleet.names() == {"stays", "patched"}, 30) < 15
-    await until(lambda: ready_of(get(cluster, namespace, "stays")) == ("False", "BrokerUnreachable"), 30)
+    await until(lambda: generators.ready("stays") == ("False", "BrokerUnreachable"), 30)
     assert follower.source.leader
 
 
 # --- leadership -------------------------------------------------------------------------------------------------------
 
 
-async def test_only_one_works_and_a_killed_one_is_followed_when_its_lease_has_run_out(cluster, namespace, follow):
-    put(cluster, namespace, "demo")
+async def test_only_one_works_and_a_killed_one_is_followed_when_its_lease_has_run_out(generators, follow):
+    generators.create("demo")
     first = await follow()
     second = await follow(ready=False)
     await until(lambda: second.source.readiness() == [], what="the standby is ready")
@@ -301,12 +261,12 @@ async def test_only_one_works_and_a_killed_one_is_followed_when_its_lease_has_ru
     assert ("apply", "demo", 1, True) in second.fleet.told
 
 
-async def test_one_that_leaves_orderly_is_followed_at_once(cluster, namespace, follow):
-    put(cluster, namespace, "demo")
+async def test_one_that_leaves_orderly_is_followed_at_once(generators, follow):
+    generators.create("demo")
     first = await follow()
     second = await follow(ready=False)
     uid = next(iter(first.fleet.uids()))
-    await until(lambda: ready_of(get(cluster, namespace, "demo")) == ("True", "Publishing"))
+    await until(lambda: generators.ready("demo") == ("True", "Publishing"))
     first.fleet.become(uid, events_published=1234)
     await first.end()
     assert await until(lambda: "demo" in second.fleet.names()) < 3
@@ -314,13 +274,13 @@ async def test_one_that_leaves_orderly_is_followed_at_once(cluster, namespace, f
 
 
 async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_when_it_goes_on(
-    cluster, namespace, follow
+    generators, cluster, follow
 ):
-    put(cluster, namespace, "demo")
+    generators.create("demo")
     first = await follow()
     theirs = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 3}}
     time.sleep(FAST_LEASE.duration + 3)  # the loop stands still, as by SIGSTOP; meanwhile another takes the Lease
-    assert cluster.request("PATCH", LEASE, theirs, content_type="application/merge-patch+json").status == 200
+    assert cluster.request("PATCH", LEASE, theirs, content_type=MERGE).status == 200
     assert not first.gate.is_open()
     await until(lambda: not first.source.leader, 3)
     assert first.fleet.told[-1] == ("stand_down",)
@@ -337,8 +297,8 @@ async def api(operator_kubeconfig: Path) -> AsyncIterator[Cluster]:
     await connection.close()
 
 
-async def test_answers_are_told_apart(cluster, namespace, api):
-    uid = put(cluster, namespace, "demo")["metadata"]["uid"]
+async def test_answers_are_told_apart(generators, cluster, namespace, api):
+    uid = generators.create("demo")["metadata"]["uid"]
     status = {"observedGeneration": 1}
     await api.patch_generator_status(namespace, "demo", uid, status)
     with pytest.raises(Unprocessable):
@@ -388,10 +348,10 @@ async def test_an_api_server_with_another_authority_is_not_trusted(tmp_path, clu
     await connection.close()
 
 
-async def test_long_lists_come_in_pages_and_are_complete(cluster, namespace, api, monkeypatch):
+async def test_long_lists_come_in_pages_and_are_complete(generators, namespace, api, monkeypatch):
     monkeypatch.setattr("audit_event_operator.cluster.api.client.PAGE_SIZE", 3)
     for number in range(10):
-        put(cluster, namespace, f"r{number}")
+        generators.create(f"r{number}")
     listed = await api.list_generators()
     assert {each["metadata"]["name"] for each in listed if each["metadata"]["namespace"] == namespace} == {
         f"r{number}" for number in range(10)
@@ -407,9 +367,7 @@ async def test_a_secret_of_the_namespace_is_a_broker_once_it_is_labelled(cluster
         await targets.resolve(reference)
     assert caught.value.reason is Reason.SECRET_NOT_ALLOWED
     label = {"metadata": {"labels": {CREDENTIALS_LABEL: "true"}}}
-    cluster.request(
-        "PATCH", f"/api/v1/namespaces/{namespace}/secrets/broker", label, content_type="application/merge-patch+json"
-    )
+    cluster.request("PATCH", f"/api/v1/namespaces/{namespace}/secrets/broker", label, content_type=MERGE)
     assert (await targets.resolve(reference)).host == "rabbit.test"
 
 
@@ -429,15 +387,14 @@ async def test_who_may_post_is_what_the_roles_say(cluster, namespace):
 # --- many -------------------------------------------------------------------------------------------------------------
 
 
-async def test_many_resources_are_taken_up_and_reported_without_haste(cluster, namespace, follow):
+async def test_many_resources_are_taken_up_and_reported_without_haste(generators, follow):
     count = 300
     for number in range(count):
-        put(cluster, namespace, f"r{number}")
+        generators.create(f"r{number}")
     follower = await follow()
     assert len(follower.fleet.known) == count
     took = await until(lambda: follower.cluster.writes["status", "ok"] >= count, 30)
     assert took < 15
-    listed = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
-    assert {ready_of(each) for each in listed} == {("True", "Publishing")}
-    cluster.request("DELETE", GENERATORS.path(namespace))
+    assert {generators.ready(f"r{number}") for number in range(count)} == {("True", "Publishing")}
+    generators.delete_all()
     await until(lambda: follower.fleet.uids() == frozenset(), 20)

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.faults.measurements import Measured
-from support.parts.controlplane import GENERATORS, LEASE, OPERATOR, ControlPlane
+from support.parts.controlplane import LEASE, OPERATOR, ControlPlane
 from support.parts.operator_process import OperatorProcess
-from support.parts.rabbitmq import Broker
 
 ROLES = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/audit-event-operator",
@@ -39,16 +37,6 @@ def without(cluster: ControlPlane) -> Iterator[Callable[[str, str, str], None]]:
         put(kind, rules)
 
 
-def put(cluster: ControlPlane, namespace: str, name: str, **spec: Any) -> None:
-    body = {
-        "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
-        "kind": "AuditEventGenerator",
-        "metadata": {"name": name},
-        "spec": spec,
-    }
-    assert cluster.request("POST", GENERATORS.path(namespace), body).status == 201
-
-
 def readiness(operator: OperatorProcess) -> str:
     try:
         return operator.get("/readyz").body.decode()
@@ -68,9 +56,8 @@ def readiness(operator: OperatorProcess) -> str:
     ],
 )
 def test_without_this_right_it_is_not_ready_and_names_it(
-    cluster: ControlPlane, start_operator: Callable[..., OperatorProcess], without: Callable[..., None],
-    kind: str, resource: str, verb: str, named: str, measured: Measured,
-) -> None:  # fmt: skip
+    cluster, start_operator, without, kind, resource, verb, named, measured
+) -> None:
     without(kind, resource, verb)
     operator = start_operator(ready=False)
     if verb == "update":
@@ -92,31 +79,21 @@ def test_without_this_right_it_is_not_ready_and_names_it(
     ],
 )
 def test_without_this_right_it_works_but_cannot_tell_and_names_it_in_the_log(
-    cluster: ControlPlane, namespace: str, queue: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], rabbitmq: Broker, resource: str, verb: str, named: str, measured: Measured,
-) -> None:  # fmt: skip
+    generators, queue, start_operator, without, rabbitmq, resource, verb, named, measured
+) -> None:
     without("ClusterRole", resource, verb)
     operator = start_operator()
-    put(cluster, namespace, "demo", queue=queue, interval="100ms")
+    generators.create("demo", queue=queue, interval="100ms")
     operator.wait_for_log(f"may not {named}")
     assert rabbitmq.take(queue, 3)
     measured(f"{verb} {resource}: log, and events go on")
 
 
 @pytest.mark.row(45)
-def test_without_the_right_to_read_secrets_the_resource_says_so(
-    cluster: ControlPlane, namespace: str, start_operator: Callable[..., OperatorProcess],
-    without: Callable[..., None], measured: Measured,
-) -> None:  # fmt: skip
+def test_without_the_right_to_read_secrets_the_resource_says_so(generators, start_operator, without, measured) -> None:
     without("ClusterRole", "secrets", "get")
-    operator = start_operator()
-    put(cluster, namespace, "demo", rabbitmq={"secretRef": {"name": "broker"}})
+    start_operator()
+    generators.create("demo", rabbitmq={"secretRef": {"name": "broker"}})
 
-    def condition() -> dict[str, str]:
-        resource = cluster.request("GET", GENERATORS.path(namespace, "demo")).body
-        found = [each for each in resource["status"].get("conditions") or [] if each["type"] == "Ready"]
-        return found[0] if found else {}
-
-    operator.wait_until(lambda: condition().get("reason") == "SecretNotAllowed", what="the reason")
-    assert "get secrets" in condition()["message"]
+    assert "get secrets" in generators.wait_for("demo", "SecretNotAllowed", timeout_seconds=30)["message"]
     measured("get secrets: condition")

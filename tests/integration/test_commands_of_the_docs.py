@@ -32,9 +32,7 @@ LAST = REPOSITORY / "docs/how-to/uninstall.md"
 FENCE = re.compile(r"^ *```(\w*)$(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- not run: \S.* -->\n\Z")
 # Pages that are about resources which their reader has already: the samples that are applied before.
-BEFORE = {
-    "docs/troubleshooting.md": ("01-minimal", "06-bounded-run", "05-secret-credentials"),
-}
+BEFORE = {"docs/troubleshooting.md": ("01-minimal", "06-bounded-run", "05-secret-credentials")}
 
 
 class Block(NamedTuple):
@@ -134,16 +132,12 @@ def test_every_page_speaks_of_a_shell_as_sh() -> None:
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_the_commands_of_a_page_pass(
-    page: Path, operator: OperatorProcess, plane: ControlPlane, own_rabbitmq: RabbitMQ, tmp_path: Path
-) -> None:
+def test_the_commands_of_a_page_pass(page, operator, plane, own_rabbitmq, tmp_path) -> None:
     assert operator.running
     follow(page, plane, own_rabbitmq, tmp_path)
 
 
-def test_uninstalling_leaves_nothing(
-    operator: OperatorProcess, plane: ControlPlane, own_rabbitmq: RabbitMQ, tmp_path: Path
-) -> None:
+def test_uninstalling_leaves_nothing(operator, plane, own_rabbitmq, tmp_path) -> None:
     assert operator.running
     # The page speaks of the default overlay; another page has applied the production one, which has this beside it.
     plane.kubectl(

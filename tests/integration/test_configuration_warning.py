@@ -1,19 +1,14 @@
 """What is allowed but unwise, as a person at the terminal sees it: beside Ready, with a way out, gone with its cause."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
-from support.parts.controlplane import ControlPlane
-from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
+from support.parts.operator_process import must_be_free_of_bugs
 
 
 def test_a_warning_is_beside_ready_and_goes_with_its_cause(
-    start_operator: Callable[..., OperatorProcess], cluster: ControlPlane, namespace: str, queue: str, tmp_path: Path
+    start_operator, cluster, namespace, generators, queue, tmp_path
 ) -> None:
     operator = start_operator()
-    generators = Generators(cluster, namespace)
     manifest = tmp_path / "stream.yaml"
     spec = {"queue": queue, "interval": "1s", "runDuration": "1h", "maxEvents": 10_000}
     resource = {"apiVersion": "auditflow.jojees.net/v1alpha1", "kind": "AuditEventGenerator"}

@@ -17,8 +17,7 @@ from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Facts, Progress, build_status
-from support.faults.measurements import Measured
-from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.controlplane import ControlPlane
 from support.waiting import wait_until
 
 HEAD = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: demo}}\n"
@@ -87,9 +86,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
         ("entities: {user: {names: [a]}}", "entities.user", 'unknown field "spec.entities.user"'),
     ],
 )
-def test_kubectl_refuses_with_a_sentence_that_names_the_field(
-    plane: ControlPlane, spec: str, field: str, says: str, measured: Measured
-) -> None:
+def test_kubectl_refuses_with_a_sentence_that_names_the_field(plane, spec, field, says, measured) -> None:
     text = f"{HEAD}spec:\n  {spec}\n"
     done = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text, check=False)
     assert done.returncode != 0
@@ -119,7 +116,7 @@ DOCUMENTED = [
 ]
 
 
-def test_kubectl_explain_lists_every_field(plane: ControlPlane) -> None:
+def test_kubectl_explain_lists_every_field(plane) -> None:
     listed = plane.kubectl("explain", "aeg.spec", "--recursive").stdout
     for place, fields in DOCUMENTED:
         if place.startswith("aeg.spec"):
@@ -128,7 +125,7 @@ def test_kubectl_explain_lists_every_field(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("place, fields", DOCUMENTED)
-def test_kubectl_explain_documents_every_field(plane: ControlPlane, place: str, fields: dict[str, Any]) -> None:
+def test_kubectl_explain_documents_every_field(plane, place, fields) -> None:
     explained = " ".join(plane.kubectl("explain", place).stdout.split())
     for name, field in fields.items():
         assert " ".join(field["description"].split()) in explained, f"{place}.{name}"
@@ -137,23 +134,8 @@ def test_kubectl_explain_documents_every_field(plane: ControlPlane, place: str, 
 # --- life of a resource -------------------------------------------------------------------------------------------------
 
 
-def create(plane: ControlPlane, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
-    whole = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "demo"}, "spec": spec}
-    answer = plane.request("POST", GENERATORS.path(namespace), whole)
-    assert answer.status == 201, answer.body
-    created: dict[str, Any] = answer.body
-    return created
-
-
-def merge(plane: ControlPlane, path: str, patch: dict[str, Any]) -> dict[str, Any]:
-    answer = plane.request("PATCH", path, patch, content_type="application/merge-patch+json")
-    assert answer.status == 200, answer.body
-    changed: dict[str, Any] = answer.body
-    return changed
-
-
-def test_an_empty_spec_shows_every_default(plane: ControlPlane, namespace: str) -> None:
-    created = create(plane, namespace, {})
+def test_an_empty_spec_shows_every_default(generators) -> None:
+    created = generators.create("demo")
     assert created["spec"] == {
         "queue": "audit_events",
         "interval": "5s",
@@ -170,26 +152,22 @@ def test_an_empty_spec_shows_every_default(plane: ControlPlane, namespace: str) 
     assert created["status"] == {"observedGeneration": -1}
 
 
-def test_one_weight_can_be_patched_and_taken_away(plane: ControlPlane, namespace: str) -> None:
-    create(plane, namespace, {"eventMix": {"user_login": 1, "sudo_command": 1}})
-    path = GENERATORS.path(namespace, "demo")
-    assert merge(plane, path, {"spec": {"eventMix": {"sudo_command": 60}}})["spec"]["eventMix"] == {
-        "user_login": 1,
-        "sudo_command": 60,
-    }
-    assert merge(plane, path, {"spec": {"eventMix": {"user_login": None}}})["spec"]["eventMix"] == {"sudo_command": 60}
+def test_one_weight_can_be_patched_and_taken_away(generators) -> None:
+    generators.create("demo", eventMix={"user_login": 1, "sudo_command": 1})
+    patched = generators.patch("demo", eventMix={"sudo_command": 60})
+    assert patched["spec"]["eventMix"] == {"user_login": 1, "sudo_command": 60}
+    assert generators.patch("demo", eventMix={"user_login": None})["spec"]["eventMix"] == {"sudo_command": 60}
 
 
-def test_names_replace_the_default_ones_also_by_server_side_apply(plane: ControlPlane, namespace: str) -> None:
-    create(plane, namespace, {})
+def test_names_replace_the_default_ones_also_by_server_side_apply(plane, namespace, generators) -> None:
+    generators.create("demo")
     text = f"{HEAD}spec: {{entities: {{users: {{names: [alice]}}}}}}\n"
     plane.kubectl("apply", "--server-side", "--force-conflicts", "-n", namespace, "-f", "-", input=text)
-    spec = plane.request("GET", GENERATORS.path(namespace, "demo")).body["spec"]
-    assert spec["entities"]["users"]["names"] == ["alice"]
+    assert generators.get("demo")["spec"]["entities"]["users"]["names"] == ["alice"]
 
 
-def test_every_status_that_we_build_is_taken_whole_and_shown(plane: ControlPlane, namespace: str) -> None:
-    created = create(plane, namespace, {"interval": "250ms"})
+def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None:
+    created = generators.create("demo", interval="250ms")
     everything = {
         "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
         "advice": tuple(Advice(reason, "spec", f"{reason}. " + "w" * 300) for reason in AdviceReason),
@@ -205,23 +183,16 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(plane: ControlPlane
         complete = Completion(CompletionReason.DURATION_ELAPSED, message) if reason is Reason.COMPLETED else None
         facts = Facts(1, Ready(reason, message), complete=complete, **everything)
         status = build_status(facts, None, NOW, owner="o" * 300)
-        changed = merge(plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": status})
+        changed = generators.merge("demo", {"status": status}, "/status")
         assert changed["status"] == status
         assert changed["metadata"]["generation"] == created["metadata"]["generation"]
 
 
-def test_columns_say_at_a_glance_what_goes_on(plane: ControlPlane, namespace: str) -> None:
-    create(plane, namespace, {"interval": "250ms", "queue": "audit"})
-    facts = Facts(
-        1,
-        Ready(Reason.PUBLISHING, "Events flow."),
-        progress=Progress(events_published=7),
-        target_rate=Fraction(4),
-        broker="b:5672/%2F",
-    )
-    merge(
-        plane, f"{GENERATORS.path(namespace, 'demo')}/status", {"status": build_status(facts, None, NOW, owner="pod")}
-    )
+def test_columns_say_at_a_glance_what_goes_on(plane, namespace, generators) -> None:
+    generators.create("demo", interval="250ms", queue="audit")
+    ready, progress = Ready(Reason.PUBLISHING, "Events flow."), Progress(events_published=7)
+    facts = Facts(1, ready, progress=progress, target_rate=Fraction(4), broker="b:5672/%2F")
+    generators.merge("demo", {"status": build_status(facts, None, NOW, owner="pod")}, "/status")
     head, row = plane.kubectl("get", "aeg", "-n", namespace).stdout.splitlines()
     assert head.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "PUBLISHED", "AGE"]
     assert row.split()[:-1] == ["demo", "True", "Publishing", "audit", "250ms", "4/s", "7"]
@@ -256,7 +227,7 @@ MORE = """
 BROKEN = [".inf", ".nan", "-.Inf", '"\\ud800"', "@b", "`b", "%b", "b: c", "'x' y", "[", "{", "*x", "&a [*a]", '"\\q"']
 
 
-def test_kubectl_reads_scalars_and_keys_as_we_do(plane: ControlPlane) -> None:
+def test_kubectl_reads_scalars_and_keys_as_we_do(plane) -> None:
     lines = [f"    k{number}: {scalar}\n" for number, scalar in enumerate(SCALARS)]
     text = f"{HEAD}spec:\n  anything:\n{''.join(lines)}{MORE}"
     done = plane.kubectl("create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", input=text)
@@ -267,7 +238,7 @@ def test_kubectl_reads_scalars_and_keys_as_we_do(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_what_kubectl_cannot_read_we_cannot_read_either(plane: ControlPlane, broken: str) -> None:
+def test_what_kubectl_cannot_read_we_cannot_read_either(plane, broken) -> None:
     text = f"{HEAD}spec:\n  queue: {broken}\n"
     done = plane.kubectl(
         "create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-", input=text, check=False

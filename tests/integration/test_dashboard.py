@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.parts.controlplane import REPOSITORY, ControlPlane
+from support.parts.controlplane import REPOSITORY
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
 from support.parts.prometheus import Prometheus
@@ -34,15 +34,10 @@ def queries() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def prometheus(
-    start_operator: Callable[..., OperatorProcess],
-    cluster: ControlPlane,
-    namespace: str,
-    queue: str,
-    tmp_path: Path,
+    start_operator: Callable[..., OperatorProcess], generators: Generators, queue: str, tmp_path: Path
 ) -> Iterator[Prometheus]:
     """Has scraped an operator with three generators, one of which nobody can help."""
     operator = start_operator()
-    generators = Generators(cluster, namespace)
     generators.create("fast", queue=queue, interval="20ms")
     generators.create("slow", queue=queue, interval="500ms")
     generators.create("broken", queue=queue, rabbitmq={"secretRef": {"name": "nowhere"}})

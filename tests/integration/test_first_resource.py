@@ -5,14 +5,13 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.parts.controlplane import REPOSITORY, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs, running_operator
+from support.parts.operator_process import OperatorProcess
 from support.parts.rabbitmq import Broker, Message
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "01-minimal.yaml"
@@ -25,13 +24,9 @@ TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 @pytest.fixture(scope="module")
-def operator(
-    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    folder = tmp_path_factory.mktemp("operator")
-    with running_operator(cluster, operator_kubeconfig, rabbitmq, folder) as running:
+def operator(run_operator) -> Iterator[OperatorProcess]:
+    with run_operator() as running:
         yield running
-        must_be_free_of_bugs(running)
 
 
 @pytest.fixture
@@ -68,9 +63,7 @@ def must_be_the_seeds(message: Message) -> None:
     assert not properties.headers, "there is a header from the second attempt on"
 
 
-def test_the_first_event_of_the_smallest_sample_is_in_the_queue_within_two_seconds(
-    demo: Generators, rabbitmq: Broker
-) -> None:
+def test_the_first_event_of_the_smallest_sample_is_in_the_queue_within_two_seconds(demo, rabbitmq) -> None:
     demo.cluster.kubectl("apply", "-n", demo.namespace, "-f", SAMPLE)
     applied = time.monotonic()
     (first,) = rabbitmq.take(QUEUE, 1, timeout_seconds=10)
@@ -78,7 +71,7 @@ def test_the_first_event_of_the_smallest_sample_is_in_the_queue_within_two_secon
     must_be_the_seeds(first)
 
 
-def test_kubectl_waits_for_it_and_shows_it(demo: Generators) -> None:
+def test_kubectl_waits_for_it_and_shows_it(demo) -> None:
     kubectl = demo.cluster.kubectl
     kubectl("apply", "-n", demo.namespace, "-f", SAMPLE)
     kubectl("wait", "-n", demo.namespace, "aeg/demo", "--for=condition=Ready", "--timeout=10s")
@@ -91,7 +84,7 @@ def test_kubectl_waits_for_it_and_shows_it(demo: Generators) -> None:
     assert kubectl("get", "auditflow", "-n", demo.namespace, "-o", "name").stdout.split()
 
 
-def test_all_seven_templates_have_the_seeds_keys(demo: Generators, rabbitmq: Broker) -> None:
+def test_all_seven_templates_have_the_seeds_keys(demo, rabbitmq) -> None:
     demo.create("demo", interval="10ms", randomSeed=7)
     messages = rabbitmq.take(QUEUE, 150)
     for message in messages:
@@ -105,13 +98,13 @@ def test_all_seven_templates_have_the_seeds_keys(demo: Generators, rabbitmq: Bro
     assert len({message.properties.message_id for message in messages}) == 150
 
 
-def test_the_queue_is_a_plain_durable_one(demo: Generators, rabbitmq: Broker) -> None:
+def test_the_queue_is_a_plain_durable_one(demo, rabbitmq) -> None:
     demo.create("demo")
     rabbitmq.take(QUEUE, 1)
     rabbitmq.declare(QUEUE)  # any other arguments, or a transient one, and the broker would refuse this
 
 
-def test_kubectl_explain_documents_every_field(cluster: ControlPlane) -> None:
+def test_kubectl_explain_documents_every_field(cluster) -> None:
     explained = cluster.kubectl("explain", "aeg.spec", "--recursive").stdout
     crd: Any = cluster.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + CRD).body
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]

@@ -9,7 +9,7 @@ import pytest
 
 from support.faults.scraper import scrape
 from support.parts.operator_process import SERIES, OperatorProcess, Response
-from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.rabbitmq import Broker
 
 EXAMPLE = {
     "event_type": "user_login",
@@ -46,7 +46,7 @@ def is_refused(answer: Response, status: int) -> bool:
     return answer.status == status and list(answer.json()) == ["error"]
 
 
-def test_an_accepted_event_is_in_the_queue(operator: OperatorProcess, rabbitmq: Broker, queue: str) -> None:
+def test_an_accepted_event_is_in_the_queue(operator, rabbitmq, queue) -> None:
     answer = operator.post("/generate_event", EXAMPLE)
     assert answer.status == 202
     assert sorted(answer.json()) == ["event_id", "status"]
@@ -60,9 +60,7 @@ def test_an_accepted_event_is_in_the_queue(operator: OperatorProcess, rabbitmq: 
     assert operator.metric(f"{SERIES}events_published_total", generator_namespace="", generator="api") == 1
 
 
-def test_a_named_generator_takes_events_also_while_suspended(
-    operator: OperatorProcess, rabbitmq: Broker, queue: str
-) -> None:
+def test_a_named_generator_takes_events_also_while_suspended(operator, rabbitmq, queue) -> None:
     answer = operator.post("/generate_event?generator=shop/asleep", EXAMPLE)
     assert answer.status == 202
     assert answer.headers["X-Audit-Queue"] == f"{queue}-asleep"
@@ -72,7 +70,7 @@ def test_a_named_generator_takes_events_also_while_suspended(
     assert is_refused(operator.post("/generate_event?generator=shop/nobody", EXAMPLE), 404)
 
 
-def test_what_is_no_event_is_refused(operator: OperatorProcess, rabbitmq: Broker, queue: str) -> None:
+def test_what_is_no_event_is_refused(operator, rabbitmq, queue) -> None:
     assert is_refused(operator.post("/generate_event", {"user_id": "x"}), 400)
     assert is_refused(operator.post("/generate_event", b"[]"), 400)
     assert is_refused(operator.post("/generate_event", b'{"event_type": '), 400)
@@ -83,9 +81,7 @@ def test_what_is_no_event_is_refused(operator: OperatorProcess, rabbitmq: Broker
     assert rabbitmq.queue_depth(queue) == 0
 
 
-def test_without_a_broker_nothing_is_accepted_and_nothing_is_left_behind(
-    tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str
-) -> None:
+def test_without_a_broker_nothing_is_accepted_and_nothing_is_left_behind(tmp_path, own_rabbitmq, queue) -> None:
     environment = own_rabbitmq.environment() | {
         "RABBITMQ_QUEUE": queue,
         "EVENT_GENERATION_INTERVAL_SECONDS": "3600",

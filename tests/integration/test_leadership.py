@@ -6,17 +6,11 @@ Each holder is told apart by what it knows: the resource names its hosts, and wh
 import itertools
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
-from support.faults.measurements import Measured
 from support.faults.scraper import falls, scrape
-from support.parts.controlplane import ControlPlane
-from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess
-from support.parts.rabbitmq import Broker
 
 # A Lease of a few seconds; test_cluster_leadership has the operator's own times.
 QUICK_LEASE = {"AEG_LEASE_DURATION_SECONDS": "4", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_LEASE_RETRY_SECONDS": "0.5"}
@@ -28,15 +22,9 @@ def hosts(name: str) -> dict[str, object]:
 
 @pytest.mark.row(33)
 def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
-    cluster: ControlPlane,
-    namespace: str,
-    queue: str,
-    rabbitmq: Broker,
-    start_operator: Callable[..., OperatorProcess],
-    measured: Measured,
+    generators, queue, rabbitmq, start_operator, measured
 ) -> None:
-    resources = Generators(cluster, namespace)
-    resources.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
+    generators.create("stream", queue=queue, interval="1ms", entities=hosts("before"))
     first = start_operator("first", **QUICK_LEASE)
     first.wait_until(lambda: scrape(first).each("events_published_total", "stream") > 20, what="the first's events")
     second = start_operator("second", **QUICK_LEASE)
@@ -45,7 +33,7 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
     first.pause()
     stopped_at = datetime.now(UTC)
     second.wait_until(lambda: second.get_json("/healthz")["leader"], what="the second to take over")
-    resources.patch("stream", interval="40ms", entities=hosts("after"))
+    generators.patch("stream", interval="40ms", entities=hosts("after"))
     second.wait_until(lambda: scrape(second).each("interval_seconds", "stream") == 0.04, what="the patch")
     rabbitmq.drain(queue)  # whatever comes from here on is the second's, or a sin of the first
     resumed_at = datetime.now(UTC)
@@ -76,15 +64,9 @@ def test_a_holder_that_was_stopped_generates_nothing_when_it_goes_on(
 
 @pytest.mark.row(33)
 def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
-    cluster: ControlPlane,
-    namespace: str,
-    queue: str,
-    rabbitmq: Broker,
-    start_operator: Callable[..., OperatorProcess],
-    measured: Measured,
+    generators, queue, rabbitmq, start_operator, measured
 ) -> None:
-    resources = Generators(cluster, namespace)
-    resources.create("stream", queue=queue, interval="50ms")
+    generators.create("stream", queue=queue, interval="50ms")
     first = start_operator("first", AEG_START_SPREAD_SECONDS="0.1")
     first.wait_until(lambda: scrape(first).each("events_published_total", "stream") > 20, what="the first's events")
     second = start_operator("second", AEG_START_SPREAD_SECONDS="0.1")
@@ -94,7 +76,7 @@ def test_a_handover_takes_five_seconds_at_most_and_its_gap_is_in_the_events(
     assert ended.exit_code == 0
     assert "Released the Lease" in first.log
     assert time.monotonic() - asked < 15
-    told = resources.status("stream")["eventsPublished"]
+    told = generators.status("stream")["eventsPublished"]
     events = [(message.json()["timestamp"], message.properties.message_id) for message in rabbitmq.drain(queue)]
     times = [datetime.fromisoformat(stamp) for stamp, _ in events]
     assert len({identity for _, identity in events}) == len(events), "nothing was generated or sent twice"

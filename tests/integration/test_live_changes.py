@@ -5,17 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.faults.measurements import Measured
 from support.parts.consumer import Arrival, Consumer
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import Generators
-from support.parts.operator_process import SERIES, OperatorProcess, must_be_free_of_bugs, running_operator
-from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.operator_process import SERIES, OperatorProcess
+from support.parts.rabbitmq import Broker
 from support.statistics import fairness
 from support.waiting import wait_until
 
@@ -28,15 +26,10 @@ FAST: dict[str, Any] = {"interval": "50ms", "eventsPerInterval": 100}
 
 
 @pytest.fixture(scope="module")
-def operator(
-    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
+def operator(run_operator) -> Iterator[OperatorProcess]:
     """One for all: its counters are written often, and a changed queue has time to drain."""
-    often = {"AEG_STATUS_COUNTER_SECONDS": "1", "AEG_TARGET_DRAIN_SECONDS": "30"}
-    folder = tmp_path_factory.mktemp("operator")
-    with running_operator(cluster, operator_kubeconfig, rabbitmq, folder, **often) as running:
+    with run_operator(AEG_STATUS_COUNTER_SECONDS="1", AEG_TARGET_DRAIN_SECONDS="30") as running:
         yield running
-        must_be_free_of_bugs(running)
 
 
 @pytest.fixture
@@ -66,7 +59,7 @@ def shown(operator: OperatorProcess, generators: Generators, name: str) -> dict[
 
 
 def test_a_shorter_interval_is_in_the_queue_within_a_second_and_counting_goes_on(
-    generators: Generators, operator: OperatorProcess, consumer: Consumer, queue: str
+    generators, operator, consumer, queue
 ) -> None:
     generators.create("stream", queue=queue, interval="5s", **NUMBERED)
     consumer.wait_for(1)
@@ -91,7 +84,7 @@ def test_a_shorter_interval_is_in_the_queue_within_a_second_and_counting_goes_on
 
 
 def test_the_observed_generation_is_the_new_one_within_a_second_but_never_before_it_is_in_effect(
-    generators: Generators, operator: OperatorProcess, queue: str
+    generators, operator, queue
 ) -> None:
     generators.create("stream", queue=queue, interval="5s")
     generators.wait_for("stream", "Publishing")
@@ -104,9 +97,7 @@ def test_the_observed_generation_is_the_new_one_within_a_second_but_never_before
         assert row["interval_seconds"] == milliseconds / 1000
 
 
-def test_a_hundred_changes_of_many_are_all_in_effect_soon_after_the_last(
-    generators: Generators, operator: OperatorProcess, queue: str
-) -> None:
+def test_a_hundred_changes_of_many_are_all_in_effect_soon_after_the_last(generators, operator, queue) -> None:
     names = [f"stream-{index}" for index in range(20)]
     for name in names:
         generators.create(name, queue=queue, interval="1h")
@@ -117,15 +108,15 @@ def test_a_hundred_changes_of_many_are_all_in_effect_soon_after_the_last(
     patched = time.monotonic()
 
     def observed() -> bool:
-        items = generators.cluster.request("GET", GENERATORS.path(generators.namespace)).body["items"]
-        return {each["metadata"]["name"]: each["status"]["observedGeneration"] for each in items} == wanted
+        found = {each["metadata"]["name"]: each["status"]["observedGeneration"] for each in generators.items()}
+        return found == wanted
 
     wait_until(observed, what="the last generations")
     assert time.monotonic() - patched <= 1
     assert {shown(operator, generators, name)["interval_seconds"] for name in names} == {5}
 
 
-def test_a_changed_weight_changes_the_mix(generators: Generators, consumer: Consumer, queue: str) -> None:
+def test_a_changed_weight_changes_the_mix(generators, consumer, queue) -> None:
     generators.create(
         "stream", queue=queue, randomSeed=11, maxEvents=20_000, interval="50ms", eventsPerInterval=100,
         eventMix={"user_login_failure": 60, "sudo_command": 20, "user_account_created": 10, "service_stopped": 10},
@@ -143,9 +134,7 @@ def test_a_changed_weight_changes_the_mix(generators: Generators, consumer: Cons
     assert fairness(second, weights | {"sudo_command": 20}) < 1e-9, "and it would be seen"
 
 
-def test_suspend_stops_within_a_second_and_resume_goes_on(
-    generators: Generators, consumer: Consumer, queue: str
-) -> None:
+def test_suspend_stops_within_a_second_and_resume_goes_on(generators, consumer, queue) -> None:
     generators.create("stream", queue=queue, interval="20ms", **NUMBERED)
     consumer.wait_for(20)
     suspended = time.monotonic()
@@ -161,9 +150,7 @@ def test_suspend_stops_within_a_second_and_resume_goes_on(
     assert sequences(consumer.arrivals) == list(range(len(consumer.arrivals)))
 
 
-def test_a_changed_queue_first_gets_what_was_made_for_the_old_one(
-    generators: Generators, operator: OperatorProcess, own_rabbitmq: RabbitMQ, queue: str
-) -> None:
+def test_a_changed_queue_first_gets_what_was_made_for_the_old_one(generators, operator, own_rabbitmq, queue) -> None:
     other = f"{queue}-other"
     with Consumer(own_rabbitmq, [queue, other]) as consumer:
         generators.create("stream", queue=queue, interval="50ms", **NUMBERED)
@@ -193,7 +180,7 @@ def test_a_changed_queue_first_gets_what_was_made_for_the_old_one(
 
 
 def test_ten_thousand_events_are_exactly_ten_thousand_and_a_new_run_id_runs_it_again(
-    generators: Generators, operator: OperatorProcess, consumer: Consumer, queue: str
+    generators, operator, consumer, queue
 ) -> None:
     kubectl = generators.cluster.kubectl
     wait = ["wait", "-n", generators.namespace, "aeg/run", "--for=condition=Complete", "--timeout=30s"]
@@ -222,7 +209,7 @@ def test_ten_thousand_events_are_exactly_ten_thousand_and_a_new_run_id_runs_it_a
 
 
 def test_a_bounded_run_is_exact_over_a_restart_and_goes_on_when_its_bound_is_raised(
-    generators: Generators, operator: OperatorProcess, consumer: Consumer, queue: str
+    generators, operator, consumer, queue
 ) -> None:
     generators.create("run", queue=queue, maxEvents=4000, interval="50ms", eventsPerInterval=50, **NUMBERED)
     consumer.wait_for(1000)
@@ -239,7 +226,7 @@ def test_a_bounded_run_is_exact_over_a_restart_and_goes_on_when_its_bound_is_rai
     assert sequences(consumer.arrivals) == list(range(4500))
 
 
-def test_a_run_ends_when_its_time_is_over(generators: Generators, consumer: Consumer, queue: str) -> None:
+def test_a_run_ends_when_its_time_is_over(generators, consumer, queue) -> None:
     generators.create("run", queue=queue, runDuration="2s", interval="100ms")
     consumer.wait_for(1)
     first = consumer.arrivals[0].at
@@ -259,9 +246,7 @@ def story(arrival: Arrival) -> str:
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def test_deleting_stops_at_once(
-    generators: Generators, operator: OperatorProcess, consumer: Consumer, queue: str
-) -> None:
+def test_deleting_stops_at_once(generators, operator, consumer, queue) -> None:
     generators.create("stream", queue=queue, interval="10ms", eventsPerInterval=5)
     consumer.wait_for(50)
     generators.delete("stream")
@@ -271,7 +256,7 @@ def test_deleting_stops_at_once(
 
 
 def test_what_was_deleted_while_the_operator_was_away_stays_silent_and_the_others_go_on(
-    generators: Generators, operator: OperatorProcess, rabbitmq: Broker, queue: str
+    generators, operator, rabbitmq, queue
 ) -> None:
     gone = f"{queue}-gone"
     with Consumer(rabbitmq, [queue, gone]) as consumer:
@@ -289,13 +274,10 @@ def test_what_was_deleted_while_the_operator_was_away_stays_silent_and_the_other
     rabbitmq.delete(gone)
 
 
-def test_a_resource_that_others_keep_from_going_is_silent_all_the_same(
-    generators: Generators, operator: OperatorProcess, consumer: Consumer, queue: str
-) -> None:
+def test_a_resource_that_others_keep_from_going_is_silent_all_the_same(generators, operator, consumer, queue) -> None:
     cluster, path = generators.cluster, GENERATORS.path(generators.namespace, "stream")
     generators.create("stream", queue=queue, interval="20ms")
-    finalizers = {"metadata": {"finalizers": ["example.com/somebody-elses"]}}
-    cluster.request("PATCH", path, finalizers, content_type="application/merge-patch+json")
+    generators.merge("stream", {"metadata": {"finalizers": ["example.com/somebody-elses"]}})
     consumer.wait_for(20)
     generators.delete("stream")
     deleted = time.monotonic()
@@ -305,14 +287,11 @@ def test_a_resource_that_others_keep_from_going_is_silent_all_the_same(
     operator.start()
     generators.create("other", queue=queue, interval="20ms", entities={"hosts": {"names": ["other"]}})
     assert {arrival.json()["server_hostname"] for arrival in consumer.wait_for_more(50)} == {"other"}
-    free: dict[str, Any] = {"metadata": {"finalizers": None}}
-    cluster.request("PATCH", path, free, content_type="application/merge-patch+json")
+    generators.merge("stream", {"metadata": {"finalizers": None}})
     wait_until(lambda: cluster.request("GET", path).status == 404, what="the end of the object")
 
 
-def test_a_name_that_is_created_again_is_another_stream(
-    generators: Generators, operator: OperatorProcess, consumer: Consumer, queue: str
-) -> None:
+def test_a_name_that_is_created_again_is_another_stream(generators, operator, consumer, queue) -> None:
     labels = {"generator_namespace": generators.namespace, "generator": "stream"}
     generators.create("stream", queue=queue, interval="10ms", **NUMBERED)
     consumer.wait_for(100)
@@ -328,13 +307,7 @@ def test_a_name_that_is_created_again_is_another_stream(
 @pytest.mark.row(42)
 @pytest.mark.parametrize("operator_runs", [True, False], ids=["with the operator", "without an operator"])
 def test_a_namespace_with_a_running_stream_can_be_deleted(
-    generators: Generators,
-    operator: OperatorProcess,
-    controller_manager: ControlPlane,
-    consumer: Consumer,
-    queue: str,
-    operator_runs: bool,
-    measured: Measured,
+    generators, operator, controller_manager, consumer, queue, operator_runs, measured
 ) -> None:
     kubectl = controller_manager.kubectl
     kubectl("create", "namespace", f"{generators.namespace}-doomed")
@@ -349,6 +322,6 @@ def test_a_namespace_with_a_running_stream_can_be_deleted(
     left = kubectl("get", "namespace", doomed.namespace, "--ignore-not-found", "-o", "jsonpath={.status}").stdout
     assert gone.returncode == 0, f"{gone.stderr}{left}\n{controller_manager.controller_manager.log_tail()}"
     deleted = time.monotonic()
-    assert controller_manager.request("GET", GENERATORS.path(doomed.namespace)).body["items"] == []
+    assert doomed.items() == []
     assert consumer.wait_for_silence(1) - deleted <= 1
     measured(f"gone after {deleted - asked:.0f} s {'with' if operator_runs else 'without'} the operator")

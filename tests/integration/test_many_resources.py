@@ -3,15 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.parts.consumer import Consumer
 from support.parts.controlplane import GENERATORS, ControlPlane
-from support.parts.generators import Generators
-from support.parts.operator_process import SERIES, OperatorProcess, must_be_free_of_bugs, running_operator
+from support.parts.generators import API_VERSION, Generators
+from support.parts.operator_process import SERIES, OperatorProcess
 from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
@@ -30,14 +29,11 @@ def host(index: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def operator(
-    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    quick = {"AEG_SLOW_RETRY_MIN_SECONDS": "0.5", "AEG_SLOW_RETRY_MAX_SECONDS": "1", "AEG_SECRET_FAILING_SECONDS": "1"}
-    folder = tmp_path_factory.mktemp("operator")
-    with running_operator(cluster, operator_kubeconfig, rabbitmq, folder, **quick) as running:
+def operator(run_operator) -> Iterator[OperatorProcess]:
+    with run_operator(
+        AEG_SLOW_RETRY_MIN_SECONDS="0.5", AEG_SLOW_RETRY_MAX_SECONDS="1", AEG_SECRET_FAILING_SECONDS="1"
+    ) as running:
         yield running
-        must_be_free_of_bugs(running)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +42,7 @@ def teams(operator: OperatorProcess, cluster: ControlPlane, rabbitmq: Broker) ->
     found = [Generators(cluster, cluster.create_namespace(f"team-{index}")) for index in range(NAMESPACES)]
     yield found
     for team in found:
-        cluster.request("DELETE", GENERATORS.path(team.namespace))
+        team.delete_all()
     operator.wait_until(lambda: operator.get_json("/healthz")["generators"]["total"] == 0, what="the end of all")
     for queue in (*QUEUES, FULL):
         rabbitmq.delete(queue)
@@ -88,9 +84,7 @@ def put_secret(team: Generators, secret: dict[str, Any]) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_twenty_streams_keep_their_own_rates_whatever_happens_to_others(
-    teams: list[Generators], operator: OperatorProcess, rabbitmq: Broker
-) -> None:
+def test_twenty_streams_keep_their_own_rates_whatever_happens_to_others(teams, operator, rabbitmq) -> None:
     # Without arguments on both sides; the consumer would otherwise be the one who declares them.
     with Consumer(rabbitmq, QUEUES) as consumer:
         create_twenty(teams)
@@ -130,7 +124,7 @@ def test_twenty_streams_keep_their_own_rates_whatever_happens_to_others(
         assert operator.metric(f"{SERIES}ready", **labels) == 1
 
 
-def test_a_secret_of_another_namespace_is_not_found(teams: list[Generators], rabbitmq: Broker) -> None:
+def test_a_secret_of_another_namespace_is_not_found(teams, rabbitmq) -> None:
     mine, theirs = teams[1], teams[2]
     put_secret(theirs, rabbitmq.secret("their-broker", theirs.namespace))
     mine.create("borrower", queue=QUEUES[0], rabbitmq={"secretRef": {"name": "their-broker"}})
@@ -140,18 +134,14 @@ def test_a_secret_of_another_namespace_is_not_found(teams: list[Generators], rab
     assert mine.namespace in refused["message"]
     assert mine.condition("borrower", "Stalled")["status"] == "True"
     spelled_out = {"secretRef": {"name": "their-broker", "namespace": theirs.namespace}}
-    body = {"metadata": {"name": "thief"}, "spec": {"rabbitmq": spelled_out}} | API
+    body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": {"name": "thief"}}
+    body |= {"spec": {"rabbitmq": spelled_out}}
     answer = mine.cluster.request("POST", f"{GENERATORS.path(mine.namespace)}?fieldValidation=Strict", body)
     assert answer.status == 400, "a namespace cannot even be said"
     assert "namespace" in answer.body["message"]
 
 
-API = {"apiVersion": f"{GENERATORS.group}/{GENERATORS.version}", "kind": "AuditEventGenerator"}
-
-
-def test_a_secret_without_the_label_is_not_allowed_until_it_gets_one(
-    teams: list[Generators], rabbitmq: Broker, queue: str
-) -> None:
+def test_a_secret_without_the_label_is_not_allowed_until_it_gets_one(teams, rabbitmq, queue) -> None:
     team = teams[3]
     put_secret(team, rabbitmq.secret("private", team.namespace, labelled=False))
     team.create("curious", queue=queue, rabbitmq={"secretRef": {"name": "private"}})

@@ -137,9 +137,7 @@ async def meet(plays: list[list[Misbehaviour]], counts: list[int], *, cut: bool)
 @pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plays=st.lists(scripts, min_size=1, max_size=3), counts=st.lists(st.integers(1, 5), min_size=1, max_size=4))
-def test_whatever_a_broker_does_on_a_real_socket_nothing_is_lost_and_nothing_is_made_up(
-    plays: list[list[Misbehaviour]], counts: list[int]
-) -> None:
+def test_whatever_a_broker_does_on_a_real_socket_nothing_is_lost_and_nothing_is_made_up(plays, counts) -> None:
     with ErrorLog() as errors:
         asyncio.run(meet(plays, counts, cut=True))
     assert not errors.records
@@ -160,12 +158,12 @@ def test_whatever_a_broker_does_on_a_real_socket_nothing_is_lost_and_nothing_is_
     ],
     ids=str,
 )
-async def test_a_bad_connection_is_left_for_a_good_one(step: Misbehaviour) -> None:
+async def test_a_bad_connection_is_left_for_a_good_one(step) -> None:
     await meet([[step]], [5], cut=False)
 
 
 @pytest.mark.parametrize("frame_max", [8, 4_095])
-async def test_frames_too_small_for_amqp_are_refused_and_drop_nothing(frame_max: int) -> None:
+async def test_frames_too_small_for_amqp_are_refused_and_drop_nothing(frame_max) -> None:
     server = Server([], frame_max=frame_max)
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]

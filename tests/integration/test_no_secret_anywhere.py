@@ -12,9 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from support.parts.controlplane import ControlPlane
-from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
-from support.parts.rabbitmq import Broker, RabbitMQ
 
 QUICK = {
     "AEG_LOG_LEVEL": "DEBUG",
@@ -79,12 +77,7 @@ def start(start_operator: Callable[..., OperatorProcess]) -> Iterator[Callable[.
 
 
 def test_passwords_that_are_right_wrong_or_in_the_wrong_place_are_told_nowhere(
-    start: Callable[..., OperatorProcess],
-    cluster: ControlPlane,
-    operator_kubeconfig: Path,
-    own_rabbitmq: RabbitMQ,
-    namespace: str,
-    queue: str,
+    start, cluster, operator_kubeconfig, own_rabbitmq, generators, namespace, queue
 ) -> None:
     right, wrong, misplaced, changed = canary(), canary(), canary(), canary()
     own_rabbitmq.add_user(f"user-{queue}", right.text)
@@ -102,7 +95,6 @@ def test_passwords_that_are_right_wrong_or_in_the_wrong_place_are_told_nowhere(
     put("closed", **user, password=right.text, port="1")
     put("vhost", **user, password=right.text, vhost="no-such-vhost")
     operator = start()
-    generators = Generators(cluster, namespace)
     reasons = {
         "right": "Publishing",
         "wrong": "AuthenticationFailed",
@@ -135,12 +127,9 @@ def test_passwords_that_are_right_wrong_or_in_the_wrong_place_are_told_nowhere(
     assert not any(form in operator.log for hidden in canaries for form in hidden.forms)
 
 
-def test_a_wrong_password_of_the_operator_itself_is_told_nowhere(
-    start: Callable[..., OperatorProcess], cluster: ControlPlane, namespace: str, queue: str
-) -> None:
+def test_a_wrong_password_of_the_operator_itself_is_told_nowhere(start, cluster, generators, queue) -> None:
     wrong = canary()
     operator = start(RABBITMQ_PASS=wrong.text, AEG_LOG_FORMAT="json")
-    generators = Generators(cluster, namespace)
     generators.create("default", queue=queue, interval="200ms")
     generators.wait_for("default", "AuthenticationFailed")
     assert operator.post("/generate_event", {"event_type": "user_login"}).status == 503
@@ -148,9 +137,7 @@ def test_a_wrong_password_of_the_operator_itself_is_told_nowhere(
     must_hide(operator, cluster, wrong)
 
 
-def test_a_setting_that_is_refused_does_not_tell_the_others(
-    start_operator: Callable[..., OperatorProcess], rabbitmq: Broker
-) -> None:
+def test_a_setting_that_is_refused_does_not_tell_the_others(start_operator, rabbitmq) -> None:
     operator = start_operator(ready=False, AEG_MAX_EVENTS_PER_SECOND="many", AEG_LOG_LEVEL="DEBUG")
     assert operator.process.wait(20) != 0
     assert "AEG_MAX_EVENTS_PER_SECOND" in operator.log

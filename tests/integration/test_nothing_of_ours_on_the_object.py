@@ -2,29 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.faults.measurements import Measured
 from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane
-from support.parts.generators import Generators
-from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs, running_operator
+from support.parts.generators import API_VERSION, Generators
+from support.parts.operator_process import OperatorProcess
 from support.parts.rabbitmq import Broker
 
 OURS_TO_CHANGE = {"resourceVersion", "managedFields"}
 
 
 @pytest.fixture(scope="module")
-def operator(
-    cluster: ControlPlane, operator_kubeconfig: Path, rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    often = {"AEG_STATUS_COUNTER_SECONDS": "0.5"}
-    folder = tmp_path_factory.mktemp("operator")
-    with running_operator(cluster, operator_kubeconfig, rabbitmq, folder, **often) as running:
+def operator(run_operator) -> Iterator[OperatorProcess]:
+    with run_operator(AEG_STATUS_COUNTER_SECONDS="0.5") as running:
         yield running
-        must_be_free_of_bugs(running)
 
 
 @pytest.fixture
@@ -32,12 +25,8 @@ def apply(operator: OperatorProcess, cluster: ControlPlane, namespace: str) -> C
     """kubectl apply, as a GitOps tool would; returns the object right after it."""
 
     def apply(name: str, **spec: Any) -> dict[str, Any]:
-        body = {
-            "apiVersion": f"{GENERATORS.group}/{GENERATORS.version}",
-            "kind": "AuditEventGenerator",
-            "metadata": {"name": name, "labels": {"team": "shop"}, "annotations": {"note": "by a person"}},
-            "spec": spec,
-        }
+        metadata = {"name": name, "labels": {"team": "shop"}, "annotations": {"note": "by a person"}}
+        body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": metadata, "spec": spec}
         command = ["apply", "--server-side", "--field-manager=git", "-n", namespace, "-f", "-"]
         command += ["-o", "json", "--show-managed-fields"]
         answer: dict[str, Any] = json.loads(cluster.kubectl(*command, input=json.dumps(body)).stdout)
@@ -55,10 +44,8 @@ def what_belongs_to_others(thing: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.row(41)
 def test_no_version_of_a_resource_has_anything_of_the_operators_but_the_status(
-    apply: Callable[..., dict[str, Any]], operator: OperatorProcess, cluster: ControlPlane, namespace: str, queue: str,
-    measured: Measured,
-) -> None:  # fmt: skip
-    generators = Generators(cluster, namespace)
+    apply, operator, generators, cluster, namespace, queue, measured
+) -> None:
     run = {"queue": queue, "interval": "20ms", "maxEvents": 20}
     steps: list[tuple[dict[str, Any], str]] = [
         ({"queue": queue}, "Publishing"),
@@ -109,16 +96,12 @@ def every_version(cluster: ControlPlane, collection: str, resource_version: str)
 
 @pytest.fixture
 def living(
-    operator: OperatorProcess, cluster: ControlPlane, rabbitmq: Broker, namespace: str
+    operator: OperatorProcess, generators: Generators, rabbitmq: Broker
 ) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Waits until the operator has written about every resource of the namespace, and went on doing so; returns them."""
 
-    def items() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = cluster.request("GET", GENERATORS.path(namespace)).body["items"]
-        return found
-
     def written() -> bool:
-        statuses = [each["status"] for each in items()]
+        statuses = [each["status"] for each in generators.items()]
         settled = all(
             each["observedGeneration"] == 1 and each["conditions"][0]["reason"] != "Starting" for each in statuses
         )
@@ -127,12 +110,12 @@ def living(
 
     def live() -> list[dict[str, Any]]:
         operator.wait_until(written, what="what the operator says", timeout_seconds=30)
-        return items()
+        return generators.items()
 
     yield live
-    for each in items():
-        cluster.request("DELETE", GENERATORS.path(namespace, each["metadata"]["name"]))
-        gone = f"/generators/{namespace}/{each['metadata']['name']}"
+    for each in generators.items():
+        generators.delete(each["metadata"]["name"])
+        gone = f"/generators/{generators.namespace}/{each['metadata']['name']}"
         operator.wait_until(lambda path=gone: operator.status_of(path) == 404, what="its end")
         rabbitmq.delete(each["spec"]["queue"])
 
@@ -141,13 +124,7 @@ def living(
 @pytest.mark.parametrize(
     "sample", sorted((REPOSITORY / "manifests" / "samples").glob("*.yaml")), ids=lambda file: file.stem
 )
-def test_kubectl_sees_no_difference_to_a_sample_that_lives(
-    living: Callable[[], list[dict[str, Any]]],
-    cluster: ControlPlane,
-    namespace: str,
-    sample: Path,
-    way: tuple[str, ...],
-) -> None:
+def test_kubectl_sees_no_difference_to_a_sample_that_lives(living, cluster, namespace, sample, way) -> None:
     cluster.kubectl("apply", *way, "-n", namespace, "-f", sample)
     before = living()
     diff = cluster.kubectl("diff", *way, "-n", namespace, "-f", sample, check=False)

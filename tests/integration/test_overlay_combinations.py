@@ -61,15 +61,13 @@ def overlay_of(folder: Path, overlay: str, *components: str) -> Path:
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids="+".join)
-def test_a_combination_is_taken_whole_and_without_a_warning(
-    plane: ControlPlane, tmp_path: Path, combination: tuple[str, ...]
-) -> None:
+def test_a_combination_is_taken_whole_and_without_a_warning(plane, tmp_path, combination) -> None:
     done = plane.kubectl("apply", "--dry-run=server", "-k", overlay_of(tmp_path, *combination))
     assert done.stderr == ""
     assert "deployment.apps/audit-event-operator" in done.stdout
 
 
-def test_argo_cds_rendering_of_the_operator_is_taken(plane: ControlPlane) -> None:
+def test_argo_cds_rendering_of_the_operator_is_taken(plane) -> None:
     done = plane.kubectl("apply", "--dry-run=server", "-k", MANIFESTS / "argocd/operator")
     assert "deployment.apps/audit-event-operator" in done.stdout
 

@@ -46,7 +46,7 @@ def operator(tmp_path: Path, resources: Path, rabbitmq: Broker, queue: str) -> I
         yield running
 
 
-def test_promtool_has_nothing_to_say_about_the_metrics(operator: OperatorProcess) -> None:
+def test_promtool_has_nothing_to_say_about_the_metrics(operator) -> None:
     for odd in ('quote " and \\', "tab\tand\nnewline", "snow ☃"):
         operator.wait_until(lambda odd=odd: operator.post("/generate_event", {"event_type": odd}).status in {202, 400})
     operator.wait_until(lambda: (operator.metric(f"{SERIES}events_published_total", generator="fast") or 0) > 10)
@@ -58,9 +58,7 @@ def test_promtool_has_nothing_to_say_about_the_metrics(operator: OperatorProcess
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
-def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(
-    operator: OperatorProcess, resources: Path, tmp_path: Path
-) -> None:
+def test_prometheus_scrapes_both_ports_and_the_sums_hold_in_every_scrape(operator, resources, tmp_path) -> None:
     folder = tmp_path / "prometheus"
     folder.mkdir()
     with Prometheus(folder, operator.app_port, operator.metrics_port) as prometheus:

@@ -12,7 +12,7 @@ import pytest
 from audit_event_operator.resource.conditions import Reason
 from support.doubles.producer import events
 from support.parts.outlets import QUICK, Producers, target_of
-from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.rabbitmq import Broker
 from support.parts.tcp_proxy import TcpProxy
 
 
@@ -22,9 +22,7 @@ def proxy(rabbitmq: Broker) -> Iterator[TcpProxy]:
         yield proxy
 
 
-async def test_events_whose_confirms_were_lost_come_again_under_the_same_id(
-    proxy: TcpProxy, rabbitmq: Broker, queue: str
-) -> None:
+async def test_events_whose_confirms_were_lost_come_again_under_the_same_id(proxy, rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq, port=proxy.port)) as producers:
         producer = await producers.ready(queue)
         proxy.pass_downstream = False
@@ -46,9 +44,7 @@ async def test_events_whose_confirms_were_lost_come_again_under_the_same_id(
     assert attempts == {None, 2}
 
 
-async def test_a_network_that_cuts_under_load_again_and_again_loses_no_published_event(
-    proxy: TcpProxy, rabbitmq: Broker, queue: str
-) -> None:
+async def test_a_network_that_cuts_under_load_again_and_again_loses_no_published_event(proxy, rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq, port=proxy.port)) as producers:
         producer = await producers.ready(queue, window=500)
         for _ in range(5):
@@ -69,9 +65,7 @@ async def test_a_network_that_cuts_under_load_again_and_again_loses_no_published
     assert sum(copies.values()) - published <= retried
 
 
-async def test_a_network_that_swallows_everything_is_noticed_by_the_heartbeat(
-    proxy: TcpProxy, rabbitmq: Broker, queue: str
-) -> None:
+async def test_a_network_that_swallows_everything_is_noticed_by_the_heartbeat(proxy, rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq, port=proxy.port), timing=replace(QUICK, heartbeat_seconds=1)) as producers:
         producer = await producers.ready(queue)
         proxy.pass_downstream = proxy.pass_upstream = False
@@ -82,13 +76,8 @@ async def test_a_network_that_swallows_everything_is_noticed_by_the_heartbeat(
         assert producer.health.trouble is None
 
 
-async def test_a_slow_network_fills_the_window_and_leaves_others_alone(
-    proxy: TcpProxy, rabbitmq: Broker, queue: str
-) -> None:
-    async with (
-        Producers(target_of(rabbitmq, port=proxy.port)) as slow,
-        Producers(target_of(rabbitmq)) as quick,
-    ):
+async def test_a_slow_network_fills_the_window_and_leaves_others_alone(proxy, rabbitmq, queue) -> None:
+    async with Producers(target_of(rabbitmq, port=proxy.port)) as slow, Producers(target_of(rabbitmq)) as quick:
         crawling, free = slow.open(queue, window=100), quick.open(queue, window=100)
         await crawling.ready()
         await free.ready()
@@ -104,7 +93,7 @@ async def test_a_slow_network_fills_the_window_and_leaves_others_alone(
 
 
 @pytest.mark.row(24)
-async def test_a_late_handshake_is_waited_for(proxy: TcpProxy, rabbitmq: Broker, queue: str) -> None:
+async def test_a_late_handshake_is_waited_for(proxy, rabbitmq, queue) -> None:
     proxy.pause_seconds = 0.2
     async with Producers(target_of(rabbitmq, port=proxy.port)) as producers:
         producer = await producers.ready(queue)
@@ -113,7 +102,7 @@ async def test_a_late_handshake_is_waited_for(proxy: TcpProxy, rabbitmq: Broker,
 
 
 @pytest.mark.row(24)
-async def test_a_mute_port_costs_its_deadline_and_holds_nobody_up(rabbitmq: Broker, queue: str) -> None:
+async def test_a_mute_port_costs_its_deadline_and_holds_nobody_up(rabbitmq, queue) -> None:
     held: list[asyncio.StreamWriter] = []
     async with await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0) as server:
         mute = target_of(rabbitmq, port=server.sockets[0].getsockname()[1])
@@ -132,9 +121,7 @@ async def test_a_mute_port_costs_its_deadline_and_holds_nobody_up(rabbitmq: Brok
             writer.close()
 
 
-async def test_a_mute_address_leaves_time_for_the_next_one_of_the_name(
-    proxy: TcpProxy, rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_mute_address_leaves_time_for_the_next_one_of_the_name(proxy, rabbitmq, queue, monkeypatch) -> None:
     held: list[asyncio.StreamWriter] = []
     loop = asyncio.get_running_loop()
     look_up = loop.getaddrinfo
@@ -155,9 +142,7 @@ async def test_a_mute_address_leaves_time_for_the_next_one_of_the_name(
 
 
 @pytest.mark.parametrize("rights", [{"write": "^none$"}, {"configure": "^none$"}, {}])
-async def test_logs_show_neither_user_nor_password(
-    rights: dict[str, str], own_rabbitmq: RabbitMQ, queue: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_logs_show_neither_user_nor_password(rights, own_rabbitmq, queue, caplog) -> None:
     caplog.set_level(logging.DEBUG, logger="audit_event_operator")
     password = "canary-pass" if rights else "canary-wrong"
     await asyncio.to_thread(own_rabbitmq.add_user, "canary-user", "canary-pass", **rights)

@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +15,11 @@ from support.doubles.producer import events
 from support.parts.certificates import make_authority
 from support.parts.outlets import DEFAULT, QUICK, Producers, target_of, tls_target
 from support.parts.processes import free_port
-from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.rabbitmq import RabbitMQ
 from support.parts.tcp_proxy import TcpProxy
 
 
-async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker, queue: str) -> None:
+async def test_wrong_credentials_are_named_without_showing_them(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq, username="somebody", password="hush-hush")) as producers:
         producer = producers.open(queue)
         message = await producer.trouble(Reason.AUTHENTICATION_FAILED)
@@ -33,7 +31,7 @@ async def test_wrong_credentials_are_named_without_showing_them(rabbitmq: Broker
         assert producer.health.trouble is None
 
 
-async def test_a_missing_virtual_host_is_named(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_missing_virtual_host_is_named(own_rabbitmq, queue) -> None:
     async with Producers(target_of(own_rabbitmq, virtual_host=f"vhost/{queue}")) as producers:
         producer = producers.open(queue)
         await producer.trouble(Reason.VIRTUAL_HOST_NOT_FOUND)
@@ -46,15 +44,9 @@ async def test_a_missing_virtual_host_is_named(own_rabbitmq: RabbitMQ, queue: st
 
 @pytest.mark.parametrize(
     ("rights", "says"),
-    [
-        ({"write": "nothing"}, "amq.default"),
-        ({"configure": "nothing"}, "configure"),
-        (None, "virtual host"),
-    ],
+    [({"write": "nothing"}, "amq.default"), ({"configure": "nothing"}, "configure"), (None, "virtual host")],
 )
-async def test_missing_permissions_are_named(
-    own_rabbitmq: RabbitMQ, queue: str, rights: dict[str, str] | None, says: str
-) -> None:
+async def test_missing_permissions_are_named(own_rabbitmq, queue, rights, says) -> None:
     own_rabbitmq.add_user("limited", "pass", **(rights or {}))
     if rights is None:
         own_rabbitmq.rabbitmqctl("clear_permissions", "limited")
@@ -67,7 +59,7 @@ async def test_missing_permissions_are_named(
         assert producer.health.trouble is None
 
 
-async def test_a_queue_that_exists_needs_the_right_to_write_alone(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_queue_that_exists_needs_the_right_to_write_alone(own_rabbitmq, queue) -> None:
     own_rabbitmq.declare(queue)
     own_rabbitmq.add_user("limited", "pass")
     own_rabbitmq.rabbitmqctl("set_permissions", "limited", "^$", r"^amq\.default$", "^$")
@@ -93,9 +85,7 @@ async def test_a_queue_that_exists_needs_the_right_to_write_alone(own_rabbitmq: 
     ],
     ids=["no listener", "no such name", "plain AMQP to a TLS port", "TLS to a plain port", "no certificate"],
 )
-async def test_a_broker_that_is_not_there_like_that_is_told_of(
-    target: Callable[[RabbitMQ], Target], reason: Reason, says: str, own_rabbitmq: RabbitMQ, queue: str
-) -> None:
+async def test_a_broker_that_is_not_there_like_that_is_told_of(target, reason, says, own_rabbitmq, queue) -> None:
     async with Producers(target(own_rabbitmq)) as producers:
         assert says in await producers.open(queue).trouble(reason)
         assert producers.brokers.connections()["failing"] == 1
@@ -106,7 +96,7 @@ def verified(broker: RabbitMQ, **changed: Any) -> Target:
 
 
 @pytest.mark.row(24)
-async def test_another_protocol_on_the_port_is_unreachable(rabbitmq: Broker, queue: str) -> None:
+async def test_another_protocol_on_the_port_is_unreachable(rabbitmq, queue) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(8)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
@@ -118,7 +108,7 @@ async def test_another_protocol_on_the_port_is_unreachable(rabbitmq: Broker, que
             await producers.open(queue).trouble(Reason.BROKER_UNREACHABLE)
 
 
-async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, queue: str) -> None:
+async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq, queue) -> None:
     dialled: list[asyncio.StreamWriter] = []
     policy = HostPolicy.of(None, in_pod=True)
     async with await asyncio.start_server(lambda _, writer: dialled.append(writer), "127.0.0.1", 0) as server:
@@ -130,12 +120,12 @@ async def test_a_host_that_is_not_allowed_is_never_dialled(rabbitmq: Broker, que
     assert dialled == []
 
 
-async def test_the_operators_own_broker_may_be_anywhere(rabbitmq: Broker, queue: str) -> None:
+async def test_the_operators_own_broker_may_be_anywhere(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq), allowed=HostPolicy.of((), in_pod=True)) as producers:
         await producers.ready(queue, reference=DEFAULT)
 
 
-async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabbitmq: Broker, queue: str) -> None:
+async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabbitmq, queue) -> None:
     async with Producers(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "There is no Secret.")) as producers:
         producer = producers.open(queue)
         assert await producer.trouble(Reason.SECRET_NOT_FOUND) == "There is no Secret."
@@ -144,7 +134,7 @@ async def test_without_a_target_there_is_a_reason_and_with_one_a_connection(rabb
         assert producer.health.trouble is None
 
 
-async def test_a_changed_spec_is_tried_at_once(rabbitmq: Broker, queue: str) -> None:
+async def test_a_changed_spec_is_tried_at_once(rabbitmq, queue) -> None:
     patient = replace(QUICK, slow_retry_min_seconds=60, slow_retry_max_seconds=60, secret_failing_seconds=60)
     async with Producers(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None."), timing=patient) as producers:
         producer = producers.open(queue)
@@ -155,7 +145,7 @@ async def test_a_changed_spec_is_tried_at_once(rabbitmq: Broker, queue: str) -> 
         await producer.ready(10)
 
 
-async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_changed_credentials_make_a_new_connection(own_rabbitmq, queue) -> None:
     own_rabbitmq.add_user("second", "other")
     async with Producers(target_of(own_rabbitmq)) as producers:
         producer = producers.open(queue)
@@ -168,9 +158,7 @@ async def test_changed_credentials_make_a_new_connection(own_rabbitmq: RabbitMQ,
         assert producer.health.trouble is None
 
 
-async def test_closing_while_connecting_ends_the_attempt(
-    rabbitmq: Broker, queue: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_closing_while_connecting_ends_the_attempt(rabbitmq, queue, caplog) -> None:
     came, gone = asyncio.Event(), asyncio.Event()
 
     async def stay_mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,9 +183,7 @@ async def test_closing_while_connecting_ends_the_attempt(
     assert not [record for record in caplog.records if record.exc_info], "pika stumbles over nothing"
 
 
-async def test_above_the_limit_queues_share_connections(
-    rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_above_the_limit_queues_share_connections(rabbitmq, queue, monkeypatch) -> None:
     monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.brokers.LINKS_PER_REFERENCE", 2)
     async with Producers(target_of(rabbitmq)) as producers:
         opened = [producers.open(f"{queue}{number}") for number in range(5)]
@@ -211,7 +197,7 @@ async def test_above_the_limit_queues_share_connections(
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_verified_connection_delivers(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_verified_connection_delivers(own_rabbitmq, queue) -> None:
     own = {
         "certificate_pem": own_rabbitmq.client_certificate.read_text(),
         "key_pem": own_rabbitmq.client_key.read_text(),
@@ -223,7 +209,7 @@ async def test_a_verified_connection_delivers(own_rabbitmq: RabbitMQ, queue: str
         await producer.deliver(200)
 
 
-async def test_an_unknown_authority_is_never_trusted(own_rabbitmq: RabbitMQ, queue: str, tmp_path: Path) -> None:
+async def test_an_unknown_authority_is_never_trusted(own_rabbitmq, queue, tmp_path) -> None:
     stranger = make_authority(tmp_path).certificate.read_text()
     async with Producers(tls_target(own_rabbitmq, own_rabbitmq.tls_port, stranger)) as producers:
         producer = producers.open(queue)
@@ -232,7 +218,7 @@ async def test_an_unknown_authority_is_never_trusted(own_rabbitmq: RabbitMQ, que
         await producer.ready()
 
 
-async def test_a_certificate_for_another_host_is_refused(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_certificate_for_another_host_is_refused(own_rabbitmq, queue) -> None:
     # Neither of the names in the certificate, which are 127.0.0.1 and localhost.
     with TcpProxy(own_rabbitmq.host, own_rabbitmq.tls_port, address="127.0.0.2") as proxy:
         async with Producers(verified(own_rabbitmq, host=proxy.address, port=proxy.port)) as producers:
@@ -240,7 +226,7 @@ async def test_a_certificate_for_another_host_is_refused(own_rabbitmq: RabbitMQ,
             assert "not valid for this host" in message
 
 
-async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: Broker, queue: str) -> None:
+async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq, queue) -> None:
     calm = replace(QUICK, backoff_min_seconds=1, slow_retry_min_seconds=60, slow_retry_max_seconds=60)
     async with Producers(target_of(rabbitmq, password="wrong"), timing=calm) as producers:
         producer = producers.open(queue)
@@ -253,7 +239,7 @@ async def test_a_spec_that_changes_all_the_time_is_no_storm_of_logins(rabbitmq: 
         assert failed()["authentication_failed"] <= 2 + time.monotonic() - began, "one in a second"
 
 
-async def test_a_look_up_that_fails_unexpectedly_does_not_end_the_link(rabbitmq: Broker, queue: str) -> None:
+async def test_a_look_up_that_fails_unexpectedly_does_not_end_the_link(rabbitmq, queue) -> None:
     async with Producers(DestinationUnavailable(Reason.SECRET_NOT_FOUND, "None.")) as producers:
         producer = producers.open(queue)
         await producer.trouble(Reason.SECRET_NOT_FOUND)

@@ -15,10 +15,9 @@ from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery,
 from audit_event_operator.resource.conditions import Reason
 from support.doubles.producer import event, events
 from support.parts.outlets import QUICK, Producers, target_of
-from support.parts.rabbitmq import Broker, RabbitMQ
 
 
-async def test_a_confirmed_event_is_in_the_queue_with_its_properties(rabbitmq: Broker, queue: str) -> None:
+async def test_a_confirmed_event_is_in_the_queue_with_its_properties(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = await producers.ready(queue)
         (sent,) = producer.put([event("ü", event_type="sudo_command")])
@@ -34,7 +33,7 @@ async def test_a_confirmed_event_is_in_the_queue_with_its_properties(rabbitmq: B
     assert sum(producers.totals.confirm_seconds.counts) == 1
 
 
-async def test_thousands_of_events_arrive_once_and_in_order(rabbitmq: Broker, queue: str) -> None:
+async def test_thousands_of_events_arrive_once_and_in_order(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = producers.open(queue, window=500)
         sent = []
@@ -47,7 +46,7 @@ async def test_thousands_of_events_arrive_once_and_in_order(rabbitmq: Broker, qu
     assert producers.attempts == {Outcome.ACK: 5_000}
 
 
-async def test_a_body_larger_than_a_frame_arrives_whole(rabbitmq: Broker, queue: str) -> None:
+async def test_a_body_larger_than_a_frame_arrives_whole(rabbitmq, queue) -> None:
     pieces: list[bytes] = []
     body = event("x" * 60_000)
     PublishFrames(1, queue, persistent=True, mandatory=True, body_max=4_088).encode(body, 1, pieces)
@@ -60,7 +59,7 @@ async def test_a_body_larger_than_a_frame_arrives_whole(rabbitmq: Broker, queue:
     assert len(pieces) > 45
 
 
-async def test_at_most_once_is_transient_and_never_sent_again(rabbitmq: Broker, queue: str) -> None:
+async def test_at_most_once_is_transient_and_never_sent_again(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = await producers.ready(queue, delivery=Delivery.AT_MOST_ONCE)
         await producer.deliver(1)
@@ -72,7 +71,7 @@ async def test_at_most_once_is_transient_and_never_sent_again(rabbitmq: Broker, 
         assert producers.attempts[Outcome.RETURNED] == 0
 
 
-async def test_a_deleted_queue_is_declared_again_and_its_events_come_again(rabbitmq: Broker, queue: str) -> None:
+async def test_a_deleted_queue_is_declared_again_and_its_events_come_again(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = await producers.ready(queue)
         rabbitmq.delete(queue)
@@ -85,7 +84,7 @@ async def test_a_deleted_queue_is_declared_again_and_its_events_come_again(rabbi
     assert producer.health.trouble is None
 
 
-async def test_a_queue_that_must_exist_is_waited_for(rabbitmq: Broker, queue: str) -> None:
+async def test_a_queue_that_must_exist_is_waited_for(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = producers.open(queue, mode=DeclarationMode.MUST_EXIST)
         producer.put(events(3))
@@ -107,7 +106,7 @@ async def test_a_queue_that_must_exist_is_waited_for(rabbitmq: Broker, queue: st
         assert rabbitmq.queue_depth(queue) == 2
 
 
-async def test_quorum_queues_are_declared_as_such(rabbitmq: Broker, queue: str) -> None:
+async def test_quorum_queues_are_declared_as_such(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = producers.open(queue, queue_type=QueueType.QUORUM)
         await producer.deliver(1)
@@ -115,7 +114,7 @@ async def test_quorum_queues_are_declared_as_such(rabbitmq: Broker, queue: str) 
         channel.queue_declare(queue, durable=True)
 
 
-async def test_an_existing_queue_with_other_arguments_is_used_as_it_is(rabbitmq: Broker, queue: str) -> None:
+async def test_an_existing_queue_with_other_arguments_is_used_as_it_is(rabbitmq, queue) -> None:
     rabbitmq.declare(queue, {"x-max-length": 7})
     async with Producers(target_of(rabbitmq)) as producers:
         producer = producers.open(queue, queue_type=QueueType.QUORUM)
@@ -123,7 +122,7 @@ async def test_an_existing_queue_with_other_arguments_is_used_as_it_is(rabbitmq:
         assert producer.health.trouble is None
 
 
-async def test_a_locked_queue_is_named(rabbitmq: Broker, queue: str) -> None:
+async def test_a_locked_queue_is_named(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         with rabbitmq.channel() as channel:
             channel.queue_declare(queue, exclusive=True)
@@ -133,7 +132,7 @@ async def test_a_locked_queue_is_named(rabbitmq: Broker, queue: str) -> None:
         assert producer.health.trouble is None
 
 
-async def test_a_full_queue_rejects_and_nothing_is_lost(rabbitmq: Broker, queue: str) -> None:
+async def test_a_full_queue_rejects_and_nothing_is_lost(rabbitmq, queue) -> None:
     rabbitmq.declare(queue, {"x-max-length": 2, "x-overflow": "reject-publish"})
     async with Producers(target_of(rabbitmq)) as producers:
         producer = producers.open(queue)
@@ -150,7 +149,7 @@ async def test_a_full_queue_rejects_and_nothing_is_lost(rabbitmq: Broker, queue:
     assert producers.attempts[Outcome.NACK] >= 6
 
 
-async def test_two_outlets_of_one_queue_share_a_connection_and_settle_apart(rabbitmq: Broker, queue: str) -> None:
+async def test_two_outlets_of_one_queue_share_a_connection_and_settle_apart(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         one, other = producers.open(queue), producers.open(queue)
         await one.ready()
@@ -166,7 +165,7 @@ async def test_two_outlets_of_one_queue_share_a_connection_and_settle_apart(rabb
         assert producers.brokers.connections()["connected"] == 1
 
 
-async def test_queues_of_one_broker_have_a_connection_each(rabbitmq: Broker, queue: str) -> None:
+async def test_queues_of_one_broker_have_a_connection_each(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         one, other = producers.open(queue), producers.open(f"{queue}-b")
         await one.ready()
@@ -175,7 +174,7 @@ async def test_queues_of_one_broker_have_a_connection_each(rabbitmq: Broker, que
         rabbitmq.delete(f"{queue}-b")
 
 
-async def test_nothing_is_written_while_the_gate_is_closed(rabbitmq: Broker, queue: str) -> None:
+async def test_nothing_is_written_while_the_gate_is_closed(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = await producers.ready(queue)
         producers.gate.opened = False
@@ -186,7 +185,7 @@ async def test_nothing_is_written_while_the_gate_is_closed(rabbitmq: Broker, que
         await producer.published(3)
 
 
-async def test_closing_without_grace_settles_at_once_and_a_new_outlet_carries_on(rabbitmq: Broker, queue: str) -> None:
+async def test_closing_without_grace_settles_at_once_and_a_new_outlet_carries_on(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = await producers.ready(queue)
         producer.put(events(10))
@@ -202,7 +201,7 @@ async def test_closing_without_grace_settles_at_once_and_a_new_outlet_carries_on
         assert producers.brokers.connect_results()["connected"] == 1  # it is the same one
 
 
-async def test_closing_with_grace_lets_the_broker_confirm_and_writes_nothing_more(rabbitmq: Broker, queue: str) -> None:
+async def test_closing_with_grace_lets_the_broker_confirm_and_writes_nothing_more(rabbitmq, queue) -> None:
     async with Producers(target_of(rabbitmq)) as producers:
         producer = await producers.ready(queue)
         producer.put(events(20))
@@ -218,7 +217,7 @@ async def test_closing_with_grace_lets_the_broker_confirm_and_writes_nothing_mor
             await asyncio.sleep(0.01)
 
 
-async def test_a_killed_broker_loses_no_published_event(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_killed_broker_loses_no_published_event(own_rabbitmq, queue) -> None:
     async with Producers(target_of(own_rabbitmq)) as producers:
         producer = await producers.ready(queue, window=500)
         sent = []
@@ -240,7 +239,7 @@ async def test_a_killed_broker_loses_no_published_event(own_rabbitmq: RabbitMQ, 
         assert copies <= producers.attempts[Outcome.UNKNOWN]
 
 
-async def test_closed_connections_are_made_again(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_closed_connections_are_made_again(own_rabbitmq, queue) -> None:
     async with Producers(target_of(own_rabbitmq)) as producers:
         producer = await producers.ready(queue)
         await asyncio.to_thread(own_rabbitmq.close_all_connections)
@@ -253,7 +252,7 @@ async def test_closed_connections_are_made_again(own_rabbitmq: RabbitMQ, queue: 
         assert producer.health.trouble is None
 
 
-async def test_a_blocked_connection_is_kept_and_nothing_is_lost(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_blocked_connection_is_kept_and_nothing_is_lost(own_rabbitmq, queue) -> None:
     async with Producers(target_of(own_rabbitmq), timing=replace(QUICK, confirm_seconds=1.0)) as producers:
         producer = await producers.ready(queue)
         await asyncio.to_thread(own_rabbitmq.raise_memory_alarm)
@@ -272,7 +271,7 @@ async def test_a_blocked_connection_is_kept_and_nothing_is_lost(own_rabbitmq: Ra
         assert producers.attempts == {Outcome.ACK: 30}
 
 
-async def test_closing_while_blocked_does_not_wait(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_closing_while_blocked_does_not_wait(own_rabbitmq, queue) -> None:
     producers = Producers(target_of(own_rabbitmq))
     producer = await producers.ready(queue)
     await asyncio.to_thread(own_rabbitmq.raise_memory_alarm)
@@ -285,7 +284,7 @@ async def test_closing_while_blocked_does_not_wait(own_rabbitmq: RabbitMQ, queue
         await producers.brokers.aclose()
 
 
-async def test_a_silent_broker_is_given_up_and_the_events_are_sent_again(own_rabbitmq: RabbitMQ, queue: str) -> None:
+async def test_a_silent_broker_is_given_up_and_the_events_are_sent_again(own_rabbitmq, queue) -> None:
     timing = replace(QUICK, confirm_seconds=0.5, connect_seconds=1.0)
     async with Producers(target_of(own_rabbitmq), timing=timing) as producers:
         producer = await producers.ready(queue)
@@ -301,9 +300,7 @@ async def test_a_silent_broker_is_given_up_and_the_events_are_sent_again(own_rab
         assert arrived == {each.event_id for each in sent}
 
 
-async def test_an_event_on_which_the_broker_closes_is_found_and_dropped(
-    rabbitmq: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_event_on_which_the_broker_closes_is_found_and_dropped(rabbitmq, queue, monkeypatch) -> None:
     encode = PublishFrames.encode
 
     def encode_badly(self: PublishFrames, made: AuditEvent, attempt: int, into: list[bytes]) -> None:

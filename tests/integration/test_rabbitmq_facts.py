@@ -10,7 +10,7 @@ import pika
 import pytest
 from pika import exceptions
 
-from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.rabbitmq import Broker
 from support.parts.raw_publisher import RawPublisher, tell
 from support.parts.tcp_proxy import TcpProxy
 
@@ -24,7 +24,7 @@ async def publisher(rabbitmq: Broker) -> AsyncIterator[RawPublisher]:
 
 
 async def test_what_has_no_queue_is_returned_before_it_is_acked_and_only_acked_without_mandatory(
-    publisher: RawPublisher, queue: str
+    publisher, queue
 ) -> None:
     publisher.publish(queue)
     await publisher.wait_settled(1)
@@ -34,15 +34,13 @@ async def test_what_has_no_queue_is_returned_before_it_is_acked_and_only_acked_w
     assert [note.what for note in publisher.notes] == ["return", "ack", "ack"]
 
 
-async def test_a_full_queue_nacks_what_it_does_not_take(publisher: RawPublisher, rabbitmq: Broker, queue: str) -> None:
+async def test_a_full_queue_nacks_what_it_does_not_take(publisher, rabbitmq, queue) -> None:
     rabbitmq.declare(queue, {"x-max-length": LIMIT, "x-overflow": "reject-publish"})
     publisher.publish(queue, 2 * LIMIT)
     assert await publisher.wait_settled(2 * LIMIT) == ({1, 2, 3}, {4, 5, 6})
 
 
-async def test_a_queue_that_drops_its_head_acks_everything(
-    publisher: RawPublisher, rabbitmq: Broker, queue: str
-) -> None:
+async def test_a_queue_that_drops_its_head_acks_everything(publisher, rabbitmq, queue) -> None:
     rabbitmq.declare(queue, {"x-max-length": LIMIT})
     publisher.publish(queue, 2 * LIMIT)
     assert await publisher.wait_settled(2 * LIMIT) == ({1, 2, 3, 4, 5, 6}, set())
@@ -50,7 +48,7 @@ async def test_a_queue_that_drops_its_head_acks_everything(
 
 
 async def test_everything_is_settled_when_the_queue_is_deleted_under_load_and_the_channel_stays(
-    publisher: RawPublisher, rabbitmq: Broker, queue: str
+    publisher, rabbitmq, queue
 ) -> None:
     rabbitmq.declare(queue)
     deleting = asyncio.create_task(asyncio.to_thread(_delete_when_filled, rabbitmq, queue, 1000))
@@ -77,9 +75,7 @@ def _delete_when_filled(broker: Broker, queue: str, depth: int) -> int:
         return int(channel.queue_delete(queue).method.message_count)
 
 
-async def test_to_write_to_a_queue_is_a_right_to_write_to_the_default_exchange(
-    own_rabbitmq: RabbitMQ, queue: str
-) -> None:
+async def test_to_write_to_a_queue_is_a_right_to_write_to_the_default_exchange(own_rabbitmq, queue) -> None:
     own_rabbitmq.declare(queue)
     own_rabbitmq.add_user("writer", "password", write=queue)
     credentials = pika.PlainCredentials("writer", "password")
@@ -96,7 +92,7 @@ async def test_to_write_to_a_queue_is_a_right_to_write_to_the_default_exchange(
     "permissions", [("^$", "^$", "^$"), (".*", "^$", "^$"), ("^$", ".*", "^$"), ("^$", "^$", ".*")]
 )
 async def test_whether_a_queue_exists_is_told_to_whom_has_some_right_to_it_or_to_anybody_before_4_3(
-    own_rabbitmq: RabbitMQ, queue: str, permissions: tuple[str, str, str]
+    own_rabbitmq, queue, permissions
 ) -> None:
     own_rabbitmq.declare(queue)
     own_rabbitmq.add_user("nobody", "password")
@@ -109,9 +105,7 @@ async def test_whether_a_queue_exists_is_told_to_whom_has_some_right_to_it_or_to
             assert "403" in await _declare(publisher, queue, durable=True)
 
 
-async def test_a_busy_channel_keeps_the_permissions_it_had_and_a_new_one_is_refused(
-    own_rabbitmq: RabbitMQ, queue: str
-) -> None:
+async def test_a_busy_channel_keeps_the_permissions_it_had_and_a_new_one_is_refused(own_rabbitmq, queue) -> None:
     own_rabbitmq.declare(queue)
     own_rabbitmq.add_user("leaver", "password")
     async with RawPublisher(own_rabbitmq, credentials=pika.PlainCredentials("leaver", "password")) as publisher:
@@ -130,9 +124,7 @@ async def test_a_busy_channel_keeps_the_permissions_it_had_and_a_new_one_is_refu
         assert (await publisher.wait_for("connection closed")).code == 320
 
 
-async def test_a_blocked_connection_is_told_so_at_its_first_publish_and_gets_no_answers(
-    own_rabbitmq: RabbitMQ, queue: str
-) -> None:
+async def test_a_blocked_connection_is_told_so_at_its_first_publish_and_gets_no_answers(own_rabbitmq, queue) -> None:
     own_rabbitmq.declare(queue)
     own_rabbitmq.raise_memory_alarm()
     async with RawPublisher(own_rabbitmq) as publisher:  # connecting and asking go on as ever
@@ -148,7 +140,7 @@ async def test_a_blocked_connection_is_told_so_at_its_first_publish_and_gets_no_
     assert own_rabbitmq.queue_depth(queue) == 4
 
 
-async def test_what_was_written_before_the_way_back_broke_is_in_the_queue(rabbitmq: Broker, queue: str) -> None:
+async def test_what_was_written_before_the_way_back_broke_is_in_the_queue(rabbitmq, queue) -> None:
     rabbitmq.declare(queue)
     with TcpProxy(rabbitmq.host, rabbitmq.port) as proxy:
         async with RawPublisher(rabbitmq, port=proxy.port) as publisher:
@@ -158,9 +150,7 @@ async def test_what_was_written_before_the_way_back_broke_is_in_the_queue(rabbit
             assert publisher.settled() == (set(), set())
 
 
-async def test_a_silent_network_is_noticed_within_twice_the_heartbeat_and_ten_seconds(
-    rabbitmq: Broker, queue: str
-) -> None:
+async def test_a_silent_network_is_noticed_within_twice_the_heartbeat_and_ten_seconds(rabbitmq, queue) -> None:
     with TcpProxy(rabbitmq.host, rabbitmq.port) as proxy:
         async with RawPublisher(rabbitmq, port=proxy.port, heartbeat=1) as publisher:
             proxy.silence()
@@ -175,16 +165,14 @@ async def test_a_silent_network_is_noticed_within_twice_the_heartbeat_and_ten_se
         ({"port": 1}, exceptions.AMQPConnectionError),
     ],
 )
-async def test_pika_tells_apart_why_a_connection_is_refused(
-    rabbitmq: Broker, parameters: dict[str, object], error: type[Exception]
-) -> None:
+async def test_pika_tells_apart_why_a_connection_is_refused(rabbitmq, parameters, error) -> None:
     with pytest.raises(error):
         async with RawPublisher(rabbitmq, **parameters):
             pass
 
 
 async def test_a_header_that_does_not_fit_into_a_frame_costs_the_connection_and_a_missing_queue_only_the_channel(
-    publisher: RawPublisher, queue: str
+    publisher, queue
 ) -> None:
     other = await publisher.open_channel()
     assert "404" in await _declare(publisher, queue, passive=True)
@@ -194,20 +182,18 @@ async def test_a_header_that_does_not_fit_into_a_frame_costs_the_connection_and_
     assert (await publisher.wait_for("connection closed")).code == 501
 
 
-async def test_a_message_of_15_mib_is_within_the_limit_of_every_release(publisher: RawPublisher, queue: str) -> None:
+async def test_a_message_of_15_mib_is_within_the_limit_of_every_release(publisher, queue) -> None:
     publisher.channel.queue_declare(queue, durable=True)
     publisher.publish(queue, body=b"x" * (15 << 20))
     assert await publisher.wait_settled(1) == ({1}, set())
 
 
-async def test_a_name_has_at_most_255_bytes_not_characters(publisher: RawPublisher) -> None:
+async def test_a_name_has_at_most_255_bytes_not_characters(publisher) -> None:
     with pytest.raises(exceptions.ShortStringTooLong):
         publisher.publish("é" * 128)
 
 
-async def test_passive_declare_does_not_look_at_arguments_and_active_declare_does(
-    publisher: RawPublisher, rabbitmq: Broker, queue: str
-) -> None:
+async def test_passive_declare_does_not_look_at_arguments_and_active_declare_does(publisher, rabbitmq, queue) -> None:
     rabbitmq.declare(queue, {"x-max-length": LIMIT})
     assert await _declare(publisher, queue, passive=True) == "passive declare succeeded"
     assert await _declare(publisher, queue, passive=True, arguments={"x-queue-type": "quorum"}) == (

@@ -9,36 +9,35 @@ from pathlib import Path
 import pytest
 
 from support.parts.build import kubernetes_version
-from support.parts.controlplane import ControlPlane
 from support.parts.operator_process import OperatorProcess
 from support.parts.processes import PartError, Process, free_port
-from support.parts.rabbitmq import Broker, RabbitMQ
+from support.parts.rabbitmq import Broker
 from support.parts.rabbitmq_cluster import NAMES, RabbitMQCluster
 from support.parts.rabbitmq_node import Installation
 from support.parts.raw_publisher import RawPublisher
 from support.waiting import wait_until
 
 
-def test_the_api_server_is_the_version_of_go_mod_and_its_certificate_is_verified(control_plane: ControlPlane) -> None:
+def test_the_api_server_is_the_version_of_go_mod_and_its_certificate_is_verified(control_plane) -> None:
     assert control_plane.request("GET", "/version").body["gitVersion"] == kubernetes_version()
     assert f"Server Version: {kubernetes_version()}" in control_plane.kubectl("version").stdout
     assert "insecure" not in control_plane.kubeconfig.read_text()
 
 
-def test_a_user_without_rights_is_refused(control_plane: ControlPlane, namespace: str) -> None:
+def test_a_user_without_rights_is_refused(control_plane, namespace) -> None:
     alice = control_plane.user_kubeconfig("alice", namespace)
     refused = control_plane.kubectl("get", "secrets", kubeconfig=alice, check=False)
     assert refused.returncode != 0
     assert 'User "alice" cannot list resource "secrets"' in refused.stderr
 
 
-def test_a_service_account_gets_a_kubeconfig_of_its_own(control_plane: ControlPlane, namespace: str) -> None:
+def test_a_service_account_gets_a_kubeconfig_of_its_own(control_plane, namespace) -> None:
     kubeconfig = control_plane.service_account_kubeconfig(namespace, "default")
     who = control_plane.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", kubeconfig=kubeconfig)
     assert who.stdout == f"system:serviceaccount:{namespace}:default"
 
 
-def test_pod_security_is_enforced(control_plane: ControlPlane) -> None:
+def test_pod_security_is_enforced(control_plane) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     name = control_plane.create_namespace("test-restricted", labels)
     pod = ["run", "root", "--image=any", "-n", name, "--dry-run=server", "--privileged"]
@@ -46,7 +45,7 @@ def test_pod_security_is_enforced(control_plane: ControlPlane) -> None:
     assert 'violates PodSecurity "restricted' in refused.stderr
 
 
-def test_objects_survive_a_kill_of_the_api_server(own_control_plane: ControlPlane, namespace: str) -> None:
+def test_objects_survive_a_kill_of_the_api_server(own_control_plane, namespace) -> None:
     own_control_plane.kubectl("create", "configmap", "kept", "-n", namespace)
     own_control_plane.kill_apiserver()
     with pytest.raises(OSError):
@@ -58,7 +57,7 @@ def test_objects_survive_a_kill_of_the_api_server(own_control_plane: ControlPlan
     )
 
 
-def test_the_broker_confirms_a_message_and_gives_it_back(rabbitmq: Broker, queue: str) -> None:
+def test_the_broker_confirms_a_message_and_gives_it_back(rabbitmq, queue) -> None:
     rabbitmq.declare(queue)
     rabbitmq.publish(queue, b'{"answer": 42}')
     assert rabbitmq.queue_depth(queue) == 1
@@ -69,7 +68,7 @@ def test_the_broker_confirms_a_message_and_gives_it_back(rabbitmq: Broker, queue
     assert rabbitmq.queue_depth("no-such-queue") == 0
 
 
-def test_a_durable_message_survives_a_kill_of_the_broker(own_rabbitmq: RabbitMQ) -> None:
+def test_a_durable_message_survives_a_kill_of_the_broker(own_rabbitmq) -> None:
     own_rabbitmq.declare("kept")
     own_rabbitmq.publish("kept", b"still here")
     own_rabbitmq.kill()
@@ -79,7 +78,7 @@ def test_a_durable_message_survives_a_kill_of_the_broker(own_rabbitmq: RabbitMQ)
     own_rabbitmq.delete("kept")
 
 
-def test_the_broker_is_of_the_release_that_was_chosen_and_its_pid_is_that_of_the_server(own_rabbitmq: RabbitMQ) -> None:
+def test_the_broker_is_of_the_release_that_was_chosen_and_its_pid_is_that_of_the_server(own_rabbitmq) -> None:
     tree = own_rabbitmq.node.installation.tree
     assert (tree is not None) == bool(os.environ.get("AEG_TEST_RABBITMQ"))
     version = own_rabbitmq.version()
@@ -90,7 +89,7 @@ def test_the_broker_is_of_the_release_that_was_chosen_and_its_pid_is_that_of_the
 
 
 @pytest.mark.timeout(240)
-async def test_a_quorum_queue_confirms_nothing_without_its_majority_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+async def test_a_quorum_queue_confirms_nothing_without_its_majority_and_goes_on_when_it_is_back(tmp_path) -> None:
     with RabbitMQCluster(tmp_path, Installation.chosen(os.environ)) as cluster:
         cluster.declare("kept", {"x-queue-type": "quorum"})
         leader = cluster.leader("kept")
@@ -109,7 +108,7 @@ async def test_a_quorum_queue_confirms_nothing_without_its_majority_and_goes_on_
         assert [message.body for message in cluster.take("kept", 2)] == [b"before", b"meanwhile"]
 
 
-def test_a_user_of_a_vhost_may_only_what_was_granted(own_rabbitmq: RabbitMQ) -> None:
+def test_a_user_of_a_vhost_may_only_what_was_granted(own_rabbitmq) -> None:
     own_rabbitmq.add_user("guest-of-one", "password", vhost="only-here")
     address = ("127.0.0.1", own_rabbitmq.port, "guest-of-one")
     assert Broker(*address, "password", "only-here").answers()
@@ -118,9 +117,7 @@ def test_a_user_of_a_vhost_may_only_what_was_granted(own_rabbitmq: RabbitMQ) -> 
     own_rabbitmq.delete_vhost("only-here")
 
 
-def test_the_operator_process_sees_only_the_environment_it_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_operator_process_sees_only_the_environment_it_is_given(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RABBITMQ_HOST", "somewhere-else")
     operator = OperatorProcess(tmp_path, env={"RABBITMQ_PORT": "1"}, kubeconfig=tmp_path / "kubeconfig")
     environment = operator.process.env
@@ -130,7 +127,7 @@ def test_the_operator_process_sees_only_the_environment_it_is_given(
     assert environment["APP_PORT"] != environment["PROMETHEUS_PORT"]
 
 
-def test_a_process_that_ends_by_itself_is_reported_with_its_log(tmp_path: Path) -> None:
+def test_a_process_that_ends_by_itself_is_reported_with_its_log(tmp_path) -> None:
     process = Process("failing", ["sh", "-c", "echo the reason >&2; exit 3"], log=tmp_path / "failing.log")
     process.start()
     assert process.wait(10) == 3
@@ -143,7 +140,7 @@ def test_ports_are_given_out_once() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
-def test_parts_die_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
+def test_parts_die_with_a_test_run_that_is_killed(tmp_path) -> None:
     program = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path

@@ -17,9 +17,7 @@ import yaml
 from support.faults.scraper import scrape
 from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, OPERATOR, REPOSITORY, ControlPlane
-from support.parts.generators import Generators
-from support.parts.operator_process import SERIES, OperatorProcess
-from support.parts.rabbitmq import Broker
+from support.parts.operator_process import SERIES
 from support.waiting import wait_until
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -130,7 +128,7 @@ def rights(cluster: ControlPlane) -> Iterator[Rights]:
     found.give_back()
 
 
-def test_every_right_of_the_manifests_is_missed_in_a_test(cluster: ControlPlane, tmp_path: Path) -> None:
+def test_every_right_of_the_manifests_is_missed_in_a_test(cluster, tmp_path) -> None:
     documents = rendered(cluster, tmp_path, "access-reviews", "rabbitmqclusters")
     found = [
         f"{verb} {resource}"
@@ -144,16 +142,11 @@ def test_every_right_of_the_manifests_is_missed_in_a_test(cluster: ControlPlane,
 
 
 def test_all_rights_may_go_while_it_works_and_with_them_back_all_is_well(
-    cluster: ControlPlane,
-    namespace: str,
-    queue: str,
-    rights: Rights,
-    start_operator: Callable[..., OperatorProcess],
+    generators, queue, rights, start_operator
 ) -> None:
-    resources = Generators(cluster, namespace)
     operator = start_operator(AEG_RESYNC_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="1")
-    resources.create("demo", queue=queue, interval="100ms")
-    resources.wait_ready("demo", "True", "Publishing")
+    generators.create("demo", queue=queue, interval="100ms")
+    generators.wait_ready("demo", "True", "Publishing")
     rights.take_all_away()
     for named in ("list auditeventgenerators", "patch auditeventgenerators", "get leases"):
         operator.wait_for_log(f"may not {named}")
@@ -163,12 +156,12 @@ def test_all_rights_may_go_while_it_works_and_with_them_back_all_is_well(
     )
     assert operator.status_of("/livez") == 200
     rights.give_back()
-    resources.patch("demo", interval="70ms")
+    generators.patch("demo", interval="70ms")
     operator.wait_until(
         lambda: operator.metric(f"{SERIES}interval_seconds", generator="demo") == 0.07, what="the patch"
     )
     operator.wait_until(
-        lambda: resources.status("demo")["observedGeneration"] == 2, what="the status", timeout_seconds=60
+        lambda: generators.status("demo")["observedGeneration"] == 2, what="the status", timeout_seconds=60
     )
     operator.wait_until(lambda: operator.status_of("/readyz") == 200, what="readiness")
     assert operator.get_json("/healthz")["leader"] is True
@@ -176,26 +169,18 @@ def test_all_rights_may_go_while_it_works_and_with_them_back_all_is_well(
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_the_right_to_get_a_resource_tells_a_stranger_of_the_same_name(
-    allowed: bool,
-    cluster: ControlPlane,
-    namespace: str,
-    queue: str,
-    tmp_path: Path,
-    rights: Rights,
-    operator_kubeconfig: Path,
-    start_operator: Callable[..., OperatorProcess],
+    allowed, generators, cluster, queue, tmp_path, rights, operator_kubeconfig, start_operator
 ) -> None:
     if not allowed:
         rights.take_away("auditeventgenerators", "get")
-    resources = Generators(cluster, namespace)
     with ApiProxy(cluster, tmp_path) as proxy:
         kubeconfig = str(proxy.kubeconfig(operator_kubeconfig))
         operator = start_operator(KUBECONFIG=kubeconfig, AEG_STATUS_COUNTER_SECONDS="1", AEG_RESYNC_SECONDS="3600")
-        resources.create("demo", queue=queue, interval="100ms")
-        resources.wait_ready("demo", "True", "Publishing")
+        generators.create("demo", queue=queue, interval="100ms")
+        generators.wait_ready("demo", "True", "Publishing")
         proxy.hold_watches()  # so that the next status is for one who is gone
-        resources.delete("demo")
-        resources.create("demo", queue=queue, suspend=True)
+        generators.delete("demo")
+        generators.create("demo", queue=queue, suspend=True)
         if allowed:
             operator.wait_until(
                 lambda: operator.get_json("/healthz")["generators"]["total"] == 0, what="the generator to stop"
@@ -203,15 +188,13 @@ def test_the_right_to_get_a_resource_tells_a_stranger_of_the_same_name(
             assert "may not" not in operator.log
         else:
             operator.wait_for_log("may not get auditeventgenerators")
-        assert resources.status("demo").get("eventsPublished") is None, "the stranger's status is untouched"
+        assert generators.status("demo").get("eventsPublished") is None, "the stranger's status is untouched"
         if allowed:
             proxy.release_watches()
-            resources.wait_ready("demo", "True", "Suspended")
+            generators.wait_ready("demo", "True", "Suspended")
 
 
-def test_who_may_post_can_be_asked_with_the_rights_of_the_component_only(
-    cluster: ControlPlane, queue: str, give: Callable[..., None], start_operator: Callable[..., OperatorProcess]
-) -> None:
+def test_who_may_post_can_be_asked_with_the_rights_of_the_component_only(cluster, queue, give, start_operator) -> None:
     poster = f"poster-{uuid.uuid4().hex[:6]}"
     events = f"{GENERATORS.plural}.{GENERATORS.group}/events"
     cluster.kubectl("create", "role", poster, "-n", OPERATOR, "--verb=create", f"--resource={events}")
@@ -256,13 +239,7 @@ def rabbitmq_clusters(cluster: ControlPlane) -> Iterator[None]:
 
 
 def test_a_rabbitmqcluster_can_be_read_with_the_right_of_the_component_only(
-    cluster: ControlPlane,
-    namespace: str,
-    queue: str,
-    rabbitmq: Broker,
-    rabbitmq_clusters: None,
-    give: Callable[..., None],
-    start_operator: Callable[..., OperatorProcess],
+    generators, cluster, namespace, queue, rabbitmq, rabbitmq_clusters, give, start_operator
 ) -> None:
     reference = {"name": "broker-default-user", "namespace": namespace}
     found = {
@@ -274,14 +251,13 @@ def test_a_rabbitmqcluster_can_be_read_with_the_right_of_the_component_only(
     assert cluster.request("POST", RABBITMQ_CLUSTERS.format(namespace), found).status == 201
     secret = rabbitmq.secret(reference["name"], namespace, labelled=False)
     assert cluster.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret).status == 201
-    resources = Generators(cluster, namespace)
     operator = start_operator(
         AEG_SLOW_RETRY_MIN_SECONDS="1", AEG_SLOW_RETRY_MAX_SECONDS="2", AEG_SECRET_FAILING_SECONDS="1"
     )
-    resources.create("demo", queue=queue, interval="100ms", rabbitmq={"clusterRef": {"name": "broker"}})
-    resources.wait_ready("demo", "False", "ClusterNotFound")
-    assert "lacks the right to get rabbitmqclusters" in resources.condition("demo")["message"]
+    generators.create("demo", queue=queue, interval="100ms", rabbitmq={"clusterRef": {"name": "broker"}})
+    generators.wait_ready("demo", "False", "ClusterNotFound")
+    assert "lacks the right to get rabbitmqclusters" in generators.condition("demo")["message"]
     give("rabbitmqclusters")
-    resources.wait_ready("demo", "True", "Publishing")
+    generators.wait_ready("demo", "True", "Publishing")
     assert rabbitmq.take(queue, 3)
     assert operator.status_of("/livez") == 200

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from support.parts.consumer import Consumer
-from support.parts.controlplane import GENERATORS, ControlPlane
+from support.parts.controlplane import ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
-from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
 WINDOW_SECONDS = 6
@@ -31,7 +30,7 @@ def modest(cluster: ControlPlane) -> Iterator[Generators]:
     """A second team, with a namespace of its own."""
     team = Generators(cluster, cluster.create_namespace(f"modest-{uuid.uuid4().hex[:8]}"))
     yield team
-    cluster.request("DELETE", GENERATORS.path(team.namespace))
+    team.delete_all()
 
 
 def rates(consumer: Consumer) -> dict[str, float]:
@@ -46,7 +45,7 @@ def rates(consumer: Consumer) -> dict[str, float]:
 
 @pytest.mark.timeout(120)
 def test_who_asks_for_too_much_is_cut_and_told_so_and_the_neighbours_keep_their_rate(
-    operator: OperatorProcess, cluster: ControlPlane, namespace: str, modest: Generators, rabbitmq: Broker, queue: str
+    operator, cluster, namespace, modest, rabbitmq, queue
 ) -> None:
     greedy = Generators(cluster, namespace)
     with Consumer(rabbitmq, [queue]) as consumer:

@@ -241,23 +241,23 @@ same = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list
 
 @same
 @given(spec=specs())
-def test_every_generated_spec_has_the_same_verdict_offline(dry_run: DryRun, spec: dict[str, Any]) -> None:
+def test_every_generated_spec_has_the_same_verdict_offline(dry_run, spec) -> None:
     assert_same_answer(dry_run, resource(spec=spec))
 
 
 @settings(same, max_examples=200)
 @given(metadata=metadata)
-def test_every_generated_metadata_has_the_same_verdict_offline(dry_run: DryRun, metadata: dict[str, Any]) -> None:
+def test_every_generated_metadata_has_the_same_verdict_offline(dry_run, metadata) -> None:
     assert_same_answer(dry_run, resource(metadata=metadata))
 
 
 @settings(same, max_examples=60)
 @given(spec=other_types, status=st.one_of(other_types, st.just({"eventsPublished": "x"}), st.just({"unknown": 1})))
-def test_a_spec_or_status_of_another_type_has_the_same_verdict_offline(dry_run: DryRun, spec: Any, status: Any) -> None:
+def test_a_spec_or_status_of_another_type_has_the_same_verdict_offline(dry_run, spec, status) -> None:
     assert_same_answer(dry_run, resource(spec=spec, status=status))
 
 
-def test_the_generated_specs_were_worth_the_trouble(dry_run: DryRun) -> None:
+def test_the_generated_specs_were_worth_the_trouble(dry_run) -> None:
     # Runs after the others on the same connection: a generator that is always refused compares nothing.
     if dry_run.accepted + dry_run.refused < EXAMPLES:
         pytest.skip("the comparisons were not selected")

@@ -5,27 +5,17 @@ The watch is broken on its way, between the real operator and the real API serve
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from support.faults.measurements import Measured
 from support.faults.scraper import Scraper, scrape
-from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import SERIES, OperatorProcess
-from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
 QUICK = {"AEG_CRD_POLL_SECONDS": "1", "AEG_RESYNC_SECONDS": "3"}
 SELDOM = {"AEG_RESYNC_SECONDS": "3600"}  # so that nobody but the watch can have told
-
-
-@pytest.fixture
-def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
-    with ApiProxy(cluster, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture
@@ -64,13 +54,7 @@ def shown(operator: OperatorProcess) -> set[str]:
 
 @pytest.mark.row(31)
 def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
-    cluster: ControlPlane,
-    resources: Generators,
-    queue: str,
-    rabbitmq: Broker,
-    without_crd: Callable[[], None],
-    start_operator: Callable[..., OperatorProcess],
-    measured: Measured,
+    cluster, resources, queue, rabbitmq, without_crd, start_operator, measured
 ) -> None:
     without_crd()
     operator = start_operator(ready=False, **QUICK)
@@ -93,13 +77,7 @@ def test_an_operator_that_is_there_first_waits_for_the_crd_and_names_it(
 
 @pytest.mark.row(31)
 def test_a_deleted_crd_stops_everything_until_it_is_back(
-    cluster: ControlPlane,
-    resources: Generators,
-    queue: str,
-    rabbitmq: Broker,
-    without_crd: Callable[[], None],
-    start_operator: Callable[..., OperatorProcess],
-    measured: Measured,
+    cluster, resources, queue, rabbitmq, without_crd, start_operator, measured
 ) -> None:
     operator = start_operator(**QUICK, AEG_DEPARTED_SERIES_SECONDS="2")
     resources.create("demo", queue=queue, interval="50ms")
@@ -137,12 +115,7 @@ def test_a_deleted_crd_stops_everything_until_it_is_back(
 
 @pytest.mark.parametrize("mischief", ["cut_watches", "say"])
 def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
-    mischief: str,
-    proxy: ApiProxy,
-    resources: Generators,
-    queue: str,
-    operator_kubeconfig: Path,
-    start_operator: Callable[..., OperatorProcess],
+    mischief, proxy, resources, queue, operator_kubeconfig, start_operator
 ) -> None:
     operator = start_operator(**SELDOM, KUBECONFIG=str(proxy.kubeconfig(operator_kubeconfig)))
     for name in ("stays", "patched", "deleted"):
@@ -172,11 +145,7 @@ def test_a_broken_watch_is_opened_again_and_the_generators_do_not_notice(
 
 
 def test_what_a_silent_watch_does_not_tell_is_found_by_the_resync(
-    proxy: ApiProxy,
-    resources: Generators,
-    queue: str,
-    operator_kubeconfig: Path,
-    start_operator: Callable[..., OperatorProcess],
+    proxy, resources, queue, operator_kubeconfig, start_operator
 ) -> None:
     operator = start_operator(**QUICK, KUBECONFIG=str(proxy.kubeconfig(operator_kubeconfig)))
     for name in ("patched", "deleted"):

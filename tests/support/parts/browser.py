@@ -4,7 +4,6 @@ Knows nothing of the pages. https://chromedevtools.github.io/devtools-protocol/
 """
 
 import asyncio
-import base64
 import itertools
 import os
 import shutil
@@ -92,10 +91,6 @@ class Page:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.send("Emulation.setEmulatedMedia", features=[scheme])
-
-    async def screenshot(self) -> bytes:
-        """What can be seen, as PNG."""
-        return base64.b64decode((await self.send("Page.captureScreenshot"))["data"])
 
     async def busy_seconds(self) -> float:
         """How long the page has kept its thread busy in all: scripts, style, layout and the rest."""

@@ -136,10 +136,6 @@ class ControlPlane:
 
         wait_until(ready, timeout_seconds=READY_SECONDS, what="the API server", explain=self.apiserver.log_tail)
 
-    def stop_apiserver(self) -> None:
-        """End the API server gently (SIGTERM; SIGKILL after 10 s). etcd goes on."""
-        self.apiserver.stop()
-
     def kill_apiserver(self) -> None:
         """End the API server with SIGKILL. etcd goes on."""
         self.apiserver.kill()

@@ -23,8 +23,16 @@ class Generators:
 
     def patch(self, name: str, **spec: Any) -> dict[str, Any]:
         """Merge into the spec; None removes a field. Returns the object."""
-        path = GENERATORS.path(self.namespace, name)
-        return _ok(self.cluster.request("PATCH", path, {"spec": spec}, content_type=MERGE))
+        return self.merge(name, {"spec": spec})
+
+    def merge(self, name: str, change: dict[str, Any], part: str = "") -> dict[str, Any]:
+        """Merge into the object, or into its part "/status"."""
+        path = GENERATORS.path(self.namespace, name) + part
+        return _ok(self.cluster.request("PATCH", path, change, content_type=MERGE))
+
+    def items(self) -> list[dict[str, Any]]:
+        """All there are."""
+        return list(_ok(self.cluster.request("GET", GENERATORS.path(self.namespace)))["items"])
 
     def get(self, name: str) -> dict[str, Any]:
         return _ok(self.cluster.request("GET", GENERATORS.path(self.namespace, name)))
@@ -35,6 +43,9 @@ class Generators:
 
     def delete(self, name: str) -> None:
         _ok(self.cluster.request("DELETE", GENERATORS.path(self.namespace, name)))
+
+    def delete_all(self) -> None:
+        _ok(self.cluster.request("DELETE", GENERATORS.path(self.namespace), timeout_seconds=120))
 
     def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
         """The condition of that type, {} when there is none."""
