@@ -7,6 +7,7 @@ import pytest
 
 from support.faults.harness import FULL, Harness
 from support.faults.http import Start
+from support.faults.secrets import Secrets
 from support.parts.controlplane import ControlPlane
 from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 from support.parts.rabbitmq import RabbitMQ
@@ -35,6 +36,11 @@ def harness(
     harness.close()
     for operator in harness.operators:
         must_be_free_of_bugs(operator)
+
+
+@pytest.fixture
+def secrets(harness: Harness) -> Secrets:
+    return Secrets(harness)
 
 
 @pytest.fixture

@@ -69,14 +69,10 @@ ROWS: dict[int, Row] = {
         "50 spec patches/s on one resource, interval and queue mixed",
         "last generation wins; few connects; holds per queue",
     ),
-    35: Row(
-        "deleted and re-created under the same name, other queue",
-        "no event in the other's queue; counts from 0",
-    ),
+    35: Row("deleted and re-created under the same name, other queue", "no event in the other's queue; counts from 0"),
     36: Row("the same name in 20 namespaces, one queue", "20 generators, own series; unique ids; one connection"),
     37: Row(
-        "1,000 resources applied, patched, deleted, applied again",
-        "nothing left over; API writes within the limits",
+        "1,000 resources applied, patched, deleted, applied again", "nothing left over; API writes within the limits"
     ),
     38: Row("invalid specs of every kind", "rejected by the API server with a useful message; others run"),
     39: Row(
@@ -88,13 +84,11 @@ ROWS: dict[int, Row] = {
     42: Row("namespace deleted, with and without the operator", "it goes away"),
     43: Row("clock stepped; process stopped and continued", "no burst; reconnects; holds"),
     44: Row(
-        "POST: huge, compressed, endless, slow, broken, thousands at once, not allowed",
-        "documented codes; memory flat",
+        "POST: huge, compressed, endless, slow, broken, thousands at once, not allowed", "documented codes; memory flat"
     ),
     45: Row("each right removed in turn", "a message that names it; no crash loop; nothing unused"),
     46: Row(
-        "restricted pod, read-only root, memory limit",
-        "starts; below its limit with a broker down and 1,000 resources",
+        "restricted pod, read-only root, memory limit", "starts; below its limit with a broker down and 1,000 resources"
     ),
     47: Row("soak: random faults of rows 1–13", "holds at the end; no slope of memory or lag"),
     48: Row(

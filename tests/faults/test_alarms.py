@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.faults.harness import Harness, span
-from support.faults.measurements import Measured
+from support.faults.harness import span
 from support.parts.rabbitmq import RabbitMQ
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
@@ -23,9 +22,7 @@ def alarming(own_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 
 @pytest.mark.row(7)
 @pytest.mark.timeout(600)
-def test_a_memory_alarm_costs_no_memory_no_connection_and_no_event(
-    harness: Harness, alarming: RabbitMQ, measured: Measured
-) -> None:
+def test_a_memory_alarm_costs_no_memory_no_connection_and_no_event(harness, alarming, measured) -> None:
     harness.start()
     harness.stream("busy", **BUSY)
     with harness.watched():
@@ -52,9 +49,7 @@ def test_a_memory_alarm_costs_no_memory_no_connection_and_no_event(
 
 
 @pytest.mark.row(8)
-def test_an_alarm_that_was_there_first_blocks_from_the_first_publish_on(
-    harness: Harness, alarming: RabbitMQ, measured: Measured
-) -> None:
+def test_an_alarm_that_was_there_first_blocks_from_the_first_publish_on(harness, alarming, measured) -> None:
     alarming.raise_memory_alarm()
     harness.start()
     harness.stream("busy", until="BrokerBlocked", **BUSY)
@@ -68,9 +63,7 @@ def test_an_alarm_that_was_there_first_blocks_from_the_first_publish_on(
 
 @pytest.mark.row(9)
 @pytest.mark.parametrize("blocked", [True, False], ids=["blocked broker", "healthy broker"])
-def test_at_sigterm_every_event_is_accounted_for(
-    blocked: bool, harness: Harness, alarming: RabbitMQ, measured: Measured
-) -> None:
+def test_at_sigterm_every_event_is_accounted_for(blocked, harness, alarming, measured) -> None:
     operator = harness.start(AEG_SHUTDOWN_DRAIN_SECONDS=str(span(20, 3)))
     harness.stream("busy", **BUSY)
     harness.wait_published("busy", 2000)
@@ -99,9 +92,7 @@ def test_at_sigterm_every_event_is_accounted_for(
 
 
 @pytest.mark.row(10)
-def test_a_resource_that_is_deleted_during_a_disk_alarm_is_gone_at_once(
-    harness: Harness, alarming: RabbitMQ, measured: Measured
-) -> None:
+def test_a_resource_that_is_deleted_during_a_disk_alarm_is_gone_at_once(harness, alarming, measured) -> None:
     harness.start(AEG_DEPARTED_SERIES_SECONDS="2")
     harness.stream("busy", **BUSY)
     harness.wait_published("busy", 1000)

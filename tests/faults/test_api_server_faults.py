@@ -5,16 +5,12 @@ import http.client
 import itertools
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.faults.harness import Harness, span
-from support.faults.measurements import Measured
 from support.parts.api_proxy import ApiProxy
 from support.parts.controlplane import GENERATORS, ControlPlane
-from support.parts.generators import MERGE
 from support.parts.operator_process import SERIES
 
 STEADY = {"interval": "50ms"}
@@ -24,12 +20,6 @@ ERROR_EVENT = json.dumps(
         "object": {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "reason": "InternalError"},
     }
 ).encode()
-
-
-@pytest.fixture
-def proxy(cluster: ControlPlane, tmp_path: Path) -> Iterator[ApiProxy]:
-    with ApiProxy(cluster, tmp_path) as proxy:
-        yield proxy
 
 
 def start(harness: Harness, proxy: ApiProxy, **env: str) -> None:
@@ -51,9 +41,7 @@ def must_take_changes(harness: Harness, name: str, interval: str) -> float:
 @pytest.mark.row(27)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("status", "headers"), [(503, {}), (429, {"Retry_After": "2"}), (403, {})])
-def test_an_api_server_that_refuses_everything_is_waited_for(
-    status: int, headers: dict[str, str], harness: Harness, proxy: ApiProxy, measured: Measured
-) -> None:
+def test_an_api_server_that_refuses_everything_is_waited_for(status, headers, harness, proxy, measured) -> None:
     start(harness, proxy)
     harness.stream("steady", **STEADY)
     with harness.watched():
@@ -82,9 +70,7 @@ def test_an_api_server_that_refuses_everything_is_waited_for(
 
 @pytest.mark.row(28)
 @pytest.mark.timeout(300)
-def test_what_was_deleted_while_the_watch_was_blind_and_history_was_compacted_stops(
-    harness: Harness, proxy: ApiProxy, measured: Measured
-) -> None:
+def test_what_was_deleted_while_the_watch_was_blind_and_history_was_compacted_stops(harness, proxy, measured) -> None:
     start(harness, proxy)
     harness.stream("doomed", harness.queue("doomed"), **STEADY)
     harness.stream("steady", **STEADY)
@@ -126,7 +112,7 @@ def _compact(plane: ControlPlane) -> None:
 
 @pytest.mark.row(29)
 @pytest.mark.timeout(300)
-def test_resources_that_live_for_milliseconds_leave_nothing(harness: Harness, measured: Measured) -> None:
+def test_resources_that_live_for_milliseconds_leave_nothing(harness, measured) -> None:
     harness.start(AEG_DEPARTED_SERIES_SECONDS="1")
     harness.stream("steady", **STEADY)
     connections = harness.connections()
@@ -154,9 +140,7 @@ def test_resources_that_live_for_milliseconds_leave_nothing(harness: Harness, me
 @pytest.mark.row(30)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["truncated", "error", "killed"])
-def test_a_watch_that_breaks_does_not_disturb_the_streams(
-    how: str, harness: Harness, proxy: ApiProxy, measured: Measured
-) -> None:
+def test_a_watch_that_breaks_does_not_disturb_the_streams(how, harness, proxy, measured) -> None:
     start(harness, proxy)
     harness.stream("steady", **STEADY)
     with harness.watched():
@@ -176,13 +160,10 @@ def test_a_watch_that_breaks_does_not_disturb_the_streams(
 @pytest.mark.row(40)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("what", ["conditions", "everything"])
-def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(
-    what: str, harness: Harness, measured: Measured
-) -> None:
+def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(what, harness, measured) -> None:
     harness.start()
     harness.stream("contested", **STEADY)
     harness.stream("other", **STEADY)
-    path = GENERATORS.path(harness.namespace, "contested") + "/status"
     wiped: object = {"conditions": None} if what == "conditions" else None
     resync, counters = span(60, 5), span(30, 2)
 
@@ -193,7 +174,7 @@ def test_somebody_who_wipes_the_status_again_and_again_gets_no_fight(
         seconds, before, wipes, began = span(120, 15), writes(), 0, time.monotonic()
         while time.monotonic() - began < seconds:
             if harness.resources.ready("contested")[1]:
-                assert harness.plane.request("PATCH", path, {"status": wiped}, content_type=MERGE).status == 200
+                harness.resources.merge("contested", {"status": wiped}, "/status")
                 wipes += 1
             time.sleep(0.05)  # as a rival that polls
         answered = writes() - before

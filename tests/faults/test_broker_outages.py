@@ -4,19 +4,15 @@ import time
 
 import pytest
 
-from support.faults.harness import FULL, Harness, span
-from support.faults.measurements import Measured
+from support.faults.harness import FULL, span
 from support.faults.scraper import scrape
-from support.parts.rabbitmq import RabbitMQ
 
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
 
 
 @pytest.mark.row(1)
 @pytest.mark.timeout(600)
-def test_a_stopped_broker_costs_time_and_nothing_else(
-    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
-) -> None:
+def test_a_stopped_broker_costs_time_and_nothing_else(harness, own_rabbitmq, measured) -> None:
     harness.start()
     harness.stream("busy", **BUSY)
     harness.stream("calm", harness.queue("calm"), interval="500ms")
@@ -46,9 +42,7 @@ def test_a_stopped_broker_costs_time_and_nothing_else(
 
 @pytest.mark.row(2)
 @pytest.mark.timeout(600)
-def test_a_broker_that_is_killed_ten_times_loses_no_published_event(
-    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
-) -> None:
+def test_a_broker_that_is_killed_ten_times_loses_no_published_event(harness, own_rabbitmq, measured) -> None:
     kills, load = (10, 5000) if FULL else (4, 1000)
     harness.start()
     harness.stream("busy", **BUSY)

@@ -14,11 +14,9 @@ from pathlib import Path
 import pytest
 
 from support.faults.harness import FULL
-from support.faults.http import EXAMPLE, JSON, ROUTE, Start, by_hand, crowd, head, must_refuse, send
-from support.faults.measurements import Measured
+from support.faults.http import EXAMPLE, JSON, ROUTE, by_hand, crowd, head, must_refuse, send
 from support.faults.scraper import scrape
 from support.parts.operator_process import OperatorProcess
-from support.parts.rabbitmq import RabbitMQ
 
 MIB = 1024 * 1024
 TOKEN = "the-right-token"
@@ -92,7 +90,7 @@ def must_still_take_events(operator: OperatorProcess) -> str:
 @pytest.mark.row(44)
 @pytest.mark.timeout(300)
 def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
+    start, own_rabbitmq, queue, measured
 ) -> None:
     operator = start()
     good = json.dumps(EXAMPLE).encode()
@@ -132,7 +130,7 @@ def test_bodies_that_are_too_big_packed_endless_or_broken_have_their_codes(
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(300)
-def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, measured: Measured) -> None:
+def test_slow_callers_are_given_up_and_hold_up_nobody(start, measured) -> None:
     operator = start()
     callers = 500 if FULL else 100
     dripping = head(JSON, "Content-Length: 1000")
@@ -176,7 +174,7 @@ def test_slow_callers_are_given_up_and_hold_up_nobody(start: Start, measured: Me
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
-def test_a_flood_of_headers_is_refused(start: Start, measured: Measured) -> None:
+def test_a_flood_of_headers_is_refused(start, measured) -> None:
     operator = start()
     many = [f"X-Header-{number}: {'x' * 100}" for number in range(5_000)]
     floods = {
@@ -207,7 +205,7 @@ def test_a_flood_of_headers_is_refused(start: Start, measured: Measured) -> None
 @pytest.mark.row(44)
 @pytest.mark.timeout(600)
 def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
+    start, own_rabbitmq, queue, measured
 ) -> None:
     operator = start()
     size = 10_000 if FULL else 500
@@ -233,9 +231,7 @@ def test_thousands_at_once_are_served_or_sent_away_and_every_202_is_in_the_queue
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
-def test_who_posts_while_the_operator_ends_is_told_so(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
-) -> None:
+def test_who_posts_while_the_operator_ends_is_told_so(start, own_rabbitmq, queue, measured) -> None:
     operator = start()
     seen: list[int] = []
     confirmed: set[str] = set()
@@ -274,9 +270,7 @@ def test_who_posts_while_the_operator_ends_is_told_so(
 
 @pytest.mark.row(44)
 @pytest.mark.timeout(120)
-def test_who_has_no_token_publishes_nothing_and_learns_nothing(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
-) -> None:
+def test_who_has_no_token_publishes_nothing_and_learns_nothing(start, tmp_path, own_rabbitmq, queue, measured) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n")
     operator = start(AEG_API_AUTH="token", AEG_API_TOKEN_FILE=str(token_file))

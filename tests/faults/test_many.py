@@ -10,17 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.faults.harness import FULL, Harness, span
-from support.faults.measurements import Measured
-from support.parts.controlplane import GENERATORS, ControlPlane
-from support.parts.generators import MERGE
+from support.faults.harness import FULL, span
+from support.parts.generators import Generators
 from support.parts.operator_process import SERIES
-from support.parts.rabbitmq import RabbitMQ
 from support.waiting import wait_until
 
 STEADY = {"interval": "20ms", "eventsPerInterval": 2}  # 100/s
@@ -78,7 +74,7 @@ def mute_broker() -> Iterator[int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("what", ["no such name", "mute", "full queue"])
 def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
-    what: str, harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
+    what, harness, own_rabbitmq, measured
 ) -> None:
     harness.start(AEG_CONNECT_SECONDS="5")
     harness.stream("steady", **STEADY)
@@ -101,7 +97,7 @@ def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
         reasons = {"RejectedByBroker"} if what == "full queue" else {"BrokerUnreachable"}
 
         def broken() -> bool:
-            items = harness.plane.request("GET", GENERATORS.path(harness.namespace)).body["items"]
+            items = harness.resources.items()
             told = Counter(each["status"].get("conditions", [{}])[0].get("reason") for each in items)
             return sum(told[reason] for reason in reasons) >= 150
 
@@ -112,7 +108,7 @@ def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
         ended = began + int(seconds * 1e9)
         harness.operator.wait_until(lambda: harness.told_until() > ended, what="the journal to have come that far")
         rate = harness.confirmed("steady", began, ended) / seconds
-        harness.plane.request("DELETE", GENERATORS.path(harness.namespace))
+        harness.resources.delete_all()
         if what == "full queue":
             own_rabbitmq.delete(full)
     assert rate == pytest.approx(100, rel=0.02 if FULL else 0.05)
@@ -122,7 +118,7 @@ def test_two_hundred_streams_without_a_broker_leave_the_others_their_rate(
 
 @pytest.mark.row(34)
 @pytest.mark.timeout(300)
-def test_of_fifty_changes_a_second_the_last_one_wins(harness: Harness, measured: Measured) -> None:
+def test_of_fifty_changes_a_second_the_last_one_wins(harness, measured) -> None:
     harness.start()
     queues = [harness.queue("a"), harness.queue("b")]
     harness.stream("moving", queues[0], **STEADY)
@@ -150,7 +146,7 @@ def test_of_fifty_changes_a_second_the_last_one_wins(harness: Harness, measured:
 
 
 @pytest.mark.row(35)
-def test_a_name_that_is_used_again_has_nothing_of_the_old_one(harness: Harness, measured: Measured) -> None:
+def test_a_name_that_is_used_again_has_nothing_of_the_old_one(harness, measured) -> None:
     harness.start()
     rounds = 10
     for number in range(rounds):
@@ -171,17 +167,13 @@ def test_a_name_that_is_used_again_has_nothing_of_the_old_one(harness: Harness, 
 
 
 @pytest.mark.row(36)
-def test_the_same_name_in_twenty_namespaces_is_twenty_streams(
-    harness: Harness, cluster: ControlPlane, measured: Measured
-) -> None:
+def test_the_same_name_in_twenty_namespaces_is_twenty_streams(harness, cluster, measured) -> None:
     harness.start()
     before = harness.connections()
     namespaces = [cluster.create_namespace(f"{harness.namespace}-{number}") for number in range(20)]
-    spec = {"queue": harness.queue(), "interval": "100ms", "maxEvents": 20}
-    body = {"apiVersion": f"{GENERATORS.group}/{GENERATORS.version}", "kind": "AuditEventGenerator"}
-    for each in namespaces:
-        answer = cluster.request("POST", GENERATORS.path(each), body | {"metadata": {"name": "same"}, "spec": spec})
-        assert answer.status == 201
+    all_of_them = [Generators(cluster, each) for each in namespaces]
+    for each in all_of_them:
+        each.create("same", queue=harness.queue(), interval="100ms", maxEvents=20)
 
     def done() -> bool:
         published = [
@@ -192,8 +184,8 @@ def test_the_same_name_in_twenty_namespaces_is_twenty_streams(
 
     harness.operator.wait_until(done, what="twenty runs of twenty events")
     links = harness.connections() - before
-    for each in namespaces:
-        cluster.request("DELETE", GENERATORS.path(each))
+    for each in all_of_them:
+        each.delete_all()
     messages = harness.drain()
     assert len({message.properties.message_id for message in messages}) == len(messages) == 400
     assert links == 1
@@ -216,10 +208,10 @@ def _leads_to(file: Path) -> str:
 @pytest.mark.row(37)
 @pytest.mark.row(48)
 @pytest.mark.timeout(900)
-def test_a_thousand_resources_come_change_go_and_come_again(harness: Harness, measured: Measured) -> None:
+def test_a_thousand_resources_come_change_go_and_come_again(harness, measured) -> None:
     operator = harness.start(AEG_DEPARTED_SERIES_SECONDS="2", AEG_STATUS_COUNTER_SECONDS="30")
     base_connections, base_sockets = harness.connections(), sockets(operator.pid)
-    queues = [harness.queue(f"q{number}") for number in range(4)]
+    queues, items = [harness.queue(f"q{number}") for number in range(4)], harness.resources.items
     names = range(MANY)
 
     def create_all(host: str) -> float:
@@ -235,17 +227,13 @@ def test_a_thousand_resources_come_change_go_and_come_again(harness: Harness, me
         operator.wait_until(all_ready, timeout_seconds=180, what=f"all of {host} to be Ready")
         return time.monotonic() - began
 
-    def items() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = harness.plane.request("GET", GENERATORS.path(harness.namespace)).body["items"]
-        return found
-
     def all_ready() -> bool:
         found = items()
         return len(found) == MANY and all("'Publishing'" in repr(each["status"]) for each in found)
 
     def delete_all() -> float:
         """When the API server had told of every deletion (time.time())."""
-        harness.plane.request("DELETE", GENERATORS.path(harness.namespace), timeout_seconds=120)
+        harness.resources.delete_all()
         return time.time()
 
     ready = create_all("old")
@@ -254,9 +242,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(harness: Harness, me
 
     began = time.monotonic()
     for number in range(int(span(1000, 200))):
-        path = GENERATORS.path(harness.namespace, f"r{number % MANY}")
-        body = {"spec": {"interval": f"{1500 + number}ms"}}
-        assert harness.plane.request("PATCH", path, body, content_type=MERGE).status == 200
+        harness.resources.patch(f"r{number % MANY}", interval=f"{1500 + number}ms")
         time.sleep(max(0.0, began + number / 50 - time.monotonic()))  # 50 patches/s
     operator.wait_until(
         lambda: all(each["status"]["observedGeneration"] == each["metadata"]["generation"] for each in items()),
@@ -325,9 +311,7 @@ def test_a_thousand_resources_come_change_go_and_come_again(harness: Harness, me
 
 @pytest.mark.row(46)
 @pytest.mark.timeout(600)
-def test_with_the_broker_down_many_resources_stay_below_the_memory_limit(
-    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
-) -> None:
+def test_with_the_broker_down_many_resources_stay_below_the_memory_limit(harness, own_rabbitmq, measured) -> None:
     harness.start()
     harness.stream("first", **STEADY)
     own_rabbitmq.stop()
@@ -342,5 +326,5 @@ def test_with_the_broker_down_many_resources_stay_below_the_memory_limit(
     assert memory < 512 * MIB
     own_rabbitmq.start()
     harness.wait_published("r0", 1)
-    harness.plane.request("DELETE", GENERATORS.path(harness.namespace), timeout_seconds=120)
+    harness.resources.delete_all()
     measured(f"{MANY} resources, broker down: {memory / MIB:.0f} MiB of 512")

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.faults.harness import FULL, Harness, span
-from support.faults.measurements import Measured
+from support.faults.harness import FULL, span
 from support.parts.rabbitmq import RabbitMQ
 from support.parts.tcp_proxy import TcpProxy
 
@@ -21,9 +20,7 @@ def proxy(own_rabbitmq: RabbitMQ) -> Iterator[TcpProxy]:
 
 
 @pytest.mark.row(4)
-def test_confirms_that_are_lost_make_copies_under_the_same_id(
-    harness: Harness, proxy: TcpProxy, measured: Measured
-) -> None:
+def test_confirms_that_are_lost_make_copies_under_the_same_id(harness, proxy, measured) -> None:
     harness.start(RABBITMQ_PORT=str(proxy.port))
     harness.stream("steady", **STEADY)
     with harness.watched():
@@ -47,7 +44,7 @@ def test_confirms_that_are_lost_make_copies_under_the_same_id(
 
 @pytest.mark.row(5)
 @pytest.mark.timeout(300)
-def test_a_silent_network_is_noticed_by_heartbeats(harness: Harness, proxy: TcpProxy, measured: Measured) -> None:
+def test_a_silent_network_is_noticed_by_heartbeats(harness, proxy, measured) -> None:
     harness.start(RABBITMQ_PORT=str(proxy.port), AEG_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS))
     harness.stream("steady", **STEADY)
     with harness.watched():
@@ -70,9 +67,7 @@ def test_a_silent_network_is_noticed_by_heartbeats(harness: Harness, proxy: TcpP
 
 @pytest.mark.row(6)
 @pytest.mark.timeout(300)
-def test_a_crawling_network_is_back_pressure_for_its_stream_alone(
-    harness: Harness, proxy: TcpProxy, measured: Measured
-) -> None:
+def test_a_crawling_network_is_back_pressure_for_its_stream_alone(harness, proxy, measured) -> None:
     operator = harness.start(RABBITMQ_PORT=str(proxy.port))
     secret = harness.broker.secret("direct", harness.namespace)
     assert harness.plane.request("POST", f"/api/v1/namespaces/{harness.namespace}/secrets", secret).status == 201
@@ -101,7 +96,7 @@ def test_a_crawling_network_is_back_pressure_for_its_stream_alone(
 
 @pytest.mark.row(43)
 @pytest.mark.timeout(300)
-def test_a_process_that_was_stopped_goes_on_without_a_burst(harness: Harness, measured: Measured) -> None:
+def test_a_process_that_was_stopped_goes_on_without_a_burst(harness, measured) -> None:
     operator = harness.start(AEG_LEASE_DURATION_SECONDS="8", AEG_LEASE_RENEW_SECONDS="5", AEG_LEASE_RETRY_SECONDS="1")
     harness.stream("steady", **STEADY)
     harness.wait_published("steady", 100)

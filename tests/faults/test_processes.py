@@ -2,22 +2,13 @@
 
 import pytest
 
-from support.faults.harness import Harness
-from support.faults.measurements import Measured
-
 BUSY = {"interval": "10ms", "eventsPerInterval": 10}  # 1,000/s
-QUICK_LEASE = {
-    "AEG_LEASE_DURATION_SECONDS": "4",
-    "AEG_LEASE_RENEW_SECONDS": "3",
-    "AEG_LEASE_RETRY_SECONDS": "1",
-}
+QUICK_LEASE = {"AEG_LEASE_DURATION_SECONDS": "4", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_LEASE_RETRY_SECONDS": "1"}
 
 
 @pytest.mark.row(32)
 @pytest.mark.timeout(300)
-def test_after_a_sigkill_the_next_process_goes_on_and_nothing_published_is_missing(
-    harness: Harness, measured: Measured
-) -> None:
+def test_after_a_sigkill_the_next_process_goes_on_and_nothing_published_is_missing(harness, measured) -> None:
     harness.start(**QUICK_LEASE)
     harness.stream("busy", **BUSY)
     kills = 3

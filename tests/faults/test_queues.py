@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from support.faults.harness import Harness, span
-from support.faults.measurements import Measured
 from support.parts.rabbitmq import RabbitMQ
 
 STEADY = {"interval": "10ms", "eventsPerInterval": 2}  # 200/s
@@ -28,7 +27,7 @@ def limit(broker: RabbitMQ, policy: str, queue: str, **definition: object) -> No
 
 @pytest.mark.row(11)
 @pytest.mark.timeout(300)
-def test_a_queue_that_must_exist_and_is_deleted_is_waited_for(harness: Harness, measured: Measured) -> None:
+def test_a_queue_that_must_exist_and_is_deleted_is_waited_for(harness, measured) -> None:
     harness.start()
     harness.broker.declare(harness.queue())
     harness.stream("steady", **STEADY, queueDeclaration={"mode": "MustExist"})
@@ -51,7 +50,7 @@ def test_a_queue_that_must_exist_and_is_deleted_is_waited_for(harness: Harness, 
 
 
 @pytest.mark.row(12)
-def test_a_deleted_queue_is_declared_again(harness: Harness, measured: Measured) -> None:
+def test_a_deleted_queue_is_declared_again(harness, measured) -> None:
     harness.start()
     harness.stream("steady", **STEADY)
     with harness.watched():
@@ -70,9 +69,7 @@ def test_a_deleted_queue_is_declared_again(harness: Harness, measured: Measured)
 
 @pytest.mark.row(13)
 @pytest.mark.timeout(300)
-def test_a_full_queue_that_rejects_gets_everything_in_the_end(
-    harness: Harness, own_rabbitmq: RabbitMQ, policy: str, measured: Measured
-) -> None:
+def test_a_full_queue_that_rejects_gets_everything_in_the_end(harness, own_rabbitmq, policy, measured) -> None:
     harness.start()
     harness.broker.declare(harness.queue())
     limit(own_rabbitmq, policy, harness.queue(), **{"max-length": 10, "overflow": "reject-publish"})
@@ -89,9 +86,7 @@ def test_a_full_queue_that_rejects_gets_everything_in_the_end(
 
 
 @pytest.mark.row(14)
-def test_what_a_full_queue_throws_away_after_its_confirm_is_published(
-    harness: Harness, own_rabbitmq: RabbitMQ, policy: str, measured: Measured
-) -> None:
+def test_what_a_full_queue_throws_away_after_its_confirm_is_published(harness, own_rabbitmq, policy, measured) -> None:
     harness.start()
     harness.broker.declare(harness.queue())
     limit(own_rabbitmq, policy, harness.queue(), **{"max-length": 10})
@@ -108,7 +103,7 @@ def test_what_a_full_queue_throws_away_after_its_confirm_is_published(
 
 @pytest.mark.row(16)
 @pytest.mark.parametrize("wanted", ["Classic", "Quorum"])
-def test_a_queue_with_other_properties_is_used_as_it_is(wanted: str, harness: Harness, measured: Measured) -> None:
+def test_a_queue_with_other_properties_is_used_as_it_is(wanted, harness, measured) -> None:
     harness.start()
     harness.broker.declare(harness.queue(), {"x-max-length": 100_000})
     harness.stream("steady", **STEADY, queueDeclaration={"type": wanted})
@@ -119,9 +114,7 @@ def test_a_queue_with_other_properties_is_used_as_it_is(wanted: str, harness: Ha
 
 @pytest.mark.row(17)
 @pytest.mark.timeout(300)
-def test_rights_that_are_taken_away_are_missed_and_their_return_is_noticed(
-    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
-) -> None:
+def test_rights_that_are_taken_away_are_missed_and_their_return_is_noticed(harness, own_rabbitmq, measured) -> None:
     user, password = f"user-{harness.namespace}", "a-password"
     own_rabbitmq.add_user(user, password)
     secret = harness.broker.secret("limited", harness.namespace, username=user, password=password)

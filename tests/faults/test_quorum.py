@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from support.faults.harness import Harness, span
-from support.faults.measurements import Measured
 from support.parts.controlplane import ControlPlane
 from support.parts.operator_process import must_be_free_of_bugs
 from support.parts.rabbitmq_cluster import NAMES, RabbitMQCluster
@@ -26,11 +25,7 @@ def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQCl
 
 @pytest.fixture
 def harness(
-    cluster: ControlPlane,
-    three_nodes: RabbitMQCluster,
-    namespace: str,
-    tmp_path: Path,
-    operator_kubeconfig: Path,
+    cluster: ControlPlane, three_nodes: RabbitMQCluster, namespace: str, tmp_path: Path, operator_kubeconfig: Path
 ) -> Iterator[Harness]:
     """The harness of the other tests, in front of three running nodes."""
     three_nodes.start(*(name for name, node in three_nodes.nodes.items() if not node.server.running))
@@ -43,9 +38,7 @@ def harness(
 
 @pytest.mark.row(15)
 @pytest.mark.timeout(600)
-def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
-    harness: Harness, three_nodes: RabbitMQCluster, measured: Measured
-) -> None:
+def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(harness, three_nodes, measured) -> None:
     harness.start(AEG_CONFIRM_SECONDS=str(int(span(60, 4))))
     harness.stream("steady", **STEADY)
     leader = three_nodes.leader(harness.queue())
@@ -83,9 +76,7 @@ def test_a_quorum_queue_without_its_majority_confirms_nothing_and_loses_nothing(
 
 @pytest.mark.row(15)
 @pytest.mark.timeout(600)
-def test_a_quorum_queue_whose_leader_is_killed_goes_on_with_another_one(
-    harness: Harness, three_nodes: RabbitMQCluster, measured: Measured
-) -> None:
+def test_a_quorum_queue_whose_leader_is_killed_goes_on_with_another_one(harness, three_nodes, measured) -> None:
     kills = int(span(6, 3))
     harness.start()
     harness.stream("steady", **STEADY)

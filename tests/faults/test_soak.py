@@ -14,9 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from faults.test_many import lag_p99_seconds
-from support.faults.harness import FULL, Harness
-from support.faults.measurements import Measured
-from support.parts.rabbitmq import RabbitMQ
+from support.faults.harness import FULL
 from support.parts.tcp_proxy import TcpProxy
 
 SECONDS = float(os.environ.get("AEG_SOAK_SECONDS", "600" if FULL else "45"))
@@ -39,9 +37,7 @@ def slope_per_hour(samples: list[Sample]) -> float:
 @pytest.mark.row(47)
 @pytest.mark.row(3)
 @pytest.mark.timeout(SECONDS * 2 + 240)
-def test_whatever_happens_in_whatever_order_the_rules_hold(
-    harness: Harness, own_rabbitmq: RabbitMQ, measured: Measured
-) -> None:
+def test_whatever_happens_in_whatever_order_the_rules_hold(harness, own_rabbitmq, measured) -> None:
     rng = random.Random(SEED)
     with TcpProxy(own_rabbitmq.host, own_rabbitmq.port) as proxy:
         harness.start(RABBITMQ_PORT=str(proxy.port))

@@ -3,17 +3,14 @@
 import json
 import re
 import unicodedata
-from pathlib import Path
 
 import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
-from support.faults.http import EXAMPLE, ROUTE, Start, by_hand, must_refuse
-from support.faults.measurements import Measured
+from support.faults.http import EXAMPLE, ROUTE, by_hand, must_refuse
 from support.parts.operator_process import SERIES, OperatorProcess
-from support.parts.rabbitmq import RabbitMQ
 
 NASTY = {
     "emoji": "🦊👩‍👩‍👧‍👦\U0001f9ff",
@@ -30,9 +27,7 @@ CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f"
 
 @pytest.mark.row(39)
 @pytest.mark.timeout(120)
-def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
-    start: Start, tmp_path: Path, own_rabbitmq: RabbitMQ, measured: Measured
-) -> None:
+def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(start, tmp_path, own_rabbitmq, measured) -> None:
     details = {f"k{number}": text + CONTROLS for number, text in enumerate(NASTY.values())}
     queues: list[str] = []
     documents = []
@@ -79,9 +74,7 @@ def test_nasty_texts_of_a_spec_arrive_as_they_are_and_break_no_line(
 
 @pytest.mark.row(39)
 @pytest.mark.timeout(120)
-def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(
-    start: Start, own_rabbitmq: RabbitMQ, queue: str, measured: Measured
-) -> None:
+def test_nasty_texts_of_a_post_arrive_as_they_are_or_are_refused(start, own_rabbitmq, queue, measured) -> None:
     operator = start(AEG_LOG_FORMAT="json", AEG_LOG_LEVEL="DEBUG")
     posted: dict[str, dict[str, object]] = {}
     for text in NASTY.values():

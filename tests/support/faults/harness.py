@@ -6,6 +6,7 @@ both are short.
 
 import json
 import os
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -97,6 +98,12 @@ class Harness:
         self.streams[name] = queue
         if until is not None:
             self.wait_for(name, until)
+
+    def seconds_until(self, name: str, reason: str, *, timeout_seconds: float = 60) -> float:
+        """Wait for a reason of the Ready condition; how long that took."""
+        began = time.monotonic()
+        self.wait_for(name, reason, timeout_seconds=timeout_seconds)
+        return time.monotonic() - began
 
     def wait_for(self, name: str, *reasons: str, timeout_seconds: float = 60) -> str:
         """Wait for a reason of the Ready condition; the message that goes with it."""
