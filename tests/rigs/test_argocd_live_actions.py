@@ -5,7 +5,7 @@ ServiceAccount that Argo CD made.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ import pytest
 from rigs.live_argocd import APPLICATIONS, RESYNC_SECONDS, Application, Server, Team, operator_repository
 from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from support.parts.operator_process import OperatorProcess
-from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1800)  # with a build from nothing
@@ -63,7 +62,7 @@ def seconds_for(operator: OperatorProcess, events: int) -> float:
     return time.monotonic() - began
 
 
-def test_argo_cd_deploys_the_operator_from_git(platform: Application, cluster: ControlPlane) -> None:
+def test_argo_cd_deploys_the_operator_from_git(platform, cluster) -> None:
     status = platform.status
     operation = status["operationState"]
     assert operation["phase"] == "Succeeded", operation
@@ -77,9 +76,7 @@ def test_argo_cd_deploys_the_operator_from_git(platform: Application, cluster: C
     assert pod["spec"]["serviceAccountName"] == OPERATOR
 
 
-def test_the_operator_at_work_brings_no_difference_to_git(
-    platform: Application, team: Callable[..., Team], start_operator: Callable[..., OperatorProcess], queue: str
-) -> None:
+def test_the_operator_at_work_brings_no_difference_to_git(platform, team, start_operator, queue) -> None:
     ours = team("application-generators", queue=queue, interval="200ms")
     start_operator()
     ours.wait_for("Synced", "Healthy")
@@ -87,12 +84,7 @@ def test_the_operator_at_work_brings_no_difference_to_git(
         time.sleep(2 * RESYNC_SECONDS)
 
 
-def test_suspend_resume_and_set_interval_change_the_running_stream(
-    argocd_server: Server,
-    team: Callable[..., Team],
-    start_operator: Callable[..., OperatorProcess],
-    queue: str,
-) -> None:
+def test_suspend_resume_and_set_interval_change_the_running_stream(argocd_server, team, start_operator, queue) -> None:
     ours = team("application-live-rates", queue=queue, interval="100ms")
     operator = start_operator()
     ours.wait_for("Synced", "Healthy")
@@ -119,9 +111,7 @@ def test_suspend_resume_and_set_interval_change_the_running_stream(
         assert seconds_for(operator, 3) == pytest.approx(3, abs=1)
 
 
-def test_set_interval_says_what_is_wrong_with_it_and_changes_nothing(
-    argocd_server: Server, team: Callable[..., Team], platform: Application
-) -> None:
+def test_set_interval_says_what_is_wrong_with_it_and_changes_nothing(argocd_server, team, platform) -> None:
     ours = team("application-live-rates", interval="1s")
     ours.wait_for("Synced", "Progressing")
 
@@ -135,13 +125,7 @@ def test_set_interval_says_what_is_wrong_with_it_and_changes_nothing(
     assert ours.interval == "1s"
 
 
-def test_run_again_runs_a_bounded_stream_once_more(
-    argocd_server: Server,
-    team: Callable[..., Team],
-    start_operator: Callable[..., OperatorProcess],
-    rabbitmq: Broker,
-    queue: str,
-) -> None:
+def test_run_again_runs_a_bounded_stream_once_more(argocd_server, team, start_operator, rabbitmq, queue) -> None:
     ours = team("application-generators", queue=queue, interval="100ms", maxEvents=5)
     start_operator()
     ours.wait_for("Synced", "Healthy")
@@ -229,13 +213,7 @@ def all_at_once(everything: Everything) -> None:
 
 @pytest.mark.parametrize("delete", [resources_first, operator_first, all_at_once])
 def test_nothing_is_left_hanging_whatever_is_deleted_first(
-    delete: Callable[[Everything], None],
-    argocd_server: Server,
-    platform: Application,
-    team: Callable[..., Team],
-    start_operator: Callable[..., OperatorProcess],
-    cluster: ControlPlane,
-    queue: str,
+    delete, argocd_server, platform, team, start_operator, cluster, queue
 ) -> None:
     ours = team("application-generators", queue=queue, interval="100ms")
     everything = Everything(cluster, platform, ours, start_operator(), argocd_server)

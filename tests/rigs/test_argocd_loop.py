@@ -6,13 +6,11 @@ AEG_TEST_QUIET_SECONDS says how long the Application is watched while nothing ha
 import os
 import time
 import uuid
-from collections.abc import Callable
 
 import pytest
 
-from rigs.live_argocd import RESYNC_SECONDS, Team
+from rigs.live_argocd import RESYNC_SECONDS
 from support.parts.operator_process import OperatorProcess
-from support.parts.rabbitmq import RabbitMQ
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1800)  # with a build from nothing
@@ -29,9 +27,7 @@ def events_in(operator: OperatorProcess, seconds: float) -> float:
     return (published() - before) / (time.monotonic() - began)
 
 
-def test_the_loop_from_git_to_the_broker(
-    team: Callable[..., Team], own_rabbitmq: RabbitMQ, start_operator: Callable[..., OperatorProcess]
-) -> None:
+def test_the_loop_from_git_to_the_broker(team, own_rabbitmq, start_operator) -> None:
     queue = f"argocd-{uuid.uuid4().hex[:8]}"
     ours = team("application-generators", queue=queue, interval="500ms")
     ours.wait_for("Synced", "Progressing")
@@ -66,9 +62,7 @@ def test_the_loop_from_git_to_the_broker(
     own_rabbitmq.delete(queue)
 
 
-def test_a_live_rate_survives_syncs_and_self_heal(
-    team: Callable[..., Team], own_rabbitmq: RabbitMQ, start_operator: Callable[..., OperatorProcess]
-) -> None:
+def test_a_live_rate_survives_syncs_and_self_heal(team, own_rabbitmq, start_operator) -> None:
     queue = f"argocd-{uuid.uuid4().hex[:8]}"
     ours = team("application-live-rates", queue=queue, interval="500ms", randomSeed=1)
     start_operator()

@@ -105,7 +105,7 @@ def installed(rig: Rig) -> Rig:
     return rig
 
 
-def test_its_webhook_takes_our_rules_and_would_not_take_bad_ones(installed: Rig) -> None:
+def test_its_webhook_takes_our_rules_and_would_not_take_bad_ones(installed) -> None:
     rule = json.loads(installed.plane.kubectl("-n", OPERATOR, "get", "prometheusrule", OPERATOR, "-o", "json").stdout)
     assert rule["metadata"]["annotations"]["prometheus-operator-validated"] == "true"
     bad = json.dumps([{"op": "replace", "path": "/spec/groups/0/rules/0/expr", "value": "rate(up[5m"}])
@@ -116,14 +116,12 @@ def test_its_webhook_takes_our_rules_and_would_not_take_bad_ones(installed: Rig)
     assert "could not parse expression" in refused.stderr, "the webhook is asked"
 
 
-def test_it_takes_our_service_monitor_and_rules_into_the_configuration(installed: Rig) -> None:
+def test_it_takes_our_service_monitor_and_rules_into_the_configuration(installed) -> None:
     for kind in ("servicemonitor", "prometheusrule"):
         wait_until(lambda kind=kind: installed.accepted(kind), what=f"Accepted of our {kind}", every_seconds=0.5)
 
 
-def test_the_prometheus_that_it_configures_scrapes_the_operator_and_has_our_alerts(
-    installed: Rig, tmp_path: Path
-) -> None:
+def test_the_prometheus_that_it_configures_scrapes_the_operator_and_has_our_alerts(installed, tmp_path) -> None:
     with OperatorProcess(tmp_path, "demo") as operator:
         endpoint = {
             "apiVersion": "discovery.k8s.io/v1",
