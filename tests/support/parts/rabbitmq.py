@@ -278,7 +278,7 @@ class RabbitMQ(Broker):
         major, minor = self.version().split(".")[:2]
         return int(major), int(minor)
 
-    def rabbitmqctl(self, *arguments: str, timeout_seconds: float = 30) -> str:
+    def rabbitmqctl(self, *arguments: str, timeout_seconds: float = 100) -> str:
         """Run rabbitmqctl on this node and return its output; AssertionError when it fails."""
         command = self.node.installation.command(PROGRAMS / "rabbitmqctl", "--quiet", *arguments)
         done = subprocess.run(
