@@ -48,7 +48,7 @@ class Follower:
     """A source with a fake fleet, as one process has it."""
 
     def __init__(self, kubeconfig: Path, connection: Connection, lease: str, **options: Any) -> None:
-        self.fleet, self.gate = FakeFleet(), LeaseGate(FAST_LEASE)
+        self.fleet, self.gate = FakeFleet(running=False), LeaseGate(FAST_LEASE)
         self.connection = connection
         self.cluster = Cluster(connection, namespaces=options.get("namespaces", ()))
         self.source = ClusterSource(

@@ -36,8 +36,8 @@ def changed(snapshot: Snapshot, **changes: Any) -> Snapshot:
 class FakeFleet:
     """Has one snapshot per UID, which tests change by `become`."""
 
-    def __init__(self) -> None:
-        self.running = False
+    def __init__(self, *, running: bool = True) -> None:
+        self.running = running
         self.known: dict[str, Snapshot] = {}
         self.told: list[tuple[Any, ...]] = []
         self.listeners: list[Callable[[str], None]] = []
@@ -52,6 +52,8 @@ class FakeFleet:
         self.told.append(("start",))
 
     def apply(self, ref, uid, generation, spec, progress, *, preexisting=False) -> None:
+        if not self.running:  # as the real one: a take-over starts what was told of before
+            return
         self.told.append(("apply", ref.name, generation, preexisting))
         self.known[uid] = make_snapshot(
             ref, uid, self.first_reason, generation=generation, events_published=progress.events_published,
@@ -60,6 +62,8 @@ class FakeFleet:
         self._notify(uid)
 
     def reject(self, ref, uid, generation, message, progress=None) -> None:
+        if not self.running:
+            return
         self.told.append(("reject", ref.name, generation, message))
         ready = Ready(Reason.INVALID_SPEC, message)
         self.known[uid] = make_snapshot(ref, uid, generation=generation, ready=ready)

@@ -34,7 +34,7 @@ class FakeWatch:
 
 class Process:
     def __init__(self, cluster, identity):
-        self.cluster, self.fleet, self.watches = cluster, FakeFleet(), []
+        self.cluster, self.fleet, self.watches = cluster, FakeFleet(running=False), []
         self.gate = LeaseGate(clock=asyncio.get_running_loop().time)
         self.source = ClusterSource(
             self.fleet, cluster, None, LeaseAssignment(self.gate), identity=identity, lease_namespace="ops",
