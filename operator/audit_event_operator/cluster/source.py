@@ -1,6 +1,6 @@
 """The cluster as the source of resources: the informer follows them always; the Lease decides whether we act on them.
 
-Ties the parts of this package together; they do not know each other. At the end call, in this order: `flush` once the fleet has
+Ties the parts of this package together. At the end call, in this order: `flush` once the fleet has
 drained, then `close`.
 """
 

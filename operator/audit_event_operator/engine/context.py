@@ -42,7 +42,7 @@ class EngineContext:
     """The surroundings of a generator.
 
     `cap`: most events per second of one generator. `namespace_cap`: of all generators of one namespace, None for no cap.
-    `journal`: who writes down what became of each event, None for nobody. `now`: seconds of the loop's clock.
+    `journal`: writes down what became of each event, if set. `now`: seconds of the loop's clock.
     """
 
     brokers: Brokers

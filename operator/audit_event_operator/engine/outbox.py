@@ -83,7 +83,7 @@ class Outbox:
         window: most events in flight, and most events buffered (1…2048).
         resend: whether a failed attempt goes back to the front of the buffer (AtLeastOnce) or ends as `not_confirmed`.
         wall_ns: the wall clock in nanoseconds, for the time of the last publish.
-        note: told of the outcome of every attempt and of every drop, where somebody keeps a journal; must be cheap.
+        note: told of the outcome of every attempt and of every drop, for a journal; must be cheap.
     """
 
     def __init__(

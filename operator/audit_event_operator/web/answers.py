@@ -47,7 +47,7 @@ def error_answer(status: int, sentence: str, headers: dict[str, str] | None = No
 async def large_answer(
     request: web.Request, render: Callable[[], tuple[bytes, str]], *, vary: str = hdrs.ACCEPT_ENCODING
 ) -> web.Response:
-    """An answer that `render` makes in a thread, body and Content-Type; gzipped for whoever accepts that."""
+    """An answer that `render` makes in a thread, body and Content-Type; gzipped if the client accepts that."""
     gzipped = gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
 
     def work() -> tuple[bytes, str]:
@@ -65,7 +65,7 @@ async def add_headers(_: web.BaseRequest, answer: web.StreamResponse) -> None:
 
 
 def set_headers(answer: web.StreamResponse) -> None:
-    """Nothing may be cached or guessed at, and the server's make is nobody's business."""
+    """Forbid caching and content sniffing, and hide the server's make."""
     answer.headers[hdrs.CACHE_CONTROL] = "no-store"
     answer.headers[hdrs.SERVER] = "audit-event-operator"
     answer.headers["X-Content-Type-Options"] = "nosniff"

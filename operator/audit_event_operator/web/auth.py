@@ -1,4 +1,4 @@
-"""Who may post without a cluster to ask: everybody, or whoever knows the token in a file. Tokens are never logged."""
+"""Who may post without a cluster to ask: everybody, or clients with the token from a file. Tokens are never logged."""
 
 import asyncio
 import hmac
@@ -17,7 +17,7 @@ def bearer_token(authorization: str | None) -> str | None:
 
 
 class Everybody:
-    """Auth mode `none`: whoever reaches the port may post."""
+    """Auth mode `none`: every client that reaches the port may post."""
 
     async def may_post(self, token: str | None, namespace: str | None) -> Decision:
         """Allowed."""

@@ -1,7 +1,7 @@
 """GET /generators: the live state of resources, read-only, without credentials.
 
 With `?fields=` the answer is a table of the fields that were asked for, which is what the status page reads: small with
-hundreds of resources, and gzipped for whoever accepts that.
+hundreds of resources, and gzipped if the client accepts that.
 """
 
 from collections.abc import Callable, Sequence

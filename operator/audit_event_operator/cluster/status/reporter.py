@@ -1,7 +1,7 @@
 """Tells the API server how each resource fares: changes at once, counters now and then, never more than it can take.
 
 It reads snapshots and writes `status`, only while this process is the leader; nothing waits for it. It hears of statuses at
-all times, so that whoever takes over knows what was done.
+all times, so that a take-over knows what was done.
 """
 
 import asyncio
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS: Final = (0.5, 10.0)
 _LOOKS_PER_TURN: Final = 100
-_SHORTEST_SLEEP_SECONDS: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,7 @@ class Reporter:
         self._running = True
         try:
             while True:
-                seconds = self._turn()
-                await self._wakeup.sleep(seconds if not seconds else max(seconds, _SHORTEST_SLEEP_SECONDS))
+                await self._wakeup.sleep(self._turn())
         finally:
             self._running = False
             tasks = list(self._writing.values())
@@ -195,7 +193,7 @@ class Reporter:
             self._wakeup.wake()
 
     def _cope(self, snapshot: Snapshot, error: ClusterError) -> None:
-        """Come back to it later, and let the API server rest as long as it asks for, or for ever longer pauses."""
+        """Come back to it later, and let the API server rest as long as it asks for, or for longer and longer pauses."""
         if isinstance(error, Forbidden):
             self._rest_in(snapshot, error)
             return

@@ -25,7 +25,7 @@ def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime)
 
 
 class KnownStatuses:
-    """The status of each resource as the API server has it: what we wrote last, or somebody else since."""
+    """The status of each resource as the API server has it: what we wrote last, or another writer since."""
 
     def __init__(self) -> None:
         self._statuses: dict[str, Status] = {}
@@ -41,7 +41,7 @@ class KnownStatuses:
         self._written_at[uid] = now
 
     def hear(self, uid: str, status: Status, now: float) -> bool:
-        """A watch event or list says so; returns whether somebody else has changed what we knew."""
+        """Take in a watch event or list; returns whether another writer has changed what we knew."""
         known = self._statuses.get(uid)
         if known is None:
             self._first_seen_at[uid] = now

@@ -51,12 +51,12 @@ class WorkQueue:
         return None
 
     def next_due(self) -> float | None:
-        """When counters are due next; None when there is nobody."""
+        """When counters are due next; None when the queue is empty."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     @property
     def urgent(self) -> bool:
-        """Whether somebody waits to be looked at as soon as possible."""
+        """Whether a change waits."""
         return bool(self._urgent)
