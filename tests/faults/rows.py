@@ -94,4 +94,8 @@ ROWS: dict[int, Row] = {
     48: Row(
         "metrics after deletions, counters against queues", "series gone ≤120 s; published = unique ids in the queues"
     ),
+    49: Row(
+        "a namespace fills the buffers: large events, a queue that refuses",
+        "the others keep their rates; new streams start; MemoryExhausted for its own",
+    ),
 }

@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.engine.activity_log import LineBudget
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Totals
-from audit_event_operator.engine.outbox import Budget
 from audit_event_operator.engine.ports import AlwaysOurs, Assignment, Brokers, Destinations, Journal
 from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.resource.durations import Seconds

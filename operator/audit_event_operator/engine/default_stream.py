@@ -24,6 +24,7 @@ class DefaultStream:
 
     def __init__(self, context: EngineContext, destination: Destination) -> None:
         self.destination = destination
+        self.namespace = DEFAULT_STREAM_REF.namespace
         self.gate = context.assignment.gate(DEFAULT_STREAM_REF)
         self.ledger = Ledger(context.totals)
         self._context = context

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.ledger import DropReason, Ledger
-from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Outbox
 from audit_event_operator.engine.ports import Destination, Outlet, OutletHealth, OutletOwner, Trouble
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
@@ -113,7 +113,11 @@ class Egress:
             context = self._context
             note = None if context.journal is None else context.journal.keep(self._ref)
             self.outbox = Outbox(
-                self._ledger, context.budget, window=window_for(rate), wall_ns=context.wall_ns, note=note
+                self._ledger,
+                context.budget.open(self._ref.namespace, destination.broker),
+                window=window_for(rate),
+                wall_ns=context.wall_ns,
+                note=note,
             )
             self.outbox.on_settled = self._owner.settled
         self.outbox.resend = resend
@@ -121,10 +125,11 @@ class Egress:
         self._destination = destination
         self._outlet = self._context.brokers.open(destination, self.outbox, self._owner)
 
-    def resize(self, rate: Fraction) -> None:
-        """Bound buffer and unconfirmed events anew."""
+    def resize(self, rate: Fraction, event_bytes: int) -> None:
+        """Bound buffer and unconfirmed events anew, for bodies of at most `event_bytes`."""
         if self.outbox is not None:
             self.outbox.window = window_for(rate)
+            self.outbox.event_bytes = min(event_bytes, EVENT_LIMIT_BYTES)
         if self._outlet is not None:
             self._outlet.resize()
 

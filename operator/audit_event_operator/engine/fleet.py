@@ -37,6 +37,7 @@ class Fleet:
         self._context = context
         self.default_stream = default_stream
         self.totals = context.totals
+        self.budget = context.budget
         self.running = False
         self._ending = False
         self._generators: dict[str, Generator] = {}

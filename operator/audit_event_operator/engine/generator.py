@@ -49,6 +49,7 @@ class Generator:
         changed: Callable[[], None],
     ) -> None:
         self.ref = ref
+        self.namespace = ref.namespace
         self.uid = uid
         self.gate = context.assignment.gate(ref)
         self.ledger = Ledger(context.totals)
@@ -125,7 +126,8 @@ class Generator:
             self._view.tell()
         most = timeline.spec.max_events
         over = most is not None and self.ledger.run_published >= most
-        fits = self._hungry and outbox.room >= min(timeline.pending, BATCH)
+        # Where memory is short there may never be room for a batch: then for what there is, once the buffer is empty.
+        fits = self._hungry and outbox.room >= (min(timeline.pending, BATCH) if outbox.buffered else 1)
         if over or fits or (self._draining and outbox.idle):
             self._wakeup.wake()
 
@@ -188,7 +190,7 @@ class Generator:
         self._context.totals.schedule_lag_seconds.observe(due.lag_ns / _NS)
         if skipped:
             self.ledger.skip(SkipReason.GLOBAL_BUDGET if outbox.starved else SkipReason.BUFFER_FULL, skipped)
-            self._view.tracker.skipped(self._context.now(), taking=self._egress.taking)
+            self._view.tracker.skipped(self._context.now(), self._egress)
         self.ledger.skip(SkipReason.LATE, due.late)
         self.ledger.skip(SkipReason.RATE_LIMITED, due.limited)
 
@@ -256,7 +258,8 @@ class Generator:
 
     def _resize(self) -> None:
         """Fit window and log to the rate."""
-        self._egress.resize(self._full_rate)
+        if self.timeline is not None:
+            self._egress.resize(self._full_rate, self.timeline.largest_event_bytes)
         self._view.log_each_event(self._full_rate)
 
     def _forget_pending(self) -> None:

@@ -12,32 +12,15 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Final, Protocol
 
+from audit_event_operator.engine.budget import PARCEL_OVERHEAD_BYTES, Account
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome
 from audit_event_operator.events.event import AuditEvent
 
 EVENT_LIMIT_BYTES: Final = 64 * 1024
 """Largest event body; a larger one is dropped as `oversize` before it is buffered."""
 
-PARCEL_OVERHEAD_BYTES: Final = 700
-"""Rough cost of the Python objects around one body, for the budget."""
-
 NO_RUN: Final = -1
 """The run of posted events: they count for the ledger, not for the run's maxEvents."""
-
-
-class Budget:
-    """Bytes that all buffers together may hold."""
-
-    __slots__ = ("limit_bytes", "used_bytes")
-
-    def __init__(self, limit_bytes: int = 128 * 1024 * 1024) -> None:
-        self.limit_bytes = limit_bytes
-        self.used_bytes = 0
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether nothing more may be generated until something is settled."""
-        return self.used_bytes >= self.limit_bytes
 
 
 class Parcel:
@@ -55,6 +38,11 @@ class Parcel:
         self.attempt = 0
         self.settled = False
         self.waiter = waiter
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of the memory of all buffers."""
+        return len(self.event.body) + PARCEL_OVERHEAD_BYTES
 
     def __lt__(self, other: Parcel) -> bool:
         return self.order < other.order
@@ -79,7 +67,7 @@ class Outbox:
 
     Args:
         ledger: where outcomes are counted.
-        budget: shared by all outboxes.
+        account: the memory that it may use.
         window: most events in flight, and most events buffered (1…2048).
         resend: whether a failed attempt goes back to the front of the buffer (AtLeastOnce) or ends as `not_confirmed`.
         wall_ns: the wall clock in nanoseconds, for the time of the last publish.
@@ -89,7 +77,7 @@ class Outbox:
     def __init__(
         self,
         ledger: Ledger,
-        budget: Budget,
+        account: Account,
         *,
         window: int,
         resend: bool = True,
@@ -109,7 +97,9 @@ class Outbox:
         self.on_published: Callable[[AuditEvent], None] | None = None
         """Set where each published event is told of one by one (few of them)."""
         self._writer: Writer | None = None
-        self._budget = budget
+        self.event_bytes = EVENT_LIMIT_BYTES
+        """Largest body to come, for asking how many there is memory for; set by the generator."""
+        self._account = account
         self._wall_ns = wall_ns
         self._note = note
         self._fresh: deque[Parcel] = deque()
@@ -129,14 +119,25 @@ class Outbox:
     @property
     def room(self) -> int:
         """How many events may be put in now."""
-        if not self._open or self._budget.exhausted:
+        room = self.window - len(self._fresh) - len(self._retries)
+        if room <= 0 or not self._open:
             return 0
-        return max(0, self.window - len(self._fresh) - len(self._retries))
+        return min(room, self._account.room_bytes // (self.event_bytes + PARCEL_OVERHEAD_BYTES))
 
     @property
     def starved(self) -> bool:
-        """Whether it is the budget of all buffers, not this buffer, that leaves no room."""
-        return self._budget.exhausted
+        """Whether there is room in this buffer, but not in the memory of all buffers."""
+        return self._open and not self.room and self.buffered < self.window
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of the memory of all buffers now."""
+        return self._account.used_bytes
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether this namespace's events have used up its share of the memory of all buffers."""
+        return self._account.overdrawn
 
     @property
     def idle(self) -> bool:
@@ -175,18 +176,22 @@ class Outbox:
             used += size + PARCEL_OVERHEAD_BYTES
             fresh.append(Parcel(self, event, order, run))
         self._order = order
-        self._budget.used_bytes += used
+        self._account.take(used)
         ledger.generated += count
         if self._writer is not None:
             self._writer.poke()
 
-    def post(self, event: AuditEvent, waiter: Future[bool]) -> Parcel:
-        """Take one posted event in, ahead of the buffer. It counts as generated only when it is written.
+    def post(self, event: AuditEvent, waiter: Future[bool]) -> Parcel | None:
+        """Take one posted event in, ahead of the buffer; None when there is no memory for it.
 
-        `waiter` gets True on publish, False when it ended otherwise or its first attempt failed.
+        It counts as generated only when it is written. `waiter` gets True on publish, False when it ended otherwise or its
+        first attempt failed.
         """
         self._order += 1
         parcel = Parcel(self, event, self._order, NO_RUN, waiter)
+        if parcel.size_bytes > self._account.room_bytes:
+            return None
+        self._account.take(parcel.size_bytes)
         self._posts.append(parcel)
         if self._writer is not None:
             self._writer.poke()
@@ -198,6 +203,7 @@ class Outbox:
             return False
         self._posts.remove(parcel)
         parcel.settled = True
+        self._account.give_back(parcel.size_bytes)
         return True
 
     # -- the outlet's side ---------------------------------------------------------------------------------------------
@@ -223,7 +229,6 @@ class Outbox:
             event = parcel.event
             self.ledger.generated += 1
             self.ledger.totals.count_generated(event.event_type, event.server_hostname, event.action_result)
-            self._budget.used_bytes += len(event.body) + PARCEL_OVERHEAD_BYTES
         elif self._retries:
             parcel = heappop(self._retries)
             if parcel.attempt:
@@ -293,6 +298,7 @@ class Outbox:
         self._closed_for = reason
         for parcel in self._posts:
             parcel.settled = True
+            self._account.give_back(parcel.size_bytes)
             if parcel.waiter is not None and not parcel.waiter.done():
                 parcel.waiter.set_result(False)
         self._posts.clear()
@@ -301,6 +307,7 @@ class Outbox:
         self._fresh.clear()
         for parcel in waiting:
             self._drop(parcel, reason)
+        self._account.close()
 
     def _land(self, parcel: Parcel) -> None:
         self.in_flight -= 1
@@ -318,6 +325,6 @@ class Outbox:
 
     def _settle(self, parcel: Parcel, *, published: bool) -> None:
         parcel.settled = True
-        self._budget.used_bytes -= len(parcel.event.body) + PARCEL_OVERHEAD_BYTES
+        self._account.give_back(parcel.size_bytes)
         if parcel.waiter is not None and not parcel.waiter.done():
             parcel.waiter.set_result(published)

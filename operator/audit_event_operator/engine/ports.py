@@ -4,6 +4,7 @@ Brokers implement `Brokers` and `Outlet`; cluster and files implement `Destinati
 `Assignment` and `Gate`. The consumer owns the port, so the arrows of the house keep pointing down.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -20,6 +21,10 @@ class Destination(Protocol):
     @property
     def label(self) -> str:
         """Its name for people."""
+
+    @property
+    def broker(self) -> Hashable:
+        """What takes its events and those of other destinations; only compared."""
 
     def same_place(self, other: "Destination") -> bool:
         """Whether events that wait for the one may go to the other; if not, they drain first."""
@@ -109,6 +114,10 @@ class AlwaysOurs:
 
 class OutletOwner(Protocol):
     """The generator, as its outlet sees it."""
+
+    @property
+    def namespace(self) -> str:
+        """Whose events they are; empty for posts that name no generator."""
 
     @property
     def gate(self) -> Gate:

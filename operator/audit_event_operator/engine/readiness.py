@@ -15,6 +15,12 @@ SLOW_INTERVAL_SECONDS: Final = 60.0
 """Above this interval a declared queue is enough to be ready: a first confirm would be too long in coming."""
 
 
+_MEMORY_EXHAUSTED: Final = (
+    "The waiting events of this namespace fill its share of the operator's memory; events of this resource are skipped."
+)
+_FIND: Final = "Repair the brokers of its other resources that are not Ready, or lower their rates."
+
+
 @dataclass(frozen=True, slots=True)
 class Damping:
     """How long a problem must last before Ready turns False."""
@@ -32,7 +38,8 @@ class Circumstances:
     """Everything that the Ready condition depends on.
 
     `confirmed`: something was confirmed since Ready was last reset. `idle`: nothing buffered or in flight.
-    `skipping_since`: ticks have been skipped for want of room since then. `longest_gap_seconds`: between two due events.
+    `skipping_since`: ticks have been skipped for want of room since then. `exhausted_since`: for want of memory, of which
+    this namespace holds a good part. `longest_gap_seconds`: between two due events.
     """
 
     now: float
@@ -47,6 +54,7 @@ class Circumstances:
     confirmed: bool = False
     idle: bool = True
     skipping_since: float | None = None
+    exhausted_since: float | None = None
 
 
 def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
@@ -63,6 +71,14 @@ def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
         return Ready(seen.unavailable.reason, seen.unavailable.message)
     health = seen.health or OutletHealth()
     slow = seen.longest_gap_seconds > SLOW_INTERVAL_SECONDS and seen.idle and health.ready_since is not None
+    if (
+        seen.exhausted_since is not None
+        and seen.now - seen.exhausted_since >= damping.backpressure_seconds
+        and (health.trouble is None or health.trouble.reason is Reason.REJECTED_BY_BROKER)
+    ):
+        return Ready(
+            Reason.MEMORY_EXHAUSTED, f"{_MEMORY_EXHAUSTED} {health.trouble.message if health.trouble else _FIND}"
+        )
     if health.trouble is not None and not (slow and health.trouble.reason is Reason.BROKER_UNREACHABLE):
         early = (
             health.trouble.reason is Reason.BROKER_UNREACHABLE

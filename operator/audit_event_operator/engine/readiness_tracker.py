@@ -30,6 +30,7 @@ class ReadinessTracker:
         self._published_at_reset = 0
         self._confirmed = False
         self._skipping_since: float | None = None
+        self._exhausted_since: float | None = None
         self._last_skip = 0.0
         self._ready: Ready | None = None
         self._decided_at = 0.0
@@ -37,7 +38,7 @@ class ReadinessTracker:
     def reset(self, published: int) -> None:
         """Ready is Unknown until more than `published` events are confirmed."""
         self._published_at_reset, self._confirmed = published, False
-        self._skipping_since = self._ready = None
+        self._skipping_since = self._exhausted_since = self._ready = None
 
     def confirmed(self, published: int) -> bool:
         """Count a confirm; True for the first one after a reset."""
@@ -45,16 +46,17 @@ class ReadinessTracker:
         self._confirmed = self._confirmed or first
         return first
 
-    def skipped(self, now: float, *, taking: bool) -> None:
+    def skipped(self, now: float, egress: Egress) -> None:
         """A tick found no room for all of its events.
 
-        What is skipped while the broker is not `taking` events has a reason of its own, and is no back-pressure afterwards.
+        What is skipped while the broker takes no events has a reason of its own, and is no back-pressure afterwards. What is
+        skipped because others use up the memory is neither.
         """
-        if not taking:
-            self._skipping_since = None
-            return
-        if self._skipping_since is None:
-            self._skipping_since = now
+        outbox = egress.outbox
+        starved = outbox is not None and outbox.starved
+        exhausted = starved and outbox is not None and outbox.overdrawn
+        self._exhausted_since = _since(self._exhausted_since, now) if exhausted else None
+        self._skipping_since = _since(self._skipping_since, now) if egress.taking and not starved else None
         self._last_skip = now
 
     def ready(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
@@ -66,8 +68,8 @@ class ReadinessTracker:
     def decide(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
         """The same, anew: something has changed."""
         gap_seconds = timeline.schedule.longest_gap_ns / _NS if timeline is not None else 0.0
-        if self._skipping_since is not None and now - self._last_skip > max(_SKIP_STREAK_SECONDS, 2 * gap_seconds):
-            self._skipping_since = None
+        if now - self._last_skip > max(_SKIP_STREAK_SECONDS, 2 * gap_seconds):
+            self._skipping_since = self._exhausted_since = None
         seen = Circumstances(
             now=now,
             destination=egress.label,
@@ -81,6 +83,11 @@ class ReadinessTracker:
             confirmed=self._confirmed,
             idle=egress.idle,
             skipping_since=self._skipping_since,
+            exhausted_since=self._exhausted_since,
         )
         self._ready, self._decided_at = decide_ready(seen, self._damping), now
         return self._ready
+
+
+def _since(since: float | None, now: float) -> float:
+    return now if since is None else since

@@ -36,7 +36,8 @@ class GeneratorState(StrEnum):
 class Counts(NamedTuple):
     """What became of the events since this process took the resource up.
 
-    `generated = published + dropped + buffered + in_flight` holds in every snapshot.
+    `generated = published + dropped + buffered + in_flight` holds in every snapshot. `held_bytes`: memory of what is
+    buffered or in flight.
     """
 
     generated: int = 0
@@ -46,6 +47,7 @@ class Counts(NamedTuple):
     skipped: int = 0
     buffered: int = 0
     in_flight: int = 0
+    held_bytes: int = 0
 
 
 def count(ledger: Ledger, outbox: Outbox | None) -> Counts:
@@ -58,6 +60,7 @@ def count(ledger: Ledger, outbox: Outbox | None) -> Counts:
         ledger.skipped_total,
         0 if outbox is None else outbox.buffered,
         0 if outbox is None else outbox.in_flight,
+        0 if outbox is None else outbox.held_bytes,
     )
 
 

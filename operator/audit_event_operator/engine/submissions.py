@@ -21,6 +21,7 @@ class PostOutcome(StrEnum):
 
     PUBLISHED = "published"
     NOT_CONFIRMED = "not_confirmed"
+    NO_MEMORY = "no_memory"
     NOT_ACCEPTING = "not_accepting"
     UNKNOWN_GENERATOR = "unknown_generator"
     NO_TARGET = "no_target"
@@ -80,6 +81,9 @@ class Submissions:
             return outbox
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         parcel = outbox.post(event, waiter)
+        if parcel is None:
+            self.refuse()
+            return PostOutcome.NO_MEMORY
         done, _ = await asyncio.wait([waiter], timeout=self._seconds)
         if done and waiter.result():
             return PostOutcome.PUBLISHED

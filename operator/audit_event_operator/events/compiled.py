@@ -52,6 +52,11 @@ class Template(NamedTuple):
     form: bytes
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
 
+    def largest_body_bytes(self, values: Sequence[bytes | int]) -> int:
+        """The length of the longest body; `values` are the longest that every event has."""
+        longest = (_longest(draw.values) for draw in self.draws)
+        return len(self.form % self.arrange([*values, *longest]))
+
 
 def compile_event(event: CanonicalEvent, layout: Layout) -> Template:
     """Lay out an event whose variables are those that every event has, and drawn ones."""
@@ -76,6 +81,11 @@ def _drawn(event: CanonicalEvent) -> Iterator[str]:
     values = (value.pieces if isinstance(value, Pattern) else (value,) for value in event.details.values())
     pieces = dict.fromkeys(piece for some in values for piece in some if isinstance(piece, Variable))
     return (piece.name for piece in pieces if piece.name in DRAWN)
+
+
+def _longest(values: Sequence[bytes | int]) -> bytes | int:
+    ends = (values[0], values[-1]) if isinstance(values, range) else values
+    return max(ends, key=lambda value: len(value if isinstance(value, bytes) else str(value)))
 
 
 def _drawable(choices: Choices, layout: Layout) -> tuple[bytes, Sequence[bytes | int]]:

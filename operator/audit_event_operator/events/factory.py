@@ -20,9 +20,11 @@ from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_t
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.events.mix import weights_of
+from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.spec import GeneratorSpec
 
 _SEED_BITS: Final = 53
+_ANY_ID: Final = b"00000000-0000-4000-8000-000000000000"
 # One digest holds every random number of an event: for its template, its host and its user, then those of its draws.
 # Each has 64 bits, so that the remainder of a division by the largest sum of weights (2^28) is even to one in 2^36.
 _RANDOMS: Final = struct.Struct(f">{FIRST_DRAW + MAX_DRAWS}Q")
@@ -67,6 +69,13 @@ class EventFactory:
         self._hash = blake2b(seed.to_bytes(8, "big", signed=True), digest_size=_RANDOMS.size)
         self._layout = layout
         self._entropy = entropy
+
+    @property
+    def largest_body_bytes(self) -> int:
+        """How long the body of an event may become."""
+        host, user = (max(texts, key=len) for texts in ([text for _, text in self._hosts], self._users))
+        given: list[bytes | int] = [_ANY_ID, self._layout.timestamp(0), host, user, MAX_EXACT_INTEGER]
+        return max(template.largest_body_bytes(given) for template in self._templates)
 
     def make(self, slots: Sequence[Slot]) -> list[AuditEvent]:
         """Make one event for each slot."""

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     BROKER_BLOCKED = "BrokerBlocked", _BUSY
     BACKPRESSURE = "Backpressure", _BUSY
     REJECTED_BY_BROKER = "RejectedByBroker", _BUSY
+    MEMORY_EXHAUSTED = "MemoryExhausted", _BUSY
     CONFIRM_TIMEOUT = "ConfirmTimeout", _BUSY
     INVALID_SPEC = "InvalidSpec", _STUCK
     SECRET_NOT_FOUND = "SecretNotFound", _STUCK

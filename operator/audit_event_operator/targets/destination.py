@@ -30,6 +30,11 @@ class RabbitMQDestination:
         """The queue's name."""
         return self.queue
 
+    @property
+    def broker(self) -> TargetReference:
+        """The broker."""
+        return self.reference
+
     def same_place(self, other: object) -> bool:
         """Whether a change between the two needs no draining: same broker, same queue."""
         if not isinstance(other, RabbitMQDestination):

@@ -133,6 +133,11 @@ class Timeline:
         return self._rates
 
     @property
+    def largest_event_bytes(self) -> int:
+        """How long the body of an event may become."""
+        return self._factory.largest_body_bytes
+
+    @property
     def full_rate(self) -> Fraction:
         """Events per second within the cap, resting or not."""
         return min(self.schedule.rate_at(0), self._cap)

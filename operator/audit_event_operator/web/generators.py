@@ -39,6 +39,7 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "events_skipped": lambda each: each.counts.skipped,
     "events_buffered": lambda each: each.counts.buffered,
     "events_in_flight": lambda each: each.counts.in_flight,
+    "held_bytes": lambda each: each.counts.held_bytes,
     "run_id": lambda each: each.facts.progress.run_id,
     "run_events_published": lambda each: each.facts.progress.events_published,
     "start_time": lambda each: each.facts.progress.start_time,

@@ -23,7 +23,7 @@ from audit_event_operator.web.generators import NO_SUCH_GENERATOR
 from audit_event_operator.web.ports import Authorizer
 
 MOST_UNDER_WAY: Final = 256
-"""Posts that may wait for the broker at once: their bodies are in no budget until they are written."""
+"""Posts that may wait for the broker at once."""
 
 _LABEL: Final = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _TARGET: Final = re.compile(rf"(?P<namespace>{_LABEL})/(?P<name>(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*)")
@@ -56,6 +56,7 @@ _REFUSALS: Final[Mapping[Decision | PostOutcome, _Answer]] = {
     PostOutcome.UNKNOWN_GENERATOR: (HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR, {}),
     PostOutcome.NO_TARGET: _later(_NO_DEFAULT, 30),
     PostOutcome.NOT_ACCEPTING: _later(_NOT_NOW),
+    PostOutcome.NO_MEMORY: _later("Too many events of this namespace are waiting for their brokers; retry."),
     PostOutcome.NOT_CONFIRMED: _later("The broker did not confirm the event in time; retry."),
 }
 

@@ -50,6 +50,12 @@ class Probes:
         if leader is not None:
             content["leader"] = leader
         if request.query.get("verbose", "").lower() in {"1", "true"}:
+            budget = self._fleet.budget
+            content["buffers"] = {
+                "limit_bytes": budget.limit_bytes,
+                "used_bytes": budget.used_bytes,
+                "by_namespace": budget.used_by_namespace(),
+            }
             content["rows"] = [{field: FIELDS[field](each) for field in _ROW} for each in snapshots]
         return json_answer(content, HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.engine.budget import PARCEL_OVERHEAD_BYTES, Budget
 from audit_event_operator.engine.ledger import DropReason, Totals
-from audit_event_operator.engine.outbox import NO_RUN, PARCEL_OVERHEAD_BYTES, Budget
+from audit_event_operator.engine.outbox import NO_RUN
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery
 from audit_event_operator.targets.target import Target
@@ -158,6 +159,8 @@ class ConfirmMachine(RuleBasedStateMachine):
         event = self.model.events[made.event_id]
         event.state, event.waiter = "posted", self.loop.create_future()
         event.parcel = self.loop.do(outlet.outbox.post, made, event.waiter)
+        if event.parcel is None:  # there was no memory for it
+            event.state = "withdrawn"
 
     def posts(self) -> list[ModelEvent]:
         return [event for event in self.model.events.values() if event.parcel is not None]

@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit_event_operator.engine.budget import PARCEL_OVERHEAD_BYTES, Budget
 from audit_event_operator.engine.ledger import DropReason, Outcome
-from audit_event_operator.engine.outbox import PARCEL_OVERHEAD_BYTES, Budget, Parcel
+from audit_event_operator.engine.outbox import Parcel
 from support.doubles.amqp_peer import Published
 from support.doubles.producer import Producer
 
@@ -183,7 +184,7 @@ class Model:
         assert outbox.run_pending == pending + left.count(outlet.run)
 
     def check_budget(self, budget: Budget, live: list[ModelOutlet]) -> None:
-        held = sum(each.bytes for each in self.events.values() if each.state in {"buffered", "in flight"})
+        held = sum(each.bytes for each in self.events.values() if each.state in {"posted", "buffered", "in flight"})
         bad = sum(len(each.unencodable_runs) - each.ledger.dropped[DropReason.ENCODE_ERROR] for each in live)
         assert budget.used_bytes == held + bad * PARCEL_OVERHEAD_BYTES
 

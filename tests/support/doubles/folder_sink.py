@@ -21,6 +21,10 @@ class Folder:
     def label(self) -> str:
         return self.path.name
 
+    @property
+    def broker(self) -> Path:
+        return self.path.parent
+
     def same_place(self, other: object) -> bool:
         return self == other
 

@@ -75,6 +75,8 @@ class MemoryOutlet:
     def poke(self) -> None:
         if self.closed_after is not None or self.health.ready_since is None or not self._brokers.taking:
             return
+        if self.destination.label in self._brokers.deaf:
+            return
         while self.outbox.writable > 0:
             self.in_flight.append(self.outbox.take())
             self.written.append(self.in_flight[-1])
@@ -104,12 +106,13 @@ class MemoryBrokers:
     """Implements `Brokers`.
 
     `connecting`: new outlets are ready at once. `taking`: the broker reads what is sent. `answering`: it acknowledges.
-    `queues` holds what was acknowledged, by the destination's label.
+    `deaf`: labels of destinations from which nothing is read. `queues` holds what was acknowledged, by the destination's label.
     """
 
     connecting: bool = True
     taking: bool = True
     answering: bool = True
+    deaf: set[str] = field(default_factory=set)
     outlets: list[MemoryOutlet] = field(default_factory=list)
     queues: dict[str, list[AuditEvent]] = field(default_factory=dict)
 

@@ -10,8 +10,9 @@ from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Ledger, Totals
-from audit_event_operator.engine.outbox import Budget, Note, Outbox
+from audit_event_operator.engine.outbox import Note, Outbox
 from audit_event_operator.engine.ports import Brokers, Destination, Outlet, OutletHealth
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
@@ -90,7 +91,8 @@ class Producer:
         self.ledger = Ledger(totals or Totals())
         resend = getattr(where, "delivery", None) is not Delivery.AT_MOST_ONCE
         how = {"window": window, "resend": resend, "wall_ns": time.time_ns, "note": note}
-        self.outbox = Outbox(self.ledger, budget or Budget(), **how)
+        self.outbox = Outbox(self.ledger, (budget or Budget()).open("default", where.broker), **how)
+        self.outbox.event_bytes = 1024
         self.changes: list[OutletHealth] = []
         self.outlet: Outlet | None = None
         self._brokers = brokers

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any, Self
 
 from audit_event_operator.brokers.rabbitmq.timing import Timing
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import DropReason, Totals
-from audit_event_operator.engine.outbox import Budget
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target, TLSMaterial

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.build import build_info
 from audit_event_operator.cluster.api.client import Cluster
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.families import Sources, families, look
@@ -60,7 +61,12 @@ def a_moment():
     totals.count_generated("user_login", "prod-web-01", "FAILURE")
     snapshot = make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     fleet = SimpleNamespace(
-        totals=totals, running=True, default_stream=None, series=lambda: [snapshot], uids=lambda: {snapshot.uid}
+        totals=totals,
+        budget=Budget(),
+        running=True,
+        default_stream=None,
+        series=lambda: [snapshot],
+        uids=lambda: {snapshot.uid},
     )
     results = dict.fromkeys(map(str, ConnectResult), 0)
     source = SourceCounts(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.ports import Trouble
@@ -472,3 +473,20 @@ async def test_a_closed_gate_lets_nothing_be_generated(context):
     assert before + 5 <= counts(fleet).generated <= before + 15, "no burst"
     assert set(asked) == {REF}
     await fleet.shutdown(0)
+
+
+async def test_a_namespace_that_fills_the_memory_neither_stops_nor_blames_another_one(context, brokers):
+    brokers.deaf = {"full"}
+    fleet = Fleet(dataclasses.replace(context, budget=Budget(limit_bytes=400_000)))
+    for number in range(5):
+        apply(fleet, uid=f"a{number}", ref=Ref("a", f"greedy-{number}"), queue="full", interval="10ms")
+    apply(fleet, uid="b1", ref=Ref("b", "steady"), queue="free", interval="10ms")
+    await asyncio.sleep(90)
+    apply(fleet, uid="b2", ref=Ref("b", "newcomer"), queue="free", interval="10ms")
+    await asyncio.sleep(1)
+    assert (counts(fleet, Ref("b", "steady")).skipped, counts(fleet, Ref("b", "newcomer")).skipped) == (0, 0)
+    reasons = {str(each.ref): each.facts.ready.reason for each in fleet.snapshots()}
+    assert reasons.pop("b/steady") is reasons.pop("b/newcomer") is Reason.PUBLISHING
+    assert set(reasons.values()) == {Reason.MEMORY_EXHAUSTED}
+    await fleet.shutdown(0)
+    assert fleet.budget.used_bytes == 0

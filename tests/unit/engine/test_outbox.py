@@ -9,8 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
-from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
+from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Outbox
 from support.doubles.events import make_event
 
 
@@ -18,8 +19,11 @@ def an_event(number=0, size=100):
     return make_event(f"id-{number}", b"x" * size)
 
 
-def an_outbox(*, window=64, resend=True, budget=None):
-    return Outbox(Ledger(Totals()), budget or Budget(), window=window, resend=resend, wall_ns=lambda: 7)
+def an_outbox(*, window=64, resend=True, budget=None, event_bytes=1024):
+    account = (budget or Budget()).open("default", "broker")
+    outbox = Outbox(Ledger(Totals()), account, window=window, resend=resend, wall_ns=lambda: 7)
+    outbox.event_bytes = event_bytes
+    return outbox
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -133,10 +137,18 @@ def test_an_oversize_event_is_generated_and_dropped_and_never_buffered(outbox):
 
 
 def test_there_is_no_room_when_all_buffers_together_are_full():
-    outbox = an_outbox(budget=Budget(limit_bytes=1000))
-    outbox.put([an_event(size=500)])
+    outbox = an_outbox(budget=Budget(limit_bytes=1000), event_bytes=8_000)
+    assert outbox.room == 1, "a small event always fits into an empty outbox"
+    outbox.put([an_event(size=8_000)])
     assert outbox.room == 0
     assert outbox.starved
+
+
+async def test_a_post_that_there_is_no_memory_for_is_refused_at_once(waiter):
+    budget = Budget(limit_bytes=1000)
+    outbox = an_outbox(budget=budget)
+    assert outbox.post(an_event(size=9_000), waiter) is None
+    assert (outbox.writable, budget.used_bytes) == (0, 0)
 
 
 def test_a_resent_event_counts_as_retried_and_knows_its_attempt(outbox):

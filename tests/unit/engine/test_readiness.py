@@ -57,6 +57,16 @@ def test_a_block_is_said_after_thirty_seconds():
     assert decided(health=blocked, confirmed=True, now=101.0).reason is Reason.BROKER_BLOCKED
 
 
+def test_who_uses_up_the_memory_is_told_so_after_a_minute_and_why():
+    rejected = dataclasses.replace(READY, trouble=Trouble(Reason.REJECTED_BY_BROKER, "The queue refuses.", 0.0))
+    ready = decided(exhausted_since=40.0, health=rejected, confirmed=True)
+    assert ready.reason is Reason.MEMORY_EXHAUSTED
+    assert ready.message.endswith("The queue refuses.")
+    assert decided(exhausted_since=41.0, health=rejected, confirmed=True).reason is Reason.REJECTED_BY_BROKER
+    assert decided(exhausted_since=40.0, confirmed=True).reason is Reason.MEMORY_EXHAUSTED
+    assert decided(exhausted_since=40.0, health=lost(0.0)).reason is Reason.BROKER_UNREACHABLE
+
+
 def test_sixty_seconds_of_skips_are_backpressure():
     assert decided(confirmed=True, skipping_since=41.0).reason is Reason.PUBLISHING
     assert decided(confirmed=True, skipping_since=40.0).reason is Reason.BACKPRESSURE

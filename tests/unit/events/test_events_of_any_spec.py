@@ -96,9 +96,11 @@ def specs(draw):
     unix_ns=st.integers(0, 4 * 10**18),
 )
 def test_every_event_of_every_valid_spec_can_be_consumed(raw, seed, first, unix_ns):
-    events = EventFactory(parse_spec(raw), seed=seed).make(slots(first, 15, unix_ns))
+    factory = EventFactory(parse_spec(raw), seed=seed)
+    events = factory.make(slots(first, 15, unix_ns))
     assert len({event.event_id for event in events}) == 15
     for event in events:
+        assert len(event.body) <= factory.largest_body_bytes
         body = read(event)
         assert body["server_hostname"] in raw["entities"]["hosts"]["names"]
         for top, detail in (("resource", "resource"), ("client_ip", "ip_address")):

@@ -5,8 +5,9 @@ import logging
 from pathlib import Path
 
 from audit_event_operator import journal
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome, Totals
-from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Budget, Outbox
+from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES, Outbox
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.journal import DeliveryJournal
 from support.doubles.events import make_event
@@ -18,7 +19,9 @@ def events(count, body=b"{}"):
 
 def outbox_of(kept, *, resend=True):
     note = kept.keep(Ref("team-a", "stream"))
-    return Outbox(Ledger(Totals()), Budget(), window=10, resend=resend, wall_ns=lambda: 7, note=note)
+    return Outbox(
+        Ledger(Totals()), Budget().open("default", "broker"), window=10, resend=resend, wall_ns=lambda: 7, note=note
+    )
 
 
 def lines(file):

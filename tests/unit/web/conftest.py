@@ -13,6 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 
+from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
@@ -58,6 +59,7 @@ class FakeFleet:
     default_stream_row: Snapshot | None = None
     running: bool = True
     totals: Totals = field(default_factory=Totals)
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def default_stream(self):

@@ -35,6 +35,7 @@ OPERATOR_WIDE = {
     "audit_event_operator_generators": ("gauge", {"state"}),
     "audit_event_operator_events_dropped_total": ("counter", {"reason"}),
     "audit_event_operator_events_skipped_total": ("counter", {"reason"}),
+    "audit_event_operator_buffered_bytes": ("gauge", {"generator_namespace"}),
     "audit_event_operator_publish_attempts_total": ("counter", {"outcome"}),
     "audit_event_operator_publish_confirm_seconds": ("histogram", {"le"}),
     "audit_event_operator_schedule_lag_seconds": ("histogram", {"le"}),

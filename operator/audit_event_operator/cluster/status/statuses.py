@@ -66,7 +66,8 @@ class KnownStatuses:
         ready = ready_condition(previous)
         if ready is None or ready.status != "True" or ready.reason == Reason.SUSPENDED:
             return 0.0
-        return max(0.0, first_seen_at + patience_seconds - now)
+        # To the millisecond: a timer that ends a hair early must not be set again for what is left.
+        return max(0.0, round(first_seen_at + patience_seconds - now, 3))
 
     def change_hands(self, now: float) -> None:
         """Another process wrote until now, or does so from now on: what is heard counts at once, and patience begins anew."""

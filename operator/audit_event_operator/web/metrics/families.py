@@ -144,8 +144,11 @@ FAMILIES: Final = (
            "Audit events dropped without being published, by reason."),
     Family(COUNTER, f"{OURS}events_skipped_total", ("reason",), lambda of: _words(SkipReason, of.totals.skipped),
            "Events that were due but never generated, by reason: buffer_full (the broker is slower than the rate), late "
-           "(too late to make up for), global_budget (all buffers together are full), rate_limited (a cap of the "
+           "(too late to make up for), global_budget (the memory of all buffers is used up), rate_limited (a cap of the "
            "operator)."),
+    Family(GAUGE, f"{OURS}buffered_bytes", ("generator_namespace",),
+           lambda of: {"": 0} | of.sources.fleet.budget.used_by_namespace(),
+           "Memory of the events that are buffered or in flight, by namespace; posts that name no generator have none."),
     Family(COUNTER, f"{OURS}publish_attempts_total", ("outcome",), lambda of: _words(Outcome, of.totals.attempts),
            "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue), unknown (the "
            "connection ended before the confirm)."),

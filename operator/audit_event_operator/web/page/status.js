@@ -7,7 +7,7 @@ const SAMPLES = 60; // of the observed rate, one per refresh: two minutes
 const GAP_MS = 10000; // after a longer pause the lines begin anew, as they would not show what was in between
 const FIELDS = [
   "namespace", "name", "state", "ready", "reason", "message", "rate_limited", "queue", "broker", "connected",
-  "target_events_per_second", "observed_events_per_second", "events_published", "events_buffered", "events_dropped",
+  "target_events_per_second", "observed_events_per_second", "events_published", "events_buffered", "held_bytes", "events_dropped",
 ];
 const GROUPS = { all: "All", active: "Active", waiting: "Waiting", failing: "Failing", suspended: "Suspended", completed: "Completed" };
 const URGENCY = ["failing", "waiting", "active", "suspended", "completed"];
@@ -16,6 +16,7 @@ const URGENCY = ["failing", "waiting", "active", "suspended", "completed"];
 
 const whole = new Intl.NumberFormat("en");
 const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const mebibytes = (bytes) => fine.format(bytes / 1048576);
 const rate = (value) => (value >= 1000 ? whole.format(Math.round(value)) : fine.format(value));
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
@@ -226,20 +227,22 @@ const groups = new Map();
 let failingBefore = null;
 
 function sumUp() {
-  const sum = { target: 0, observed: 0, published: 0, buffered: 0, dropped: 0 };
+  const sum = { target: 0, observed: 0, published: 0, buffered: 0, held: 0, dropped: 0 };
   const counts = Object.fromEntries(Object.keys(GROUPS).map((group) => [group, 0]));
   for (const { each } of rows.values()) {
     sum.target += each.target_events_per_second;
     sum.observed += each.observed_events_per_second;
     sum.published += each.events_published;
     sum.buffered += each.events_buffered;
+    sum.held += each.held_bytes;
     sum.dropped += each.events_dropped;
     counts.all += 1;
     counts[each.group] += 1;
   }
   for (const node of document.querySelectorAll("[data-total]")) {
     const name = node.dataset.total;
-    say(node, ["target", "observed"].includes(name) ? rate(sum[name]) : whole.format(sum[name]));
+    const written = name === "held" ? mebibytes(sum.held) : ["target", "observed"].includes(name) ? rate(sum[name]) : whole.format(sum[name]);
+    say(node, written);
     if (name === "dropped") node.classList.toggle("bad", sum.dropped > 0);
   }
   for (const [group, { count }] of groups) say(count, whole.format(counts[group]));
@@ -266,6 +269,7 @@ const FACTS = {
   events_published: ["Published", whole.format],
   events_buffered: ["Buffered", whole.format],
   events_in_flight: ["In flight", whole.format],
+  held_bytes: ["Memory held", (value) => `${mebibytes(value)} MiB`],
   events_dropped: ["Dropped", whole.format],
   events_retried: ["Retried", whole.format],
   events_skipped: ["Skipped", whole.format],
