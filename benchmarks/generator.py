@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
+from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.fleet import Fleet
@@ -34,7 +35,9 @@ async def main(queue: str, seconds: float) -> None:
     totals, targets = Totals(), OneTarget()
     timing = Timing()
     dialer = Dialer(timing, HostPolicy.of(None, in_pod=False))
-    brokers = RabbitMQBrokers(targets, dialer, totals=totals, timing=timing, rng=random.Random())
+    brokers = RabbitMQBrokers(
+        targets, dialer, totals=totals, timing=timing, connections=Places(100), rng=random.Random()
+    )
     fleet = Fleet(EngineContext(brokers, targets, totals=totals, cap=Fraction(1_000_000)))
     fleet.start()
     fleet.apply(Ref("bench", "bench"), "bench", 1, spec(queue), Progress(), preexisting=False)

@@ -1,12 +1,15 @@
 """Why there is no connection, said by a real RabbitMQ, and how soon there is one when the cause is gone."""
 
 import asyncio
+import socket
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.resource.broker_spec import DeclarationMode
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.targets.hosts import HostPolicy
@@ -248,3 +251,67 @@ async def test_a_look_up_that_fails_unexpectedly_does_not_end_the_link(rabbitmq,
         await producer.until(lambda: producers.targets.asked >= asked + 2)
         producers.targets.answer = target_of(rabbitmq)
         await producer.ready()
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (("set_user_limits", "limited", '{"max-channels": 1}'), "max-channels"),
+        (("set_user_limits", "limited", '{"max-connections": 0}'), "max-connections"),
+        (("set_vhost_limits", "-p", "/", '{"max-connections": 0}'), "max-connections"),
+        (("set_vhost_limits", "-p", "/", '{"max-queues": 0}'), "max-queues"),
+    ],
+)
+async def test_a_limit_of_the_user_or_virtual_host_is_named_and_its_end_noticed(
+    own_rabbitmq, queue, limits, says
+) -> None:
+    own_rabbitmq.add_user("limited", "pass")
+    command, *where, limit = limits
+    clear = ("clear_user_limits", "limited", "all") if "user" in command else ("clear_vhost_limits", *where)
+    with ExitStack() as at_the_end:
+        own_rabbitmq.rabbitmqctl(command, *where, limit)
+        at_the_end.callback(own_rabbitmq.rabbitmqctl, *clear)
+        async with Producers(target_of(own_rabbitmq, username="limited", password="pass")) as producers:
+            producer = producers.open(queue)
+            assert says in await producer.trouble(Reason.QUOTA_EXCEEDED)
+            await asyncio.to_thread(at_the_end.close)
+            await producer.ready()
+
+
+async def test_above_the_limit_no_namespace_shares_a_connection_with_another(rabbitmq, queue, monkeypatch) -> None:
+    monkeypatch.setattr("audit_event_operator.brokers.rabbitmq.brokers.LINKS_PER_REFERENCE", 2)
+    async with Producers(target_of(rabbitmq)) as producers:
+        for number in range(3):
+            await producers.open(f"{queue}{number}", namespace="many").deliver(1)
+        await producers.open(f"{queue}few", namespace="few").deliver(1)
+        assert producers.brokers.connections()["connected"] == 3
+        for end in (0, 1, 2, "few"):
+            rabbitmq.delete(f"{queue}{end}")
+
+
+async def test_above_the_bound_of_its_namespace_a_stream_waits_for_another_ones_connection(rabbitmq, queue) -> None:
+    async with Producers(target_of(rabbitmq), connections=Places(100, per_namespace=1)) as producers:
+        first, second = producers.open(f"{queue}1"), producers.open(f"{queue}2")
+        await first.ready()
+        assert "AEG_MAX_CONNECTIONS_PER_NAMESPACE" in await second.trouble(Reason.CONNECTION_LIMIT)
+        await producers.open(f"{queue}3", namespace="another").ready()
+        first.outlet.close(0)
+        await second.ready()
+        assert second.health.trouble is None
+
+
+async def test_who_waits_for_its_turn_says_so_and_a_mute_broker_keeps_only_its_own_namespace_waiting(
+    rabbitmq, queue
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as mute:
+        target = target_of(rabbitmq, port=mute.getsockname()[1])
+        async with Producers(target, timing=replace(QUICK, connect_seconds=20)) as producers:
+            for number in range(30):
+                producers.open(f"{queue}{number}", namespace="a")
+            last = producers.open(f"{queue}last", namespace="a")
+            await last.trouble(Reason.WAITING_FOR_TURN)
+            producers.targets.answer = target_of(rabbitmq)
+            other = producers.open(f"{queue}other", reference=DEFAULT, namespace="b")
+            async with asyncio.timeout(5):
+                await other.ready()
+            assert last.health.trouble.reason is Reason.WAITING_FOR_TURN

@@ -129,14 +129,18 @@ def default_broker(settings: Settings) -> Callable[[], Awaitable[Target]]:
     return partial(asyncio.to_thread, default_target, settings)
 
 
-def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals) -> Brokers:
-    """The real brokers."""
+def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals, *, most: int) -> Brokers:
+    """The real brokers, with at most so many connections."""
     from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
     from audit_event_operator.brokers.rabbitmq.dial import Dialer
+    from audit_event_operator.brokers.rabbitmq.places import Places
 
     timing = settings.broker_timing
     policy = HostPolicy.of(settings.allowed_broker_hosts, in_pod="KUBERNETES_SERVICE_HOST" in os.environ)
-    return RabbitMQBrokers(targets, Dialer(timing, policy), totals=totals, timing=timing, rng=random.Random())
+    connections = Places(most, settings.max_connections_per_namespace)
+    return RabbitMQBrokers(
+        targets, Dialer(timing, policy), totals=totals, timing=timing, connections=connections, rng=random.Random()
+    )
 
 
 def authorizer(settings: Settings, mode: str) -> Authorizer:

@@ -15,7 +15,13 @@ from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.modes.assembly import assemble, authorizer, default_broker, default_target, rabbitmq_brokers
-from audit_event_operator.modes.lifecycle import StartError, listening, prepare_process, until_stopped
+from audit_event_operator.modes.lifecycle import (
+    StartError,
+    listening,
+    prepare_process,
+    raise_open_file_limit,
+    until_stopped,
+)
 from audit_event_operator.settings import Settings
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
@@ -39,7 +45,7 @@ async def run_in_cluster(settings: Settings) -> int:
         default_broker(settings) if has_default else None,
         default_namespaces=settings.default_broker_namespaces,
     )
-    brokers = rabbitmq_brokers(settings, targets, totals)
+    brokers = rabbitmq_brokers(settings, targets, totals, most=raise_open_file_limit())
     operator = assemble(settings, brokers, targets, totals, assignment=assignment, default_stream=has_default)
     identity = settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     own_namespace = settings.lease_namespace or connection.namespace

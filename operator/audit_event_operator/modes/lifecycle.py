@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 EXECUTOR_THREADS: Final = 64
 """Name look-ups and metrics share the default executor; with cpu+4 threads a dead DNS name would block the others."""
 
+MOST_OPEN_FILES: Final = 65_536
+FILES_FOR_OTHERS: Final = 256
+
 LEDGER_FIELDS: Final = ("generated", "published", "dropped", "in_flight", "buffered", "skipped")
 
 
@@ -69,6 +72,21 @@ async def listening(
         yield servers
     finally:
         await servers.stop()
+
+
+def raise_open_file_limit() -> int:
+    """Allow this process as many open files as it may have; returns how many of them may be connections to brokers.
+
+    The rest is for HTTP, the API server and files. More than 65,536 are not asked for: a limit in the millions makes other
+    system calls slow.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    limit = MOST_OPEN_FILES if soft == resource.RLIM_INFINITY else soft
+    return limit - min(FILES_FOR_OTHERS, limit // 2)
 
 
 def prepare_process() -> asyncio.Event:

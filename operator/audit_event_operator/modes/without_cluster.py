@@ -20,7 +20,13 @@ from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.files.source import FileSource
 from audit_event_operator.files.targets import FileTargets, Secrets
 from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
-from audit_event_operator.modes.lifecycle import StartError, listening, prepare_process, until_stopped
+from audit_event_operator.modes.lifecycle import (
+    StartError,
+    listening,
+    prepare_process,
+    raise_open_file_limit,
+    until_stopped,
+)
 from audit_event_operator.resource.problems import SpecError
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.settings import Settings, SettingsError
@@ -46,7 +52,7 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     totals = Totals()
 
     def brokers(targets: FileTargets, _: asyncio.Event) -> Brokers:
-        return rabbitmq_brokers(settings, targets, totals)
+        return rabbitmq_brokers(settings, targets, totals, most=raise_open_file_limit())
 
     def stream() -> Found:
         try:

@@ -36,6 +36,7 @@ class Reason(StrEnum):
         return reason
 
     STARTING = "Starting", Readiness("Unknown", reconciling=True)
+    WAITING_FOR_TURN = "WaitingForTurn", Readiness("Unknown", reconciling=True)
     PUBLISHING = "Publishing", _READY
     CONNECTED = "Connected", _READY
     SUSPENDED = "Suspended", _READY
@@ -60,6 +61,8 @@ class Reason(StrEnum):
     QUEUE_NOT_FOUND = "QueueNotFound", _STUCK
     QUEUE_ARGUMENTS_MISMATCH = "QueueArgumentsMismatch", _STUCK
     QUEUE_LOCKED = "QueueLocked", _STUCK
+    CONNECTION_LIMIT = "ConnectionLimit", _STUCK
+    QUOTA_EXCEEDED = "QuotaExceeded", _STUCK
 
 
 class DestinationUnavailable(Exception):  # noqa: N818 - it is an answer, not a fault

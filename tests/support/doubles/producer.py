@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from audit_event_operator.brokers.rabbitmq.brokers import RabbitMQBrokers
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
+from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Ledger, Totals
@@ -47,11 +48,20 @@ def destination(
 
 
 def rabbitmq_brokers(
-    targets: "Targets", timing: Timing, *, totals=None, allowed=EVERYWHERE, connect=GatheringConnection
+    targets: "Targets",
+    timing: Timing,
+    *,
+    totals=None,
+    allowed=EVERYWHERE,
+    connect=GatheringConnection,
+    connections=None,
 ) -> RabbitMQBrokers:
     """The brokers under test; their jitter is the same each time."""
     dialer = Dialer(timing, allowed, connect)
-    return RabbitMQBrokers(targets, dialer, totals=totals or Totals(), timing=timing, rng=random.Random(7))
+    return RabbitMQBrokers(
+        targets, dialer, totals=totals or Totals(), timing=timing, connections=connections or Places(1_000),
+        rng=random.Random(7),
+    )  # fmt: skip
 
 
 class Targets:
@@ -86,12 +96,14 @@ class Producer:
     def __init__(
         self, brokers: Brokers, where: Destination, *, window=64, gate: FakeGate | None = None,
         totals: Totals | None = None, budget: Budget | None = None, note: Note | None = None,
+        namespace: str = "default",
     ) -> None:  # fmt: skip
+        self.namespace = namespace
         self.gate = gate or FakeGate()
         self.ledger = Ledger(totals or Totals())
         resend = getattr(where, "delivery", None) is not Delivery.AT_MOST_ONCE
         how = {"window": window, "resend": resend, "wall_ns": time.time_ns, "note": note}
-        self.outbox = Outbox(self.ledger, (budget or Budget()).open("default", where.broker), **how)
+        self.outbox = Outbox(self.ledger, (budget or Budget()).open(namespace, where.broker), **how)
         self.outbox.event_bytes = 1024
         self.changes: list[OutletHealth] = []
         self.outlet: Outlet | None = None

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Self
 
+from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import DropReason, Totals
@@ -40,13 +41,22 @@ def tls_target(broker: Broker, port: int, ca_pem: str | None, **material: Any) -
 class Producers:
     """The brokers under test, and producers on them; closed at the end of the test."""
 
-    def __init__(self, answer: Target | Exception, *, timing: Timing = QUICK, allowed: HostPolicy = EVERYWHERE) -> None:
+    def __init__(
+        self,
+        answer: Target | Exception,
+        *,
+        timing: Timing = QUICK,
+        allowed: HostPolicy = EVERYWHERE,
+        connections: Places | None = None,
+    ) -> None:
         self.targets = Targets(answer)
         self.gate = FakeGate()
         self.totals = Totals()
         self.budget = Budget()
         self.opened: list[Producer] = []
-        self.brokers = rabbitmq_brokers(self.targets, timing, totals=self.totals, allowed=allowed)
+        self.brokers = rabbitmq_brokers(
+            self.targets, timing, totals=self.totals, allowed=allowed, connections=connections
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,9 +68,15 @@ class Producers:
             producer.assert_conserved()
         await self.brokers.aclose()
 
-    def open(self, queue: str, *, window: int = 64, **terms: Any) -> Producer:
+    def open(self, queue: str, *, window: int = 64, namespace: str = "default", **terms: Any) -> Producer:
         """A producer for `destination(queue, **terms)`."""
-        how = {"window": window, "gate": self.gate, "totals": self.totals, "budget": self.budget}
+        how = {
+            "window": window,
+            "gate": self.gate,
+            "totals": self.totals,
+            "budget": self.budget,
+            "namespace": namespace,
+        }
         producer = Producer(self.brokers, destination(queue, **terms), **how)
         self.opened.append(producer)
         return producer

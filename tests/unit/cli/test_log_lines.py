@@ -9,7 +9,7 @@ import unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from audit_event_operator.logs import configure_logging
+from audit_event_operator.logs import Repeats, configure_logging
 
 FORGED = "2026-01-01 00:00:00,000 ERROR   forged"
 NASTY = st.sampled_from(
@@ -68,3 +68,27 @@ def test_a_json_record_is_one_line_of_json(text, failing):
     assert [record["severity"] for record in records] == ["WARNING", "ERROR"]
     assert all(line.isprintable() and line.isascii() for line in lines)
     assert ("exc_info" in records[0]) == failing
+
+
+def test_an_error_that_repeats_is_left_out_after_a_hundred_a_minute_and_the_rest_is_counted():
+    now = [0.0]
+    repeats = Repeats(lambda: now[0])
+
+    def passes(text="No more files: %s", level=logging.ERROR, **more):
+        record = logging.makeLogRecord({"name": "asyncio", "levelno": level, "msg": text, "args": ("x",), **more})
+        return record.getMessage() if repeats.filter(record) else None
+
+    assert sum(passes() is not None for _ in range(5_000)) == 100
+    assert passes("Another error: %s") == "Another error: x"
+    assert sum(passes(exc_info=(OSError, OSError(), None)) is not None for _ in range(100)) == 20
+    assert all(passes("A line: %s", logging.INFO) for _ in range(500))
+    now[0] = 61.0
+    assert passes() == "No more files: x (4900 more like this were left out)"
+    assert passes() == "No more files: x"
+
+
+def test_what_is_remembered_of_errors_is_bounded():
+    repeats = Repeats(lambda: 0.0)
+    for number in range(10_000):
+        repeats.filter(logging.makeLogRecord({"name": "a", "levelno": logging.ERROR, "msg": f"error {number}"}))
+    assert len(repeats._seen) <= 1_000

@@ -10,6 +10,7 @@ from audit_event_operator.brokers.rabbitmq.channel_session import CLOSE_SECONDS
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.faults import ConnectResult
 from audit_event_operator.brokers.rabbitmq.link import Link, LinkContext
+from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver, TargetLookup
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import Totals
@@ -22,17 +23,30 @@ from audit_event_operator.targets.reference import TargetReference
 logger = logging.getLogger(__name__)
 
 LINKS_PER_REFERENCE: Final = 200
+"""Of one namespace; with more queues, its outlets share links."""
+
+CONNECTING_AT_ONCE: Final = 40
+"""Fewer than the threads that look host names up."""
 
 
 class RabbitMQBrokers:
-    """See `Brokers`. `totals` gets the time to each confirm, `rng` spreads the pauses."""
+    """See `Brokers`. `totals` gets the time to each confirm, `connections` bounds them, `rng` spreads the pauses."""
 
     def __init__(
-        self, targets: TargetLookup, dialer: Dialer, *, totals: Totals, timing: Timing, rng: random.Random
+        self,
+        targets: TargetLookup,
+        dialer: Dialer,
+        *,
+        totals: Totals,
+        timing: Timing,
+        connections: Places,
+        rng: random.Random,
     ) -> None:
         self._dialer = dialer
         self._resolver = Resolver(targets)
-        self._context = LinkContext(self._resolver, dialer, totals, timing, rng)
+        turns = Places(CONNECTING_AT_ONCE)
+        self._context = LinkContext(self._resolver, dialer, turns, connections, totals, timing, rng)
+        self._link_counts: Counter[tuple[TargetReference, str]] = Counter()
         self._links: dict[TargetReference, dict[str, Link]] = {}
         self._watches: dict[TargetReference, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -45,7 +59,8 @@ class RabbitMQBrokers:
         """
         if not isinstance(destination, RabbitMQDestination):
             raise TypeError(f"RabbitMQBrokers carries events to a RabbitMQDestination, not to {destination!r}")
-        return self._link(destination.reference, destination.queue).open(destination, outbox, owner)
+        link = self._link(destination.reference, destination.queue, owner.namespace)
+        return link.open(destination, outbox, owner)
 
     def connections(self) -> dict[ConnectionState, int]:
         """Connections by state."""
@@ -64,13 +79,16 @@ class RabbitMQBrokers:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _link(self, reference: TargetReference, queue: str) -> Link:
+    def _link(self, reference: TargetReference, queue: str, namespace: str) -> Link:
         links = self._links.setdefault(reference, {})
         link = links.get(queue)
-        if link is None and len(links) >= LINKS_PER_REFERENCE:
-            return min(links.values(), key=lambda each: len(each.outlets))
+        if link is None and self._link_counts[reference, namespace] >= LINKS_PER_REFERENCE:
+            # Back-pressure holds for a whole connection: only its own namespace may have to share it.
+            own = (each for each in links.values() if each.namespace == namespace)
+            return min(own, key=lambda each: len(each.outlets))
         if link is None:
-            link = links[queue] = Link(reference, queue, self._context, self._empty)
+            link = links[queue] = Link(reference, queue, namespace, self._context, self._empty)
+            self._link_counts[reference, namespace] += 1
             if reference not in self._watches:
                 self._watches[reference] = asyncio.create_task(self._watch(reference))
         return link
@@ -88,6 +106,7 @@ class RabbitMQBrokers:
         if links.get(link.queue) is not link:
             return
         del links[link.queue]
+        self._link_counts[link.reference, link.namespace] -= 1
         task = link.stop()
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -95,6 +114,7 @@ class RabbitMQBrokers:
             del self._links[link.reference]
             self._watches.pop(link.reference).cancel()
             self._resolver.forget(link.reference)
+        self._link_counts += Counter()  # leaves out what is zero
 
     async def _watch(self, reference: TargetReference) -> None:
         """While connected, look from time to time whether the broker or its credentials have changed."""

@@ -23,7 +23,6 @@ from audit_event_operator.targets.target import Target, TLSMaterial
 
 logger = logging.getLogger(__name__)
 
-CONNECTS_AT_ONCE: Final = 20
 _ADDRESSES_TRIED: Final = 4
 _CLIENT_PROPERTIES: Final = {"product": "audit-event-operator", "connection_name": "audit-event-operator"}
 
@@ -31,7 +30,7 @@ HostCheck = Callable[[str, str], bool]
 
 
 class Dialer:
-    """Makes connections, at most 20 at once.
+    """Makes connections.
 
     `allowed` tells whether a name may be dialled at an address; `connect` makes a connection from pika's parameters and
     callbacks, and begins to open it.
@@ -44,7 +43,6 @@ class Dialer:
         self._timing = timing
         self._allowed = allowed
         self._connect = connect
-        self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
     async def dial(self, target: Target, *, trusted: bool) -> GatheringConnection:
         """Connect; `trusted`: it is the operator's own broker, which no policy concerns.
@@ -52,16 +50,15 @@ class Dialer:
         Raises:
             BrokerFault: why not.
         """
-        async with self._turns:
-            try:
-                async with asyncio.timeout(self._timing.connect_seconds):
-                    connection = await self._try_addresses(target, trusted=trusted)
-            except BrokerFault as fault:
-                self.results[fault.result] += 1
-                raise
-            except TimeoutError:
-                self.results[ConnectResult.UNREACHABLE] += 1
-                raise faults.MUTE.at(faults.label(target)) from None
+        try:
+            async with asyncio.timeout(self._timing.connect_seconds):
+                connection = await self._try_addresses(target, trusted=trusted)
+        except BrokerFault as fault:
+            self.results[fault.result] += 1
+            raise
+        except TimeoutError:
+            self.results[ConnectResult.UNREACHABLE] += 1
+            raise faults.MUTE.at(faults.label(target)) from None
         self.results[ConnectResult.CONNECTED] += 1
         return connection
 

@@ -118,8 +118,12 @@ WRONG_CREDENTIALS: Final = Finding(Reason.AUTHENTICATION_FAILED, DECLARE,
 NO_VIRTUAL_HOST: Final = Finding(Reason.VIRTUAL_HOST_NOT_FOUND, DECLARE,
     "Broker {broker} has no such virtual host. Create it, or correct rabbitmq.vhost or the Secret's vhost.")
 VIRTUAL_HOST_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
-    "Broker {broker} denies this user access to the virtual host, or a connection limit is reached. Grant permissions there, "
-    "or raise the limit.")
+    "Broker {broker} denies this user access to the virtual host. Grant permissions there.")
+CONNECTION_QUOTA: Final = Finding(Reason.QUOTA_EXCEEDED, DECLARE,
+    "Broker {broker} allows this user or virtual host no more connections (max-connections). Close some, let resources share "
+    "queues, or raise the limit there.")
+CHANNEL_QUOTA: Final = Finding(Reason.QUOTA_EXCEEDED, DECLARE,
+    "Broker {broker} allows this user no more channels (max-channels); each connection needs two. Raise the limit there.")
 BAD_TLS_MATERIAL: Final = Finding(Reason.SECRET_INVALID, DECLARE,
     "{what} is unusable: it is not PEM, or key and certificate do not match. Correct it.")
 WRONG_CERTIFICATE_NAME: Final = Finding(Reason.TLS_VERIFICATION_FAILED, DECLARE,
@@ -131,6 +135,15 @@ UNVERIFIED_CERTIFICATE: Final = Finding(Reason.TLS_VERIFICATION_FAILED, DECLARE,
 TLS_FAILED: Final = Finding(Reason.TLS_VERIFICATION_FAILED, DECLARE,
     "TLS handshake with broker {broker} failed. Check that the port speaks TLS. If the broker requires a client certificate, "
     "put it into the Secret (tls.crt, tls.key).")
+WAITING_FOR_TURN: Final = Finding(Reason.WAITING_FOR_TURN, DECLARE,
+    "Waiting for its turn to connect to broker {broker}: {places} connections of this namespace are being opened, which is its "
+    "share. Brokers that do not answer keep the others waiting; check the other resources of this namespace.")
+NAMESPACE_LIMIT: Final = Finding(Reason.CONNECTION_LIMIT, DECLARE,
+    "This namespace has {places} connections to brokers, and no more are allowed (AEG_MAX_CONNECTIONS_PER_NAMESPACE). Let its "
+    "resources share queues, or have the limit raised.")
+PROCESS_LIMIT: Final = Finding(Reason.CONNECTION_LIMIT, DECLARE,
+    "The operator has no connection left for this namespace: it has {places} of the {total} that the limit of open files "
+    "allows in all. Let its resources share queues, or have the limit (ulimit -n) raised.")
 # The queue. It is declared on a channel of its own, because the broker closes a channel to say no.
 NO_SECOND_CHANNEL: Final = Finding(Reason.REJECTED_BY_BROKER, DECLARE,
     "Broker {broker} allows one channel per connection; two are needed. Raise its channel_max.")
@@ -141,6 +154,9 @@ QUEUE_LOCKED: Final = Finding(Reason.QUEUE_LOCKED, DECLARE,
 OTHER_ARGUMENTS: Final = Finding(Reason.QUEUE_ARGUMENTS_MISMATCH, DECLARE,
     'Queue "{queue}" on {broker} cannot be created as queueDeclaration asks: it exists with other arguments, or a broker '
     "policy forbids it. Delete the queue, or change queueDeclaration.type.")
+QUEUE_QUOTA: Final = Finding(Reason.QUOTA_EXCEEDED, DECLARE,
+    'Broker {broker} allows no more queues in this virtual host (max-queues), so queue "{queue}" cannot be created. Delete '
+    "unused queues, or raise the limit there.")
 CREATE_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
     'Broker {broker} does not allow this user to create queue "{queue}". Grant configure permission on it, or create the '
     "queue and set queueDeclaration.mode to MustExist.")

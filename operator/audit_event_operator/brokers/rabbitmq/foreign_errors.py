@@ -1,5 +1,6 @@
 """Turns errors of pika, sockets and TLS, and the broker's reply codes, into faults, once, at the border."""
 
+import re
 import socket
 import ssl
 from typing import Final
@@ -16,6 +17,10 @@ NOT_FOUND: Final = 404
 RESOURCE_LOCKED: Final = 405
 PRECONDITION_FAILED: Final = 406
 NOT_ALLOWED: Final = 530
+
+# What RabbitMQ says about max-connections, max-channels and max-queues: "… limit in vhost '/' (5) is reached" at the end.
+_LIMIT_REACHED: Final = re.compile(r"\blimit\b.* \(\d+\) is reached$|\breached .*\blimit of \(\d+\)$")
+_CONNECTIONS_REACHED: Final = re.compile(r"connection limit \(\d+\) is reached")
 
 _OF_A_QUEUE: Final = {
     NOT_FOUND: faults.QUEUE_MISSING,
@@ -37,6 +42,8 @@ def lost_fault(error: BaseException, broker: str, queue: str) -> BrokerFault:
     """Why an open connection, or its publishing channel, is gone."""
     if isinstance(error, exceptions.ConnectionClosedByBroker | exceptions.ChannelClosedByBroker):
         code = error.reply_code
+        if code == NOT_ALLOWED and (quota := _quota(error.reply_text)) is not None:
+            return quota.at(broker, queue=queue, detail=f"{code} {error.reply_text}")
         if code not in {CONNECTION_FORCED, NOT_ALLOWED}:
             found = faults.PUBLISH_REFUSED if code == ACCESS_REFUSED else faults.CLOSED_ON_EVENT
             return found.at(broker, queue=queue, detail=f"{code} {error.reply_text}")
@@ -46,6 +53,8 @@ def lost_fault(error: BaseException, broker: str, queue: str) -> BrokerFault:
 def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) -> BrokerFault:
     """Why a queue could not be declared; `create`: it was to be made, not only looked up."""
     refused = faults.CREATE_REFUSED if create else faults.LOOK_UP_REFUSED
+    if (quota := _quota(text)) is not None:
+        return quota.at(broker, queue=queue, detail=f"{code} {text}")
     found = refused if code == ACCESS_REFUSED else _OF_A_QUEUE.get(code, faults.DECLARE_REFUSED)
     return found.at(broker, queue=queue, detail=f"{code} {text}")
 
@@ -58,6 +67,15 @@ def _causes(error: BaseException) -> list[BaseException]:
             if isinstance(inner, BaseException) and inner not in found:
                 found.append(inner)
     return found
+
+
+def _quota(text: str) -> Finding | None:
+    """Which limit of the user or virtual host a reply text is about, if any."""
+    if _LIMIT_REACHED.search(text) is None:
+        return None
+    if "channels opened" in text:
+        return faults.CHANNEL_QUOTA
+    return faults.QUEUE_QUOTA if "queue limit in vhost" in text else faults.CONNECTION_QUOTA
 
 
 def _finding(error: BaseException, said: str) -> Finding | None:
@@ -74,6 +92,8 @@ def _finding(error: BaseException, said: str) -> Finding | None:
             return faults.WRONG_CREDENTIALS
         case exceptions.ProbableAccessDeniedError() if "not found" in said:
             return faults.NO_VIRTUAL_HOST
+        case exceptions.ProbableAccessDeniedError() if _CONNECTIONS_REACHED.search(said):
+            return faults.CONNECTION_QUOTA
         case exceptions.ProbableAccessDeniedError():
             refused = str(NOT_ALLOWED) in said or str(ACCESS_REFUSED) in said
             return faults.VIRTUAL_HOST_REFUSED if refused else faults.UNREACHABLE

@@ -6,15 +6,17 @@ The only place that decides when to try again. It ends when its last outlet is g
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.dial import Dialer
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, ConnectResult, label
 from audit_event_operator.brokers.rabbitmq.outlet import RabbitMQOutlet
+from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.brokers.rabbitmq.poison_detector import PoisonDetector
 from audit_event_operator.brokers.rabbitmq.resolver import Resolver
 from audit_event_operator.brokers.rabbitmq.timing import Timing
@@ -28,13 +30,18 @@ from audit_event_operator.targets.target import Target
 
 logger = logging.getLogger(__name__)
 
+_NOTICEABLE_SECONDS: Final = 1.0
+"""A shorter wait for one's turn is not worth telling."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkContext:
-    """What all links share."""
+    """What all links share. `turns`: who may connect now; `connections`: who may have one at all."""
 
     resolver: Resolver
     dialer: Dialer
+    turns: Places
+    connections: Places
     totals: Totals
     timing: Timing
     rng: random.Random
@@ -43,21 +50,28 @@ class LinkContext:
 class Link:
     """One connection and its outlets.
 
-    `queue` is the queue of its first outlet, and all its outlets' unless there are very many queues. `on_empty` is called
-    when the last outlet is gone.
+    `queue` and `namespace` are those of its first outlet; others have the same queue unless there are very many queues.
+    `on_empty` is called when the last outlet is gone.
     """
 
     def __init__(
-        self, reference: TargetReference, queue: str, context: LinkContext, on_empty: Callable[["Link"], None]
+        self,
+        reference: TargetReference,
+        queue: str,
+        namespace: str,
+        context: LinkContext,
+        on_empty: Callable[["Link"], None],
     ) -> None:
         self.reference = reference
         self.queue = queue
+        self.namespace = namespace
         self.outlets: dict[RabbitMQOutlet, None] = {}
         self._context = context
         self._target: Target | None = None
         self._on_empty = on_empty
         self._session: ChannelSession | None = None
         self._fault: BrokerFault | None = None
+        self._queueing: BrokerFault | None = None
         self._asked = asyncio.Event()
         self._attempted = 0.0
         self._poison_detector = PoisonDetector()
@@ -80,8 +94,8 @@ class Link:
         self.outlets[outlet] = None
         if self._session is not None:
             outlet.attach(self._session)
-        elif self._fault is not None:
-            outlet.detach(self._fault)
+        elif (fault := self._fault or self._queueing) is not None:
+            outlet.detach(fault)
         return outlet
 
     def take_up(self, target: Target) -> None:
@@ -111,11 +125,44 @@ class Link:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
+        connections = self._context.connections
+        claim = connections.claim(self.namespace, self)
         try:
+            if not claim.granted.done():
+                self._tell(self._limit_fault(connections))
+                await asyncio.shield(claim.granted)
             await self._keep()
         finally:
+            connections.release(claim)
             if self._tasks:
                 await asyncio.wait(self._tasks)
+
+    def _limit_fault(self, connections: Places) -> BrokerFault:
+        held = connections.held(self.namespace)
+        bounded = connections.per_namespace is not None and held >= connections.per_namespace
+        finding = faults.NAMESPACE_LIMIT if bounded else faults.PROCESS_LIMIT
+        return finding.at(places=held, total=connections.total)
+
+    @asynccontextmanager
+    async def _turn(self, broker: str) -> AsyncIterator[None]:
+        """The place of one attempt among those of all links; its outlets are told when that takes noticeably long."""
+        turns = self._context.turns
+        claim = turns.claim(self.namespace, self.reference)
+        try:
+            await asyncio.wait([claim.granted], timeout=_NOTICEABLE_SECONDS)
+            if not claim.granted.done():
+                self._queueing = faults.WAITING_FOR_TURN.at(broker, places=turns.held(self.namespace))
+                if self._fault is None:
+                    for outlet in tuple(self.outlets):
+                        outlet.detach(self._queueing)
+                await asyncio.wait([claim.granted])
+                self._queueing = None
+                for outlet in tuple(self.outlets):
+                    outlet.its_turn()
+            yield
+        finally:
+            self._queueing = None
+            turns.release(claim)
 
     async def _keep(self) -> None:
         while True:
@@ -144,7 +191,8 @@ class Link:
         broker = label(target)
         for outlet in tuple(self.outlets):
             outlet.locate(broker)
-        connection = await context.dialer.dial(target, trusted=self.reference.kind is TargetKind.DEFAULT)
+        async with self._turn(broker):
+            connection = await context.dialer.dial(target, trusted=self.reference.kind is TargetKind.DEFAULT)
         session = ChannelSession(
             connection,
             broker=broker,

@@ -22,6 +22,7 @@ from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import OutletHealth, OutletOwner, Trouble
 from audit_event_operator.resource.broker_spec import Delivery
+from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.targets.destination import RabbitMQDestination
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,11 @@ class RabbitMQOutlet:
     def locate(self, broker: str) -> None:
         """The broker's label is known."""
         self._show(broker=broker)
+
+    def its_turn(self) -> None:
+        """The link connects now."""
+        if self.health.trouble is not None and self.health.trouble.reason is Reason.WAITING_FOR_TURN:
+            self._show(trouble=None)
 
     def blocked(self, since: float | None) -> None:
         """The broker blocked the connection, or lifted that (None)."""
