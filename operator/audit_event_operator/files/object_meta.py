@@ -4,14 +4,13 @@ import re
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final
 
-from audit_event_operator.resource.fields import DNS_SUBDOMAIN, full_match
+from audit_event_operator.resource.fields import is_namespace, is_object_name
 from audit_event_operator.resource.problems import Problem, shown
 
 _FIELDS: Final = {
     "name", "namespace", "labels", "annotations", "finalizers", "generateName", "selfLink", "uid", "resourceVersion",
     "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "managedFields",
 }  # fmt: skip
-_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
 _MAX_ANNOTATION_BYTES: Final = 256 * 1024
 
@@ -38,12 +37,12 @@ def _name_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     name, namespace = metadata.get("name"), metadata.get("namespace")
     if name is None or name == "":
         yield Problem("metadata.name", "name is required")
-    elif not isinstance(name, str) or len(name) > 253 or not full_match(DNS_SUBDOMAIN, name):
+    elif not isinstance(name, str) or not is_object_name(name):
         yield Problem(
             "metadata.name",
             "name must be at most 253 lower-case letters, digits, - and ., and must start and end with a letter or digit",
         )
-    if namespace not in (None, "") and not (isinstance(namespace, str) and _DNS_LABEL.fullmatch(namespace)):
+    if namespace not in (None, "") and not (isinstance(namespace, str) and is_namespace(namespace)):
         yield Problem(
             "metadata.namespace",
             "namespace must be at most 63 lower-case letters, digits and -, and must start and end with a letter or digit",
@@ -94,5 +93,4 @@ def _is_qualified(name: Any) -> bool:
     if not isinstance(name, str):
         return False
     prefix, slash, last = name.rpartition("/")
-    prefix_is_good = len(prefix) <= 253 and full_match(DNS_SUBDOMAIN, prefix) if slash else True
-    return prefix_is_good and _QUALIFIED.fullmatch(last) is not None
+    return (not slash or is_object_name(prefix)) and _QUALIFIED.fullmatch(last) is not None

@@ -19,6 +19,7 @@ MAX_EXACT_INTEGER: Final = 2**53 - 1
 ALPHANUMERIC_ENDS: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 NO_CONTROL_CHARACTERS: Final = r"^[^\x00-\x1F\x7F]+$"
 DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,16 @@ class Text:
 def full_match(pattern: str, text: str) -> bool:
     """Tell whether an anchored pattern matches, with RE2's meaning of `$`: the end, not "before a last newline"."""
     return re.fullmatch(pattern.removeprefix("^").removesuffix("$"), text, re.ASCII) is not None
+
+
+def is_object_name(text: str) -> bool:
+    """Tell whether an object may have this name. Kubernetes bounds the whole, 253 characters, and not its labels."""
+    return len(text) <= 253 and full_match(DNS_SUBDOMAIN, text)
+
+
+def is_namespace(text: str) -> bool:
+    """Tell whether a namespace may have this name."""
+    return full_match(DNS_LABEL, text)
 
 
 def refusal(says: str) -> PydanticCustomError:

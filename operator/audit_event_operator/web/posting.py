@@ -1,6 +1,5 @@
 """POST /generate_event: one event by hand. 202 only after the broker's confirm; nothing is told before it is clear who asks."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.poison import PostedEventError
 from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.entities import Entities
+from audit_event_operator.resource.fields import is_namespace, is_object_name
 from audit_event_operator.web.answers import Refusal, json_answer
 from audit_event_operator.web.auth import bearer_token
 from audit_event_operator.web.body import read_object, too_large
@@ -25,8 +25,6 @@ from audit_event_operator.web.ports import Authorizer
 MOST_UNDER_WAY: Final = 256
 """Posts that may wait for the broker at once."""
 
-_LABEL: Final = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_TARGET: Final = re.compile(rf"(?P<namespace>{_LABEL})/(?P<name>(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*)")
 _HEADER_SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 _Answer = tuple[HTTPStatus, str, dict[str, str]]
@@ -117,9 +115,9 @@ def _asked_for(request: web.Request) -> Ref | Refusal | None:
     values = request.query.getall("generator", [])
     if not values:
         return None
-    found = _TARGET.fullmatch(values[0])
-    if found is None or len(values) > 1:
+    namespace, _, name = values[0].partition("/")
+    if len(values) > 1 or not is_namespace(namespace) or not is_object_name(name):
         return Refusal(
             HTTPStatus.BAD_REQUEST, "generator must be one namespace/name, such as ?generator=team-a/logins."
         )
-    return Ref(found["namespace"], found["name"])
+    return Ref(namespace, name)

@@ -53,6 +53,14 @@ async def test_a_named_generator_gets_the_event_also_while_suspended(client, bac
 
 
 @pytest.mark.parametrize(
+    "name", ["x" * 253, f"{'x' * 64}.y", "a.b"], ids=["253 characters", "a label of 64 characters", "two labels"]
+)
+async def test_a_generator_may_have_any_name_that_kubernetes_takes(client, backend, name):
+    assert (await client.post(f"/generate_event?generator=team-a/{name}", json=EXAMPLE)).status == 202
+    assert backend.submissions.posted[0][1] == Ref("team-a", name)
+
+
+@pytest.mark.parametrize(
     "outcome, status, words",
     [
         (PostOutcome.NOT_CONFIRMED, 503, "did not confirm"),
@@ -101,7 +109,7 @@ async def test_only_so_many_posts_may_wait_at_once(client, backend):
 MALFORMED = (
     "generator=", "generator=a", "generator=a/", "generator=/b", "generator=a/b/c", "generator=A/b", "generator=a/b%0A",
     "generator=a/b&generator=c/d", "generator=a..b/c", "generator=-a/b", f"generator={'a' * 64}/b",
-    f"generator=a/{'b.' * 127}b", "queue=other", "generator=a/b&queue=other", "generater=a/b",
+    f"generator=a/{'b.' * 127}b", f"generator=a/{'b' * 254}", "queue=other", "generator=a/b&queue=other", "generater=a/b",
 )  # fmt: skip
 
 
