@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ConfigDict, Field, SecretStr, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
@@ -28,6 +28,23 @@ from audit_event_operator.files.environment import SHORTEST_INTERVAL
 from audit_event_operator.resource.broker_spec import TLSMode
 from audit_event_operator.resource.durations import Seconds
 from audit_event_operator.resource.names import OPERATOR_NAME
+from audit_event_operator.resource.spec import Queue
+from audit_event_operator.setting_values import (
+    BrokerHosts,
+    Host,
+    LogLevel,
+    Namespace,
+    Namespaces,
+    NamespacesOrAll,
+    ObjectName,
+    Password,
+    Port,
+    Rate,
+    SeedInterval,
+    User,
+    VirtualHost,
+)
+from audit_event_operator.strange_variables import strange_variables
 
 DEFAULT_RABBITMQ_HOST: Final = "rabbitmq-service"
 
@@ -40,46 +57,21 @@ class SettingsError(ValueError):
     """A variable is invalid. The text names the variable and its range, never a credential."""
 
 
-def _names(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _fraction(value: object) -> object:
-    try:
-        return Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError("must be a number such as 5 or 0.25") from error
-
-
-def _not_negative(value: Fraction) -> Fraction:
-    if not 0 <= value <= 86_400:
-        raise ValueError("must be between 0 and 86400 seconds")
-    return value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Text = Annotated[str, Field(min_length=1)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Rate = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
-SeedInterval = Annotated[Fraction, BeforeValidator(_fraction), AfterValidator(_not_negative)]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda text: str(text).upper())]
-
-
 @dataclass(frozen=True, slots=True, config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True))
 class Settings:
     """All settings."""
 
-    rabbitmq_host: str | None = None
+    rabbitmq_host: Host | None = None
     """Host of the default broker; `run` has a default broker only if this is set."""
     rabbitmq_port: Annotated[int, Field(ge=1, le=65_535)] = 5672
     """Port of the default broker."""
-    rabbitmq_user: str = "user"
+    rabbitmq_user: User = "user"
     """User of the default broker."""
-    rabbitmq_pass: SecretStr = SecretStr("password")
+    rabbitmq_pass: Password = SecretStr("password")
     """Password of the default broker."""
-    rabbitmq_queue: Text = "audit_events"
+    rabbitmq_queue: Queue = "audit_events"
     """Queue on the default broker, for posted events and for the generator that `standalone` builds from the environment."""
-    rabbitmq_vhost: Text = "/"
+    rabbitmq_vhost: VirtualHost = "/"
     """Virtual host of the default broker."""
     rabbitmq_tls_mode: TLSMode = TLSMode.AUTO
     """Auto (TLS if the port is 5671 or a CA file is set), Verify or Disabled."""
@@ -92,11 +84,11 @@ class Settings:
     event_generation_interval_seconds: SeedInterval = Fraction(5)
     """Seconds between events in `standalone` without files; may be a fraction; 0 means 1 ms."""
 
-    namespaces: Names = ()
+    namespaces: Namespaces = ()
     """Namespaces to serve, comma-separated; empty: all."""
-    lease_name: str = OPERATOR_NAME
+    lease_name: ObjectName = OPERATOR_NAME
     """Name of the leader's Lease."""
-    lease_namespace: str | None = None
+    lease_namespace: Namespace | None = None
     """Namespace of the Lease; unset: the pod's, else the kubeconfig context's."""
     lease_strict: bool = False
     """Stop generating if an unreachable API server keeps the Lease from being renewed."""
@@ -116,10 +108,10 @@ class Settings:
     with the RBAC right; `run` only)."""
     api_token_file: Path | None = None
     """File with the bearer token; required by AEG_API_AUTH=token."""
-    allowed_broker_hosts: Names | None = None
+    allowed_broker_hosts: BrokerHosts | None = None
     """Host suffixes and CIDRs of the brokers that Secrets may name; unset: any, but in a pod no loopback or link-local
     addresses."""
-    default_broker_namespaces: Names = ("*",)
+    default_broker_namespaces: NamespacesOrAll = ("*",)
     """Namespaces whose resources may use the default broker; * means all."""
     log_format: Literal["plain", "json"] = "plain"
     """Format of log lines."""
@@ -169,11 +161,15 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
     An empty variable counts as unset. The environment wins over the file `dotenv`, which need not exist.
 
     Raises:
-        SettingsError: a value is out of range; the text names every such variable.
+        SettingsError: a value is out of range, or a variable is not a setting; the text names every such variable.
     """
     from_file = dotenv_values(dotenv, interpolate=False) if dotenv is not None and dotenv.is_file() else {}
-    ways = variables()
-    texts = {name: text for name, text in {**from_file, **environ}.items() if name in ways and text}
+    ways, given = variables(), {**from_file, **environ}
+    if strange := list(strange_variables(given, ways)):
+        raise SettingsError(" ".join(strange))
+    texts = {name: text for name, text in given.items() if name in ways and text}
+    if unreadable := [name for name, text in texts.items() if not _is_utf8(text)]:
+        raise SettingsError("; ".join(f"{name}: must be UTF-8 text" for name in unreadable))
     warnings = []
     if texts.get("RABBITMQ_PORT", "").startswith("tcp://"):
         del texts["RABBITMQ_PORT"]
@@ -201,6 +197,15 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
     if settings.api_auth == "token" and settings.api_token_file is None:
         raise SettingsError("AEG_API_AUTH=token needs AEG_API_TOKEN_FILE, a file with the token")
     return settings, warnings
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether the environment's bytes were text; Python keeps other bytes as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sentence(names: Mapping[tuple[str, ...], str], error: ErrorDetails) -> str:

@@ -12,10 +12,6 @@ SHORTEST_INTERVAL: Final = Fraction(1, 1000)
 
 
 def spec_from_environment(queue: str, interval_seconds: Fraction) -> GeneratorSpec:
-    """The spec of a stream that behaves like the seed service; `interval_seconds` is 0 to 86400, below 1 ms it is 1 ms.
-
-    Raises:
-        SpecError: the queue has a name that no resource may have.
-    """
+    """The spec of a stream that behaves like the seed service; `interval_seconds` is 0 to 86400, below 1 ms it is 1 ms."""
     nanoseconds = int(max(interval_seconds, SHORTEST_INTERVAL) * 1_000_000_000)
     return parse_spec({"queue": queue, "interval": f"{Decimal(nanoseconds).scaleb(-9).normalize():f}s"})

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -86,8 +86,7 @@ def assemble(
         namespace_cap=None if cap is None else Fraction(cap),
         journal=journal,
     )
-    # RABBITMQ_QUEUE was never bound by the rules for spec.queue, so it does not go through them.
-    destination = replace(RabbitMQDestination.of("", GeneratorSpec()), queue=settings.rabbitmq_queue)
+    destination = RabbitMQDestination.of("", GeneratorSpec(queue=settings.rabbitmq_queue))
     fleet = Fleet(context, DefaultStream(context, destination) if default_stream else None)
     return Operator(
         settings, context, fleet, Submissions(fleet, seconds=settings.post_seconds), LoopMonitor(totals), journal

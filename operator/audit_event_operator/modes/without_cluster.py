@@ -27,9 +27,8 @@ from audit_event_operator.modes.lifecycle import (
     raise_open_file_limit,
     until_stopped,
 )
-from audit_event_operator.resource.problems import SpecError
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.settings import Settings, SettingsError
+from audit_event_operator.settings import Settings
 from audit_event_operator.web.ports import HealthChecks
 from audit_event_operator.web.servers import Servers
 
@@ -46,7 +45,7 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     """Publish until a signal the stream of the environment, or those of the files; returns the exit code.
 
     Raises:
-        SettingsError: AEG_API_AUTH needs a cluster, or RABBITMQ_QUEUE is no name of a queue.
+        SettingsError: AEG_API_AUTH needs a cluster.
         StartError: the files hold no valid resource, or a port is not available.
     """
     totals = Totals()
@@ -55,11 +54,7 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
         return rabbitmq_brokers(settings, targets, totals, most=raise_open_file_limit())
 
     def stream() -> Found:
-        try:
-            spec = spec_from_environment(settings.rabbitmq_queue, settings.event_generation_interval_seconds)
-        except SpecError as error:
-            raise SettingsError(f"RABBITMQ_QUEUE: {error.problems[0].message}") from None
-        return Found(REF, spec)
+        return Found(REF, spec_from_environment(settings.rabbitmq_queue, settings.event_generation_interval_seconds))
 
     def started(servers: Servers) -> None:
         logger.info("Listening on ports %d (all routes) and %d (/metrics)", servers.app_port, servers.metrics_port)

@@ -99,21 +99,30 @@ def _port(name: str, data: Mapping[str, bytes]) -> int | None:
     return int(text)
 
 
-def _text(name: str, data: Mapping[str, bytes], key: str) -> str:
-    value = data.get(key, b"")
+def read_text(key: str, value: bytes) -> str:
+    """The text of a host, port, username, password or vhost.
+
+    Raises:
+        ValueError: it cannot be one; what goes behind "a value", without the value.
+    """
     if len(value) > _LIMITS_BYTES[key]:
-        raise _invalid(name, f"has a {key} longer than {_LIMITS_BYTES[key]} bytes")
+        raise ValueError(f"longer than {_LIMITS_BYTES[key]} bytes")
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
-        raise _invalid(name, f"has a {key} that is not UTF-8 text") from None
+        raise ValueError("that is not UTF-8 text") from None
     if not text.isprintable() or text != text.strip():
-        raise _invalid(
-            name,
-            f"has a {key} with a line break, a control character or a leading or trailing space "
-            "(echo adds a line break; use printf)",
+        raise ValueError(
+            "with a line break, a control character or a leading or trailing space (echo adds a line break; use printf)"
         )
     return text
+
+
+def _text(name: str, data: Mapping[str, bytes], key: str) -> str:
+    try:
+        return read_text(key, data.get(key, b""))
+    except ValueError as error:
+        raise _invalid(name, f"has a {key} {error}") from None
 
 
 def _pem(name: str, key: str, value: bytes | None) -> str | None:

@@ -4,12 +4,36 @@ Pure: a name and the address it resolved to in, yes or no out. The caller must d
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
+
+from audit_event_operator.resource.problems import shown
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_LABEL: Final = r"\w(?:[\w-]{0,61}\w)?"
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host name or an IP address, rather than a URL or a host with its port."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _is_name(text.removesuffix("."))
+    return True
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= 253 and _NAME.fullmatch(text) is not None
+
+
+def _is_suffix(text: str) -> bool:
+    """Whether names may end so; digits at the end are a mistyped address, such as 10.0.0.256 or 10.0.0."""
+    return _is_name(text) and not text.rpartition(".")[2].isdigit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +53,9 @@ class HostPolicy:
         """Read the setting: host suffixes (`example.org` also means its subdomains), CIDRs and addresses; None: no list.
 
         `in_pod`: this process runs in a pod, and users must not reach its loopback and link-local neighbours.
+
+        Raises:
+            ValueError: an entry is none of them; a sentence without its subject.
         """
         if allowed is None:
             return cls(None, (), in_pod)
@@ -38,8 +65,13 @@ class HostPolicy:
             try:
                 networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
             except ValueError:
-                if suffix := entry.removeprefix("*").strip("."):
-                    suffixes.append(suffix)
+                suffix = entry.removeprefix("*.").strip(".")
+                if not _is_suffix(suffix):
+                    raise ValueError(
+                        f"must list host suffixes, addresses and networks such as example.org,10.0.0.0/8, and "
+                        f"{shown(repr(entry))} is none of these"
+                    ) from None
+                suffixes.append(suffix)
         return cls(tuple(suffixes), tuple(networks), in_pod)
 
     def __call__(self, name: str, address: str) -> bool:

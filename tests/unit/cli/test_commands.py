@@ -68,7 +68,16 @@ NO_REVIEW = "AEG_API_AUTH=kubernetes needs a cluster, and {} runs without one; u
 @pytest.mark.parametrize(
     "command, settings, says",
     [
-        ("standalone", {"RABBITMQ_QUEUE": "q" * 300}, "audit-event-operator: RABBITMQ_QUEUE: queue must be"),
+        ("run", {"RABBITMQ_QUEUE": "amq.foo"}, "audit-event-operator: RABBITMQ_QUEUE: queue must not begin with amq."),
+        ("standalone", {"RABBITMQ_QUEUE": "a\nb"}, "audit-event-operator: RABBITMQ_QUEUE: must be 1 to 255 characters"),
+        (
+            "demo",
+            {"RABBITMQ_QUEUE": "é" * 128},
+            "audit-event-operator: RABBITMQ_QUEUE: queue must be at most 255 bytes",
+        ),
+        ("run", {"AEG_API_AUHT": "token"}, "AEG_API_AUHT is not a setting; did you mean AEG_API_AUTH?"),
+        ("standalone", {"AEG_API_AUHT": "token"}, "AEG_API_AUHT is not a setting; did you mean AEG_API_AUTH?"),
+        ("demo", {"AEG_API_AUHT": "token"}, "AEG_API_AUHT is not a setting; did you mean AEG_API_AUTH?"),
         ("standalone", {"AEG_API_AUTH": "kubernetes"}, NO_REVIEW.format("standalone")),
         ("demo", {"AEG_API_AUTH": "kubernetes"}, NO_REVIEW.format("demo")),
         ("demo", {"APP_PORT": "many"}, "APP_PORT"),

@@ -54,6 +54,20 @@ def test_the_port_of_a_service_link_is_ignored_with_a_warning():
         ("AEG_MAX_EVENTS_PER_SECOND", "0", ""),
         ("AEG_CONFIRM_SECONDS", "inf", ""),
         ("AEG_LEASE_DURATION_SECONDS", "5", "AEG_LEASE_DURATION_SECONDS must be greater"),
+        ("AEG_NAMESPACES", "a,Team_A", "AEG_NAMESPACES: 'Team_A' cannot be a namespace"),
+        ("AEG_NAMESPACES", "*", "AEG_NAMESPACES: '\\*' cannot be a namespace"),
+        ("AEG_DEFAULT_BROKER_NAMESPACES", "*,a.b", "AEG_DEFAULT_BROKER_NAMESPACES: 'a.b' cannot be a namespace"),
+        ("AEG_LEASE_NAMESPACE", "A", "AEG_LEASE_NAMESPACE: 'A' cannot be a namespace"),
+        ("AEG_LEASE_NAME", "A", ""),
+        ("AEG_ALLOWED_BROKER_HOSTS", "example.org,10.0.0.0/99", "AEG_ALLOWED_BROKER_HOSTS: .*'10.0.0.0/99' is none"),
+        ("RABBITMQ_QUEUE", "amq.foo", "RABBITMQ_QUEUE: queue must not begin with amq."),
+        ("RABBITMQ_QUEUE", "\udcff", "RABBITMQ_QUEUE: must be UTF-8 text"),
+        ("RABBITMQ_VHOST", "a\nb", "RABBITMQ_VHOST: must be 1 to 255 characters without control characters"),
+        ("RABBITMQ_VHOST", "é" * 128, "RABBITMQ_VHOST: vhost must be at most 255 bytes"),
+        ("RABBITMQ_USER", "u" * 256, "RABBITMQ_USER: must not have a value longer than 255 bytes"),
+        ("RABBITMQ_HOST", "amqp://rabbit", "RABBITMQ_HOST: must be a host name or an IP address"),
+        ("RABBITMQ_HOST", "rabbit:5672", "RABBITMQ_HOST: must be a host name or an IP address"),
+        ("RABBITMQ_HOST", "my rabbit", "RABBITMQ_HOST: must be a host name or an IP address"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(variable, value, says):
@@ -67,10 +81,20 @@ def test_a_password_shows_nowhere():
     with pytest.raises(SettingsError) as error:
         load_settings({"RABBITMQ_PASS": "canary-7", "APP_PORT": "canary-8"})
     assert "canary" not in str(error.value)
+    with pytest.raises(SettingsError, match="RABBITMQ_PASS: must not have a value with a line break") as error:
+        load_settings({"RABBITMQ_PASS": "canary-7\n"})
+    assert "canary" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["rabbit", "rabbit_1", "mq.example.org.", "10.0.0.1", "::1", "fe80::1%eth0", "bücher.de"]
+)
+def test_the_broker_is_a_host_or_an_address(host):
+    assert load_settings({"RABBITMQ_HOST": host})[0].rabbitmq_host == host
 
 
 def test_lists_are_separated_by_commas():
-    settings, _ = load_settings({"AEG_NAMESPACES": "a, b,", "AEG_ALLOWED_BROKER_HOSTS": ".svc"})
+    settings, _ = load_settings({"AEG_NAMESPACES": "a, b,a", "AEG_ALLOWED_BROKER_HOSTS": ".svc"})
     assert (settings.namespaces, settings.allowed_broker_hosts) == (("a", "b"), (".svc",))
 
 
@@ -90,4 +114,59 @@ def test_a_variable_of_a_group_sets_the_field_of_its_value_object():
 
 
 def test_a_constant_of_a_group_is_no_variable():
-    assert load_settings({"AEG_RETRY_SECONDS": "9", "AEG_STATUS_PARALLEL": "9"})[0] == Settings()
+    with pytest.raises(
+        SettingsError, match=r"AEG_RETRY_SECONDS is not a setting.* AEG_STATUS_PARALLEL is not a setting"
+    ):
+        load_settings({"AEG_RETRY_SECONDS": "9", "AEG_STATUS_PARALLEL": "9"})
+
+
+def test_a_misspelled_variable_is_refused_with_the_nearest_name_also_in_the_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("AEG_API_AUHT=token\n")
+    with pytest.raises(SettingsError, match=r"^AEG_API_AUHT is not a setting; did you mean AEG_API_AUTH\?$"):
+        load_settings({}, dotenv=file)
+    with pytest.raises(SettingsError, match=r"^AEG_ZZZ is not a setting; docs/settings.md lists the settings\.$"):
+        load_settings({"AEG_ZZZ": "1"})
+
+
+def test_an_unknown_variable_without_a_value_counts_as_unset(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("AEG_ZZZ\n")
+    assert load_settings({"AEG_YYY": ""}, dotenv=file)[0] == Settings()
+
+
+def test_variables_that_others_own_are_no_settings():
+    others = {
+        "AEG_COMMIT": "abc",
+        "AEG_RIGS": "../rigs",
+        "AEG_FAULTS": "full",
+        "AEG_TEST_CACHE": "/cache",
+        "aeg_x": "1",
+    }
+    assert load_settings(others)[0] == Settings()
+
+
+@pytest.mark.parametrize(("prefix", "address"), [("AEG", "10.96.0.7"), ("AEG_MY_2ND", "fd00::7")])
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
+def test_what_kubernetes_says_of_a_service_is_no_setting(prefix, address, protocol):
+    port = f"{prefix}_PORT_5672_{protocol.upper()}"
+    url = f"{protocol}://{f'[{address}]' if ':' in address else address}:5672"
+    injected = {
+        f"{prefix}_SERVICE_HOST": address,
+        f"{prefix}_SERVICE_PORT": "5672",
+        f"{prefix}_SERVICE_PORT_HTTP_APP": "5672",
+        f"{prefix}_PORT": url,
+        port: url,
+        f"{port}_PROTO": protocol,
+        f"{port}_PORT": "5672",
+        f"{port}_ADDR": address,
+    }
+    assert load_settings(injected)[0] == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("AEG_PORT", "5000"), ("AEG_SERVICE_HOST", "rabbit"), ("AEG_API_SERVICE", "10.0.0.1")]
+)
+def test_what_only_looks_like_a_service_is_refused(name, text):
+    with pytest.raises(SettingsError, match=f"^{name} is not a setting"):
+        load_settings({name: text})

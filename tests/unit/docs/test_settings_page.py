@@ -15,7 +15,9 @@ HEAD = """# Settings
 
 Environment variables of `audit-event-operator run`, `standalone` and `demo`. Times are in seconds unless stated
 otherwise. `standalone` and `demo` also read a `.env` file in the current folder; the environment overrides it. An empty
-variable counts as unset. With an invalid value, the operator refuses to start and names the variable.
+variable counts as unset. With an invalid value, the operator refuses to start and names the variable. The same goes for
+a variable that begins with `AEG_` and is none of these: it names the one that was probably meant. What Kubernetes sets
+for a Service named `aeg` or `aeg-…`, and the variables of the test suite, are ignored.
 """
 
 PARTS = (

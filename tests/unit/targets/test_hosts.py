@@ -45,9 +45,18 @@ def test_an_allowed_name_that_leads_home_is_refused_unless_the_network_is_named(
     ("entries", "address"),
     [
         pytest.param([], "10.0.0.1", id="an empty list allows nothing"),
-        pytest.param(["", "."], "10.0.0.1", id="nor do empty entries"),
         pytest.param(None, "not-an-address", id="what is no address is refused"),
     ],
 )
 def test_outside_a_pod_there_are_limits_too(entries, address):
     assert not HostPolicy.of(entries, in_pod=False)("broker", address)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["10.0.0.0/99", "10.0.0.0/", "10.0.0.256", "10.0.0", "2001:db8::/129", "*", ".", "", "a b", "amqp://a.org", "a.org:5672",
+     "*example.org", "a..b", "example.org/24", "-a.org", "x" * 64],
+)  # fmt: skip
+def test_what_is_neither_a_suffix_nor_a_network_is_refused(entry):
+    with pytest.raises(ValueError, match="is none of these"):
+        HostPolicy.of(["example.org", entry], in_pod=True)
