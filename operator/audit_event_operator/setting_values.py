@@ -58,6 +58,15 @@ def _host(text: str) -> str:
     return text
 
 
+def _http_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := [each for each in entries if each != "*" and not is_host(each.removeprefix("."))]:
+        raise ValueError(
+            f"must list host names without scheme and port, such as audit.example.org,.example.net, and "
+            f"{shown(repr(wrong[0]))} is none"
+        )
+    return entries
+
+
 def _as_in_a_secret(key: str) -> BeforeValidator:
     """The rule for this key of a Secret with credentials."""
 
@@ -95,6 +104,7 @@ Namespaces = Annotated[Names, AfterValidator(_namespaces)]
 NamespacesOrAll = Annotated[Names, AfterValidator(_namespaces_or_all)]
 ObjectName = Annotated[str, AfterValidator(_object_name)]
 BrokerHosts = Annotated[Names, AfterValidator(_hosts)]
+HttpHosts = Annotated[Names, AfterValidator(_http_hosts)]
 User = Annotated[str, _as_in_a_secret("username")]
 Password = Annotated[SecretStr, _as_in_a_secret("password")]
 VirtualHost = Annotated[str, BROKER_NAME, at_most_255_bytes("vhost")]

@@ -32,6 +32,7 @@ from audit_event_operator.resource.spec import Queue
 from audit_event_operator.setting_values import (
     BrokerHosts,
     Host,
+    HttpHosts,
     LogLevel,
     Namespace,
     Namespaces,
@@ -103,6 +104,10 @@ class Settings:
     """Maximum connections to brokers for the resources of one namespace; there is one per broker and queue."""
     bind_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     """Address to listen on."""
+    http_hosts: HttpHosts | None = None
+    """Names by which HTTP clients may call the operator (in the Host header), besides localhost and addresses, which they
+    always may; comma-separated, .example.org means all names below it, * any. Unset: none if AEG_BIND_ADDRESS is a loopback
+    address, else any."""
     api_auth: Literal["none", "token", "kubernetes"] = "none"
     """Who may POST /generate_event: none (anyone), token (callers with the token in AEG_API_TOKEN_FILE), kubernetes (callers
     with the RBAC right; `run` only)."""

@@ -14,6 +14,7 @@ from typing import Final
 from audit_event_operator.build import build_info
 from audit_event_operator.modes.assembly import Operator
 from audit_event_operator.web.app import Site, build_applications
+from audit_event_operator.web.door import HostRule
 from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
 from audit_event_operator.web.servers import ListenError, Servers
 
@@ -54,6 +55,7 @@ async def listening(
         health_checks=health_checks,
         source=source or SourceCounts(),
         authorizer=who,
+        host_rule=HostRule.of(operator.settings.http_hosts, host),
         build=build_info(os.environ),
     )
     servers = Servers(

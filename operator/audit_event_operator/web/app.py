@@ -19,6 +19,7 @@ from audit_event_operator.resource.entities import Entities
 from audit_event_operator.web.answers import add_headers, counted, errors_as_json, expectations
 from audit_event_operator.web.auth import Everybody
 from audit_event_operator.web.body import BODY_LIMIT_BYTES, READ_SECONDS
+from audit_event_operator.web.door import HostRule, guarded
 from audit_event_operator.web.generators import Generators
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.exposition import Exposition
@@ -53,6 +54,7 @@ class Site:
     health_checks: HealthChecks = field(default_factory=HealthChecks)
     source: SourceCounts = field(default_factory=SourceCounts)
     authorizer: Authorizer = field(default_factory=Everybody)
+    host_rule: HostRule = field(default_factory=HostRule)
     rng: random.Random = field(default_factory=random.Random)
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom
@@ -85,7 +87,7 @@ def build_applications(site: Site) -> Applications:
         "/generators/{namespace}/{name}": generators.one,
     }
     posting = Posting(site.submissions, site.authorizer, make, site.read_seconds)
-    main, alone = _application(http), _application(http)
+    main, alone = _application(http, site.host_rule), _application(http, site.host_rule)
     for path, handler in pages.items():
         main.router.add_get(path, handler, expect_handler=expectations)
     main.router.add_post("/generate_event", posting.post, expect_handler=expectations)
@@ -93,7 +95,9 @@ def build_applications(site: Site) -> Applications:
     return Applications(main, alone)
 
 
-def _application(http: HttpCounts) -> web.Application:
-    application = web.Application(middlewares=[counted(http), errors_as_json], client_max_size=BODY_LIMIT_BYTES)
+def _application(http: HttpCounts, host_rule: HostRule) -> web.Application:
+    application = web.Application(
+        middlewares=[counted(http), errors_as_json, guarded(host_rule)], client_max_size=BODY_LIMIT_BYTES
+    )
     application.on_response_prepare.append(add_headers)
     return application

@@ -22,6 +22,7 @@ from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.web.app import Site, build_applications
+from audit_event_operator.web.door import HostRule
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from audit_event_operator.web.servers import RUNNER_SETTINGS
 from support.doubles.fleet import make_snapshot
@@ -134,6 +135,7 @@ class Backend:
     api_writes: dict[tuple[str, str], int] = field(default_factory=lambda: {("status", "ok"): 2})
     last_success: float | None = 1_000.0
     read_seconds: float = 0.2
+    host_rule: HostRule = field(default_factory=HostRule)
 
     def site(self):
         return Site(
@@ -148,6 +150,7 @@ class Backend:
             wall_ns=lambda: 1_700_000_000_123_456_789,
             entropy=random.Random(2).randbytes,
             read_seconds=self.read_seconds,
+            host_rule=self.host_rule,
         )
 
 
