@@ -11,6 +11,7 @@ from typing import Final
 from audit_event_operator.resource.problems import shown
 
 _PREFIX: Final = "AEG_"
+_ALIKE: Final = 0.7
 _BUILD: Final = "AEG_COMMIT"
 _TEST_SUITE: Final = ("AEG_TEST_", "AEG_FAULT", "AEG_FUZZ_", "AEG_SOAK_", "AEG_RIGS", "AEG_E2E_")
 """How the variables of the test suite begin; whoever has exported one can still start the operator."""
@@ -27,11 +28,12 @@ _SERVICE: Final = re.compile(
 
 def strange_variables(texts: Mapping[str, str | None], settings: Collection[str]) -> Iterator[str]:
     """Yield a sentence for each variable that begins with AEG_ and has a value, but is none of `settings`."""
+    ours = [name.removeprefix(_PREFIX) for name in settings if name.startswith(_PREFIX)]
     for name, text in texts.items():
         if not name.startswith(_PREFIX) or not text or name in settings or name == _BUILD:
             continue
         if name.startswith(_TEST_SUITE) or _SERVICE.fullmatch(f"{name}={text}"):
             continue
-        nearest = get_close_matches(name, [each for each in settings if each.startswith(_PREFIX)], n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else "; docs/settings.md lists the settings."
+        nearest = get_close_matches(name.removeprefix(_PREFIX), ours, n=1, cutoff=_ALIKE)
+        hint = f"; did you mean {_PREFIX}{nearest[0]}?" if nearest else "; docs/settings.md lists the settings."
         yield f"{shown(name)} is not a setting{hint}"
