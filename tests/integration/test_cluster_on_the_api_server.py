@@ -352,7 +352,7 @@ async def test_long_lists_come_in_pages_and_are_complete(generators, namespace, 
     monkeypatch.setattr("audit_event_operator.cluster.api.client.PAGE_SIZE", 3)
     for number in range(10):
         generators.create(f"r{number}")
-    listed = await api.list_generators()
+    listed = (await api.list_generators()).resources
     assert {each["metadata"]["name"] for each in listed if each["metadata"]["namespace"] == namespace} == {
         f"r{number}" for number in range(10)
     }

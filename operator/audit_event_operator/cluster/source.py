@@ -76,8 +76,8 @@ class ClusterSource:
         self._writer = StatusWriter(cluster=cluster, owner=identity, gone=fleet.discard)
         self._reporter = Reporter(fleet, self._writer, announce=self._event_recorder.announce, pace=pace)
         self._reconciler = Reconciler(fleet, self._reporter, assignment.is_ours)
-        make_watch = make_watch or partial(Watch, connect, namespaces=namespaces)
-        self._informer = Informer(cluster, self._reconciler, make_watch, rhythm=rhythm)
+        make_watch = make_watch or partial(Watch, connect)
+        self._informer = Informer(cluster, self._reconciler, make_watch, namespaces=namespaces, rhythm=rhythm)
         self._elector = LeaderElector(
             cluster=cluster,
             gate=gate,
@@ -108,6 +108,10 @@ class ClusterSource:
         """Sentences of what is not ready; empty when all is. A standby need only be able to read the Lease."""
         trouble = self._informer.trouble if self._elector.gate.held else self._elector.trouble
         return [trouble] if trouble else []
+
+    def warnings(self) -> list[str]:
+        """Sentences of what is wrong beside the work that goes on."""
+        return self._informer.warnings
 
     def reconciles(self) -> Mapping[str, int]:
         """Handled changes of resources by result."""

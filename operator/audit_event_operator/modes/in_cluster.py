@@ -67,6 +67,7 @@ async def run_in_cluster(settings: Settings) -> int:
         livez=operator.failing_livez,
         readyz=lambda: operator.failing_readyz() or source.readiness(),
         leader=lambda: source.leader,
+        warnings=source.warnings,
     )
     counts = SourceCounts(
         reconciles=source.reconciles,

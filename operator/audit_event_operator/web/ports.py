@@ -25,12 +25,14 @@ class HealthChecks:
     """Whether the process is well; all callables are cheap and called on the loop.
 
     `livez` and `readyz` return a sentence for each check that fails; liveness must never depend on a broker. `leader` is
-    whether this process holds the Lease, None without a cluster.
+    whether this process holds the Lease, None without a cluster. `warnings` are sentences of what an administrator should
+    mend although the process works.
     """
 
     livez: Callable[[], list[str]] = list
     readyz: Callable[[], list[str]] = list
     leader: Callable[[], bool | None] = lambda: None
+    warnings: Callable[[], list[str]] = list
 
 
 @dataclass(frozen=True, slots=True)

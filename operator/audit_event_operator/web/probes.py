@@ -56,6 +56,7 @@ class Probes:
                 "used_bytes": budget.used_bytes,
                 "by_namespace": budget.used_by_namespace(),
             }
+            content["warnings"] = self._health_checks.warnings()
             content["rows"] = [{field: FIELDS[field](each) for field in _ROW} for each in snapshots]
         return json_answer(content, HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from audit_event_operator.cluster.api.client import Listed
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound, Unprocessable
 from audit_event_operator.resource.names import API_VERSION, KIND
 
@@ -27,6 +28,9 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.served = True
+        self.refused: set[str] = set()
+        self.missing: set[str] = set()
+        """Namespaces whose resources may not be listed, and ones that are not there."""
         self.resources: Objects = {}
         self.secrets: Objects = {}
         self.rabbitmq_clusters: Objects = {}
@@ -49,11 +53,12 @@ class FakeCluster:
         self.resources[metadata["namespace"], metadata["name"]] = resource
         return resource
 
-    async def list_generators(self) -> list[Json]:
+    async def list_generators(self) -> Listed:
         await self._asked("list_generators")
         if not self.served:
             raise NotFound("404")
-        return copy.deepcopy(list(self.resources.values()))
+        listed = [each for (namespace, _), each in self.resources.items() if namespace not in self.refused]
+        return Listed(copy.deepcopy(listed), frozenset(self.refused), frozenset(self.missing))
 
     async def get_generator(self, namespace: str, name: str) -> Json:
         return await self._get("get_generator", self.resources, namespace, name)

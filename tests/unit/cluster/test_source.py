@@ -16,8 +16,8 @@ pytestmark = pytest.mark.looptime
 
 
 class FakeWatch:
-    def __init__(self, cluster, deliver, opened):
-        self.cluster, self.deliver, self.opened = cluster, deliver, opened
+    def __init__(self, cluster, deliver, opened, namespaces):
+        self.cluster, self.deliver, self.opened, self.namespaces = cluster, deliver, opened, namespaces
         self.ended = asyncio.get_running_loop().create_future()
         self.trouble = "not open yet"
 
@@ -33,12 +33,12 @@ class FakeWatch:
 
 
 class Process:
-    def __init__(self, cluster, identity):
+    def __init__(self, cluster, identity, namespaces=()):
         self.cluster, self.fleet, self.watches = cluster, FakeFleet(running=False), []
         self.gate = LeaseGate(clock=asyncio.get_running_loop().time)
         self.source = ClusterSource(
             self.fleet, cluster, None, LeaseAssignment(self.gate), identity=identity, lease_namespace="ops",
-            make_watch=self._watch,
+            make_watch=self._watch, namespaces=namespaces,
         )  # fmt: skip
         self.task = asyncio.create_task(self.source.run())
 
@@ -54,8 +54,8 @@ class Process:
         await self.stop()
         await self.source.close()
 
-    def _watch(self, deliver, opened):
-        self.watches.append(FakeWatch(self.cluster, deliver, opened))
+    def _watch(self, deliver, opened, namespaces):
+        self.watches.append(FakeWatch(self.cluster, deliver, opened, namespaces))
         return self.watches[-1]
 
 
@@ -64,10 +64,10 @@ async def start(cluster):
     """Starts a process beside resources of these names, and gives it a second."""
     processes = []
 
-    async def start(*names, identity="a"):
+    async def start(*names, identity="a", namespaces=()):
         for name in names:
             cluster.add(make_resource(name))
-        processes.append(Process(cluster, identity))
+        processes.append(Process(cluster, identity, namespaces))
         await asyncio.sleep(1)
         return processes[-1]
 
@@ -294,3 +294,68 @@ async def test_a_bug_in_the_work_of_a_leader_ends_the_source_instead_of_leaving_
     process = Process(cluster, "a")
     with pytest.raises(ExceptionGroup, match="TaskGroup"):
         await process.task
+
+
+# --- some namespaces only ---------------------------------------------------------------------------------------------
+
+LATE = 'Namespace "late" in AEG_NAMESPACES'
+
+
+async def test_a_missing_namespace_is_named_once_and_stops_nobody(cluster, start, caplog):
+    cluster.missing = {"late"}
+    process = await start("demo", namespaces=("default", "late"))
+    await asyncio.sleep(180)
+    assert process.fleet.names() == {"demo"}
+    assert process.source.readiness() == []
+    (sentence,) = process.source.warnings()
+    assert sentence.startswith(f"{LATE} does not exist")
+    assert caplog.text.count(LATE) == 1
+    assert process.watch.namespaces == ["default", "late"], "it is heard of at once when it comes"
+    cluster.missing = set()
+    await asyncio.sleep(60)
+    assert process.source.warnings() == []
+    assert 'Namespace "late" is served now' in caplog.text or len(process.watches) == 1
+
+
+async def test_a_refused_namespace_is_left_out_until_it_can_be_read(cluster, start, caplog):
+    cluster.refused = {"late"}
+    cluster.add(make_resource("there", "late"))
+    process = await start("demo", namespaces=("default", "late"))
+    await asyncio.sleep(180)
+    assert process.fleet.names() == {"demo"}
+    assert process.source.readiness() == []
+    (sentence,) = process.source.warnings()
+    assert sentence.startswith(f"{LATE} is not served: it does not exist, or the operator's account may not list")
+    assert caplog.text.count(LATE) == 1
+    assert [watch.namespaces for watch in process.watches] == [["default"]]
+    cluster.refused = set()
+    await asyncio.sleep(63)
+    assert process.fleet.names() == {"demo", "there"}
+    assert process.source.warnings() == []
+    assert process.watch.namespaces == ["default", "late"]
+
+
+async def test_a_refusal_right_after_the_start_is_looked_at_again_soon(cluster, start):
+    cluster.refused = {"late"}
+    cluster.add(make_resource("there", "late"))
+    process = await start("demo", namespaces=("default", "late"))
+    cluster.refused = set()
+    await asyncio.sleep(13)
+    assert process.fleet.names() == {"demo", "there"}
+
+
+async def test_generators_of_a_namespace_that_may_not_be_read_any_more_keep_running(cluster, start):
+    cluster.add(make_resource("there", "late"))
+    process = await start("demo", namespaces=("default", "late"))
+    told = list(process.fleet.told)
+    cluster.refused = {"late"}
+    del cluster.resources["default", "demo"]
+    await asyncio.sleep(61)
+    process.watch.ended.set_result("a broken line")
+    await asyncio.sleep(5)
+    assert process.fleet.names() == {"there"}, "one that is gone elsewhere is found nevertheless"
+    assert process.fleet.told == [*told, ("discard", "uid-demo")]
+    cluster.refused = set()
+    del cluster.resources["late", "there"]
+    await asyncio.sleep(70)
+    assert process.fleet.names() == set()

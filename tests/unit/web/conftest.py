@@ -131,6 +131,7 @@ class Backend:
     not_live: list[str] = field(default_factory=list)
     not_ready: list[str] = field(default_factory=list)
     leader: bool | None = None
+    warnings: list[str] = field(default_factory=list)
     reconciles: dict[str, int] = field(default_factory=lambda: {"applied": 3, "rejected": 0})
     api_writes: dict[tuple[str, str], int] = field(default_factory=lambda: {("status", "ok"): 2})
     last_success: float | None = 1_000.0
@@ -142,7 +143,9 @@ class Backend:
             fleet=self.fleet,
             submissions=self.submissions,
             brokers=self.brokers,
-            health_checks=HealthChecks(lambda: self.not_live, lambda: self.not_ready, lambda: self.leader),
+            health_checks=HealthChecks(
+                lambda: self.not_live, lambda: self.not_ready, lambda: self.leader, lambda: self.warnings
+            ),
             source=SourceCounts(lambda: self.reconciles, lambda: self.api_writes, lambda: self.last_success),
             authorizer=self.authorizer,
             build={"version": "1.2.3", "revision": "abc", "python_version": "3.13.0"},

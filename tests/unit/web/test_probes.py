@@ -64,6 +64,14 @@ async def test_healthz_of_a_standby_is_healthy_and_says_so(ask, backend, a_defau
 
 
 @pytest.mark.parametrize("flag", ["1", "true"])
+async def test_verbose_healthz_adds_what_an_administrator_should_mend(ask, backend, flag):
+    backend.warnings = ['Namespace "late" does not exist.']
+    status, answer = await ask(f"/healthz?verbose={flag}")
+    assert (status, answer["warnings"]) == (200, backend.warnings)
+    assert "warnings" not in (await ask("/healthz"))[1]
+
+
+@pytest.mark.parametrize("flag", ["1", "true"])
 async def test_verbose_healthz_adds_rows_without_messages(ask, backend, a_snapshot, flag):
     backend.fleet.live = [a_snapshot()]
     _, answer = await ask(f"/healthz?verbose={flag}")

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from audit_event_operator.cluster.api.connection import Connection
@@ -45,6 +45,21 @@ _RESULTS: Final[Mapping[type[ClusterError], str]] = {
 }
 
 
+class Listed(NamedTuple):
+    """What a list of all resources told.
+
+    Attributes:
+        resources: all that could be listed.
+        refused: namespaces whose resources may not be listed, which is the answer for a missing one, too, if rights are given
+            by namespace.
+        missing: namespaces that do not exist.
+    """
+
+    resources: list[Json]
+    refused: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+
+
 class Cluster:
     """Kubernetes as this operator knows it. All methods raise `ClusterError`.
 
@@ -67,21 +82,30 @@ class Cluster:
 
     # -- resources -----------------------------------------------------------------------------------------------------
 
-    async def list_generators(self) -> list[Json]:
-        """All resources we look after; NotFound when the CustomResourceDefinition is not served."""
-        found: list[Json] = []
-        right = f"list {_GENERATORS}"
-        for namespace in self._namespaces or (None,):
-            query = [("limit", str(PAGE_SIZE))]
-            while query:
-                answer = await self._send("GET", _path(_GENERATORS, namespace), right, query=query)
-                items = answer.get("items")
-                if not isinstance(items, list):
-                    raise Refused(f"Cannot {right}; the API server's answer is not a list.")
-                found.extend(items)
-                following = (answer.get("metadata") or {}).get("continue")
-                query = [query[0], ("continue", following)] if following else []
-        return found
+    async def list_generators(self) -> Listed:
+        """All resources we look after.
+
+        Raises:
+            NotFound: the CustomResourceDefinition is not served.
+            Forbidden: no namespace's resources may be listed.
+        """
+        if not self._namespaces:
+            return Listed(await self._list(None))
+        resources: list[Json] = []
+        refused: dict[str, Forbidden] = {}
+        missing: set[str] = set()
+        for namespace in self._namespaces:
+            try:
+                found = await self._list(namespace)
+            except Forbidden as error:
+                refused[namespace] = error
+            else:
+                resources += found
+                if not found and await self._is_missing(namespace):
+                    missing.add(namespace)
+        if len(refused) == len(self._namespaces):
+            raise refused[self._namespaces[0]]
+        return Listed(resources, frozenset(refused), frozenset(missing))
 
     async def get_generator(self, namespace: str, name: str) -> Json:
         """One resource."""
@@ -138,6 +162,36 @@ class Cluster:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    async def _list(self, namespace: str | None) -> list[Json]:
+        found: list[Json] = []
+        right = f"list {_GENERATORS}{_where(namespace)}"
+        query = [("limit", str(PAGE_SIZE))]
+        while query:
+            answer = await self._send("GET", _path(_GENERATORS, namespace), right, query=query)
+            items = answer.get("items")
+            if not isinstance(items, list):
+                raise Refused(f"Cannot {right}; the API server's answer is not a list.")
+            found.extend(items)
+            following = (answer.get("metadata") or {}).get("continue")
+            query = [query[0], ("continue", following)] if following else []
+        return found
+
+    async def _is_missing(self, namespace: str) -> bool:
+        """Whether a namespace does not exist: its list is empty either way, and to read it would take one more right.
+
+        The right to post Kubernetes Events is there, and the API server says 404 to one in a missing namespace. It is a dry
+        run: nothing is written.
+        """
+        about = {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "namespace": namespace}
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"generateName": "dry-run-"}, "involvedObject": about}
+        try:
+            await self._send("POST", _path("events", namespace), "create events", query=[("dryRun", "All")], body=event)
+        except NotFound:
+            return True
+        except ClusterError:
+            pass  # it cannot be told
+        return False
+
     async def _review(self, kind: str, group: str, spec: Json) -> Json:
         body = {"apiVersion": f"{group}/{_VERSIONS[group]}", "kind": kind, "spec": spec}
         status = (await self._ask("POST", f"{kind.lower()}s.{group}", body=body)).get("status")
@@ -148,11 +202,9 @@ class Cluster:
     ) -> Json:
         """Ask for one thing, and count it if it is a write that the metrics show."""
         counted = _COUNTED.get(kind) if method != "GET" else None
-        where = f' in namespace "{namespace}"' if namespace else ""
+        right = f"{_VERBS[method]} {kind}{_where(namespace)}"
         try:
-            answer = await self._send(
-                method, _path(kind, namespace, name), f"{_VERBS[method]} {kind}{where}", body=body
-            )
+            answer = await self._send(method, _path(kind, namespace, name), right, body=body)
         except ClusterError as error:
             if counted:
                 self.writes[counted, _RESULTS.get(type(error), "refused")] += 1
@@ -167,6 +219,10 @@ class Cluster:
         answer = await self._connection.request(method, path, right=right, query=query, body=body)
         self.last_success_unix_seconds = self._wall()
         return answer
+
+
+def _where(namespace: str | None) -> str:
+    return f' in namespace "{namespace}"' if namespace else ""
 
 
 def _path(kind: str, namespace: str | None, name: str | None = None) -> str:

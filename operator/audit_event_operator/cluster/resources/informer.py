@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit_event_operator.cluster.api.client import Cluster
+from audit_event_operator.cluster.api.client import Cluster, Listed
 from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Throttled
 from audit_event_operator.cluster.resources.reconciler import Reconciler
 from audit_event_operator.cluster.resources.view import Json, compare
@@ -25,6 +25,11 @@ logger = logging.getLogger(__name__)
 _NO_CRD: Final = (
     f"The CustomResourceDefinition {PLURAL}.{GROUP} is not installed. "
     "Apply crds/ or an overlay; the operator notices within seconds."
+)
+_MISSING: Final = 'Namespace "{}" in AEG_NAMESPACES does not exist; create it, or take it out of the setting.'
+_REFUSED: Final = (
+    'Namespace "{}" in AEG_NAMESPACES is not served: it does not exist, or the operator\'s account may not list '
+    f"{PLURAL}.{GROUP} in it. Create it, with the role in components/namespaced/role, or take it out of the setting."
 )
 _SECOND_LOOK_SECONDS: Final = 1.0
 _BACKOFF_SECONDS: Final = (1.0, 30.0)
@@ -43,7 +48,7 @@ class Rhythm:
     retry: float = 2.0
 
 
-MakeWatch = Callable[[Deliver, Callable[[], None]], Watch]
+MakeWatch = Callable[[Deliver, Callable[[], None], Sequence[str]], Watch]
 
 
 @dataclass(eq=False)
@@ -54,7 +59,9 @@ class Informer:
     reconciler: Reconciler
     """Takes in what is heard."""
     make_watch: MakeWatch
-    """Makes a watch from what it delivers to and what it calls when it is complete again."""
+    """Makes a watch from what it delivers to, what it calls when it is complete again, and its namespaces."""
+    namespaces: Sequence[str] = ()
+    """Where to look; empty means everywhere."""
     rhythm: Rhythm = Rhythm()
 
     def __post_init__(self) -> None:
@@ -65,6 +72,8 @@ class Informer:
         self._was_watching = False
         self._watch: Watch | None = None
         self._trouble: str | None = "The resources have not been listed yet."
+        self._not_served: dict[str, str] = {}
+        self._unwatched: frozenset[str] = frozenset()
 
     @property
     def trouble(self) -> str | None:
@@ -72,6 +81,11 @@ class Informer:
         if self._trouble is None and not self._was_watching:
             return self._watch.trouble if self._watch is not None else "The watch is about to start."
         return self._trouble
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each namespace that is not served, while the others are."""
+        return list(self._not_served.values())
 
     async def wait_until_current(self) -> None:
         """Return when the view is as a list told, and the watch since then: at once, unless the watch has ended."""
@@ -119,19 +133,22 @@ class Informer:
                 rest = error.retry_after_seconds if isinstance(error, Throttled) else 0.0
                 await asyncio.sleep(max(rest, self.rhythm.retry))
             else:
-                await self._take(listed, preexisting=preexisting)
-                for uid in compare(known, listed).gone:
+                await self._take(listed.resources, preexisting=preexisting)
+                known -= self.reconciler.known_in(listed.refused)
+                for uid in compare(known, listed.resources).gone:
                     self.reconciler.discard(uid)
-                self._trouble = None
+                self._trouble, self._unwatched = None, listed.refused
+                self._note_not_served(listed)
                 self._current.set()
-                logger.info("Listed %d resources", len(listed))
+                logger.info("Listed %d resources", len(listed.resources))
                 return
 
     async def _follow(self) -> str | None:
-        """Watch and resync until the watch ends (returns why) or the CustomResourceDefinition is gone (None)."""
-        self._watch = self.make_watch(self.reconciler.take, self._opened)
+        """Watch and resync until the watch ends or has to (returns why) or the CustomResourceDefinition is gone (None)."""
+        namespaces = [each for each in self.namespaces if each not in self._unwatched]
+        self._watch = self.make_watch(self.reconciler.take, self._opened, namespaces)
         watching = asyncio.create_task(self._watch.run(), name="watch")
-        resyncing = asyncio.create_task(self._resync_until_gone(), name="resync")
+        resyncing = asyncio.create_task(self._resync(), name="resync")
         try:
             await asyncio.wait((watching, resyncing), return_when=asyncio.FIRST_COMPLETED)
             ended = resyncing if resyncing.done() else watching
@@ -147,22 +164,31 @@ class Informer:
         self._was_watching = True
         self._wakeup.wake()
 
-    async def _resync_until_gone(self) -> None:
-        """Compare with a list every now and then; returns when the CustomResourceDefinition is gone."""
+    async def _resync(self) -> str | None:
+        """Compare with a list every now and then, until there is more to watch (returns what) or no kind any more (None).
+
+        An API server that has just started refuses what it allows later, so a refused namespace is looked at again soon.
+        """
+        shorter = Backoff(min(self.rhythm.crd_poll, self.rhythm.resync), self.rhythm.resync)
         seconds = self.rhythm.resync
         while True:
-            await self._wakeup.sleep(seconds)
+            await self._wakeup.sleep(shorter.next_seconds() if self._unwatched else seconds)
             seconds = self.rhythm.resync
             known = self.reconciler.known()
             try:
                 listed = await self._list()
             except NotFound:
-                return
+                return None
             except ClusterError as error:
                 logger.warning("Postponed the resync: %s", error)
                 seconds = min(seconds, self.rhythm.crd_poll)
             else:
-                await self._make_up_for_what_was_missed(known, listed)
+                self._note_not_served(listed)
+                if readable := self._unwatched - listed.refused:
+                    return f"the resources in {', '.join(sorted(readable))} can be read now"
+                await self._make_up_for_what_was_missed(
+                    known - self.reconciler.known_in(listed.refused), listed.resources
+                )
                 del listed  # thousands of resources weigh megabytes, and it is a minute until the next look
 
     async def _make_up_for_what_was_missed(self, known: frozenset[str], listed: Sequence[Json]) -> None:
@@ -182,7 +208,7 @@ class Informer:
             if number % _CHUNK == 0:
                 await asyncio.sleep(0)
 
-    async def _list(self) -> Sequence[Json]:
+    async def _list(self) -> Listed:
         """List; a kind that is not there is looked for twice, since all would be stopped."""
         try:
             return await self.cluster.list_generators()
@@ -195,6 +221,17 @@ class Informer:
         self._was_watching = False
         self._trouble = _NO_CRD
         await self.reconciler.all_gone()
+
+    def _note_not_served(self, listed: Listed) -> None:
+        """Say once of each namespace that it is not served, and once that it is."""
+        now = {each: _MISSING.format(each) for each in sorted(listed.missing)}
+        now |= {each: _REFUSED.format(each) for each in sorted(listed.refused)}
+        for namespace, sentence in now.items():
+            if self._not_served.get(namespace) != sentence:
+                logger.warning("%s", sentence)
+        for namespace in self._not_served.keys() - now:
+            logger.info('Namespace "%s" is served now', namespace)
+        self._not_served = now
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:

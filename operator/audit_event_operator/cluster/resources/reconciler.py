@@ -5,8 +5,9 @@ It keeps the view up to date whether or not this process works, and has the flee
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Final
 
 from audit_event_operator.cluster.resources.view import Identity, Json, Resource, View, identify, is_leaving, read
@@ -89,6 +90,14 @@ class Reconciler:
     def known(self) -> frozenset[str]:
         """UIDs of the resources that live, as far as we know."""
         return self._fleet.uids().union(self._view.living)
+
+    def known_in(self, namespaces: Collection[str]) -> frozenset[str]:
+        """UIDs of those in these namespaces."""
+        if not namespaces:
+            return frozenset()
+        viewed = ((uid, each.identity.ref) for uid, each in self._view.living.items())
+        running = ((each.uid, each.ref) for each in self._fleet.snapshots())
+        return frozenset(uid for uid, ref in chain(viewed, running) if ref.namespace in namespaces)
 
     def _adopt(self, identity: Identity, resource: Json, *, preexisting: bool) -> None:
         if self._view.is_gone(identity.uid):
