@@ -98,4 +98,13 @@ ROWS: dict[int, Row] = {
         "a namespace fills the buffers: large events, a queue that refuses",
         "the others keep their rates; new streams start; MemoryExhausted for its own",
     ),
+    50: Row(
+        "120 streams of a namespace have a broker that never answers",
+        "others connect and reconnect within 5 s; WaitingForTurn",
+    ),
+    51: Row("a namespace floods the seed's metric with labels", "others' new labels have rows; no counter falls"),
+    53: Row(
+        "300 queues, 256 open files", "/livez answers; ConnectionLimit; the rest and the others publish; few log lines"
+    ),
+    54: Row("hundreds of resources of a namespace fail at once", "another's Kubernetes Event is told within seconds"),
 }

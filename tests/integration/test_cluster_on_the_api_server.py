@@ -133,13 +133,16 @@ async def test_a_name_that_is_used_again_is_another_resource(generators, follow)
     await until(lambda: generators.ready("blink") == ("True", "Publishing"))
 
 
-async def test_a_resource_that_waits_for_a_foreign_finalizer_has_stopped(generators, follow):
+async def test_a_resource_that_waits_for_a_foreign_finalizer_has_stopped_and_says_so(generators, follow):
     follower = await follow()
     generators.create("held")
     generators.merge("held", {"metadata": {"finalizers": ["example.com/hold"]}})
-    await until(lambda: follower.fleet.names() == {"held"})
+    await until(lambda: generators.ready("held") == ("True", "Publishing"))
     generators.delete("held")
     await until(lambda: follower.fleet.names() == set())
+    await until(lambda: generators.ready("held") == ("False", "Terminating"))
+    assert "example.com/hold" in generators.condition("held")["message"]
+    assert generators.status("held")["targetRate"] == "0/s"
     generators.merge("held", {"metadata": {"finalizers": None}})
 
 

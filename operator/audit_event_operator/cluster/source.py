@@ -18,6 +18,7 @@ from audit_event_operator.cluster.resources.informer import Informer, MakeWatch,
 from audit_event_operator.cluster.resources.reconciler import Reconciler
 from audit_event_operator.cluster.resources.watch import Watch
 from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS, EventRecorder
+from audit_event_operator.cluster.status.farewells import Farewells
 from audit_event_operator.cluster.status.reporter import Pace, Reporter
 from audit_event_operator.cluster.status.writer import StatusWriter
 from audit_event_operator.engine.fleet import Fleet
@@ -75,7 +76,8 @@ class ClusterSource:
         )
         self._writer = StatusWriter(cluster=cluster, owner=identity, gone=fleet.discard)
         self._reporter = Reporter(fleet, self._writer, announce=self._event_recorder.announce, pace=pace)
-        self._reconciler = Reconciler(fleet, self._reporter, assignment.is_ours)
+        self._farewells = Farewells(cluster)
+        self._reconciler = Reconciler(fleet, self._reporter, assignment.is_ours, self._farewells.leaving)
         make_watch = make_watch or partial(Watch, connect)
         self._informer = Informer(cluster, self._reconciler, make_watch, namespaces=namespaces, rhythm=rhythm)
         self._elector = LeaderElector(
@@ -150,6 +152,7 @@ class ClusterSource:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reporter.run(), name="reporter")
             tasks.create_task(self._event_recorder.run(), name="event-recorder")
+            tasks.create_task(self._farewells.run(), name="farewells")
             tasks.create_task(self._take_over(), name="take-over")
 
     async def _take_over(self) -> None:

@@ -52,7 +52,7 @@ class Generator:
         self.namespace = ref.namespace
         self.uid = uid
         self.gate = context.assignment.gate(ref)
-        self.ledger = Ledger(context.totals)
+        self.ledger = Ledger(context.totals, ref.namespace)
         self._context = context
         self._progress = progress
         self._preexisting = preexisting
@@ -145,6 +145,7 @@ class Generator:
         """End delivery: what is buffered is dropped for `reason` now, what is in flight at the latest after the grace."""
         self._forget_pending()
         self._egress.stop(reason, grace_seconds)
+        self.ledger.labels.leave()
 
     async def drained(self, seconds: float) -> None:
         """Wait until nothing is buffered or in flight, at most `seconds`. Nothing may be generated meanwhile."""

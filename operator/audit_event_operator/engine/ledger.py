@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
+from audit_event_operator.engine.label_sets import LabelSets, StreamLabels
 from audit_event_operator.resource.status import Progress
 
 
@@ -68,16 +69,12 @@ class Histogram:
 CONFIRM_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-LABEL_SET_LIMIT = 2_000
-OTHER = "other"
-
 
 class Totals:
     """Operator-wide counts since the process began; they never fall when resources go."""
 
-    def __init__(self, *, label_set_limit: int = LABEL_SET_LIMIT) -> None:
-        self.generated_by_label: dict[tuple[str, str, str], int] = {}
-        self.label_overflow = 0
+    def __init__(self) -> None:
+        self.label_sets = LabelSets()
         self.published = 0
         self.refused_posts = 0
         self.dropped: Counter[DropReason] = Counter()
@@ -87,7 +84,6 @@ class Totals:
         self.confirm_seconds = Histogram(CONFIRM_BOUNDS_SECONDS)
         self.schedule_lag_seconds = Histogram(LAG_BOUNDS_SECONDS)
         self.loop_lag_seconds = Histogram(LAG_BOUNDS_SECONDS)
-        self._label_set_limit = label_set_limit
 
     @property
     def failed(self) -> int:
@@ -95,29 +91,17 @@ class Totals:
         attempts = self.attempts
         return attempts[Outcome.NACK] + attempts[Outcome.RETURNED] + attempts[Outcome.UNKNOWN] + self.refused_posts
 
-    def count_generated(self, event_type: str, server_hostname: str, action_result: str) -> None:
-        """Count one generated event by the seed's three labels; label sets beyond the limit count as `other`."""
-        key = (event_type, server_hostname, action_result)
-        counts = self.generated_by_label
-        known = counts.get(key)
-        if known is not None:
-            counts[key] = known + 1
-        elif len(counts) < self._label_set_limit:
-            counts[key] = 1
-        else:
-            self.label_overflow += 1
-            other = (OTHER, OTHER, OTHER)
-            counts[other] = counts.get(other, 0) + 1
-
 
 @dataclass(slots=True, eq=False)
 class Ledger:
     """What became of the events of one resource since this process took it up.
 
-    `run_published` and `run_dropped` count only events of the current run; the other counts never go back.
+    `namespace`: the resource's; empty for posts that name none. `run_published` and `run_dropped` count only events of the
+    current run; the other counts never go back.
     """
 
     totals: Totals
+    namespace: str = ""
     generated: int = 0
     published: int = 0
     retried: int = 0
@@ -127,6 +111,10 @@ class Ledger:
     run_published: int = 0
     run_dropped: int = 0
     last_publish_unix_ns: int | None = None
+    labels: StreamLabels = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labels = self.totals.label_sets.stream(self.namespace)
 
     @property
     def dropped_total(self) -> int:

@@ -162,11 +162,12 @@ class Outbox:
 
     def put(self, events: Iterable[AuditEvent]) -> None:
         """Take generated events in; the caller has asked for `room` before. Oversize ones are dropped at once."""
-        ledger, totals, fresh, run = self.ledger, self.ledger.totals, self._fresh, self.ledger.run
+        ledger, fresh, run = self.ledger, self._fresh, self.ledger.run
+        count_labels = ledger.labels.count
         order, used, count = self._order, 0, 0
         for event in events:
             count += 1
-            totals.count_generated(event.event_type, event.server_hostname, event.action_result)
+            count_labels(event.event_type, event.server_hostname, event.action_result)
             size = len(event.body)
             order += 1
             if size > EVENT_LIMIT_BYTES:
@@ -228,7 +229,7 @@ class Outbox:
             parcel = self._posts.popleft()
             event = parcel.event
             self.ledger.generated += 1
-            self.ledger.totals.count_generated(event.event_type, event.server_hostname, event.action_result)
+            self.ledger.labels.count(event.event_type, event.server_hostname, event.action_result)
         elif self._retries:
             parcel = heappop(self._retries)
             if parcel.attempt:

@@ -74,7 +74,7 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
 
     code = await _run(settings, files, brokers, stream, _welcome, totals=totals, seconds=seconds, demo=True)
     by_type: Counter[str] = Counter()
-    for (event_type, _, _), count in totals.generated_by_label.items():
+    for (event_type, _, _), count in totals.label_sets.counts().items():
         by_type[event_type] += count
     kinds = ", ".join(f"{count} {name}" for name, count in by_type.most_common())
     print(f"Done: {totals.published} events printed{f' ({kinds})' if kinds else ''}.", file=sys.stderr)

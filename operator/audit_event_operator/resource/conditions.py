@@ -47,6 +47,7 @@ class Reason(StrEnum):
     REJECTED_BY_BROKER = "RejectedByBroker", _BUSY
     MEMORY_EXHAUSTED = "MemoryExhausted", _BUSY
     CONFIRM_TIMEOUT = "ConfirmTimeout", _BUSY
+    TERMINATING = "Terminating", _BUSY
     INVALID_SPEC = "InvalidSpec", _STUCK
     SECRET_NOT_FOUND = "SecretNotFound", _STUCK
     SECRET_NOT_ALLOWED = "SecretNotAllowed", _STUCK

@@ -9,7 +9,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +67,13 @@ class Harness:
     # --- operator and streams -----------------------------------------------------------------------------------------
 
     def start(
-        self, *, name: str = "operator", ready: bool = True, own_pace: bool = False, **env: str
+        self,
+        *,
+        name: str = "operator",
+        ready: bool = True,
+        own_pace: bool = False,
+        prefix: Sequence[str] = (),
+        **env: str,
     ) -> OperatorProcess:
         """Start an operator with a journal; `own_pace`: with its own time constants, whatever AEG_FAULTS says."""
         environment = self.broker.environment() | {
@@ -76,7 +82,9 @@ class Harness:
         }
         environment |= ({} if FULL or own_pace else SHORTENED) | env
         self._journal_began = self.journal.stat().st_size if self.journal.exists() else 0
-        operator = OperatorProcess(self.folder, "run", kubeconfig=self.kubeconfig, env=environment, name=name)
+        operator = OperatorProcess(
+            self.folder, "run", kubeconfig=self.kubeconfig, env=environment, name=name, prefix=prefix
+        )
         self.operators.append(operator)
         return operator.start(wait_ready=ready)
 

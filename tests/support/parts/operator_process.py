@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
@@ -55,6 +55,7 @@ class OperatorProcess:
         kubeconfig: Path | None = None,
         env: Mapping[str, str] | None = None,
         name: str = "operator",
+        prefix: Sequence[str] = (),
     ) -> None:
         """Nothing is started yet.
 
@@ -65,6 +66,7 @@ class OperatorProcess:
             kubeconfig: becomes KUBECONFIG.
             env: more variables, for example `broker.environment()`; they win over the ones set here.
             name: tells several processes in one folder apart.
+            prefix: a command that becomes the operator, for example `prlimit` with its options.
         """
         self.app_port = free_port()
         self.metrics_port = free_port()
@@ -80,7 +82,7 @@ class OperatorProcess:
         if kubeconfig is not None:
             environment["KUBECONFIG"] = str(kubeconfig)
         environment |= env or {}
-        command = [sys.executable, "-m", "audit_event_operator", subcommand, *arguments]
+        command = [*prefix, sys.executable, "-m", "audit_event_operator", subcommand, *arguments]
         log = folder / f"{name}.log"
         self.process = Process(name, command, log=log, stdout=self.output_file, env=environment, cwd=folder)
 

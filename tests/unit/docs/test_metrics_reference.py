@@ -58,7 +58,7 @@ histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_
 def a_moment():
     """A scrape in which no family is empty, so that each shows its labels."""
     totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
-    totals.count_generated("user_login", "prod-web-01", "FAILURE")
+    totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
     snapshot = make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     fleet = SimpleNamespace(
         totals=totals,

@@ -8,7 +8,7 @@ import pytest
 
 from audit_event_operator.engine.activity_log import ActivityLog, LineBudget
 from audit_event_operator.engine.egress import window_for
-from audit_event_operator.engine.ledger import OTHER, Histogram, Totals
+from audit_event_operator.engine.ledger import Histogram
 from audit_event_operator.engine.rates import ObservedRate
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
@@ -51,15 +51,6 @@ def test_the_observed_rate_covers_the_last_thirty_seconds():
         rate.sample(second, 10 * second if second < 50 else 500)
     assert rate.rate(99, 500) == 0
     assert ObservedRate().rate(5, 100) == 0
-
-
-def test_label_sets_beyond_the_limit_count_as_other():
-    totals = Totals(label_set_limit=2)
-    for name in ("a", "b", "c", "d", "a"):
-        totals.count_generated("user_login", name, "SUCCESS")
-    assert totals.generated_by_label[OTHER, OTHER, OTHER] == 2
-    assert totals.label_overflow == 2
-    assert sum(totals.generated_by_label.values()) == 5
 
 
 def test_a_histogram_counts_by_upper_bound():

@@ -85,7 +85,7 @@ def scrape(client):
 
 async def test_names_types_and_labels_are_exactly_the_contract(scrape, backend, a_snapshot, a_default_stream):
     backend.fleet.live, backend.fleet.default_stream_row = [a_snapshot()], a_default_stream()
-    backend.fleet.totals.count_generated("user_login", "prod-web-01", "FAILURE")
+    backend.fleet.totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
     seen = await scrape()
     contract = SEED | OPERATOR_WIDE
     contract |= {EACH + name: (kind, RESOURCE) for name, kind in TWELVE.items()}
@@ -166,7 +166,7 @@ async def test_a_departed_resource_is_shown_but_not_counted(scrape, backend, a_s
 async def test_the_seeds_counters_follow_the_totals(scrape, backend):
     totals = backend.fleet.totals
     for _ in range(3):
-        totals.count_generated("user_login", "prod-web-01", "FAILURE")
+        totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
     totals.published, totals.refused_posts = 2, 1
     totals.attempts.update({Outcome.ACK: 2, Outcome.NACK: 1, Outcome.RETURNED: 1, Outcome.UNKNOWN: 1})
     seen = await scrape()
@@ -222,7 +222,7 @@ async def test_histograms_are_cumulative(scrape, backend):
 async def test_labels_cannot_break_out_of_their_quotes(scrape, backend, a_snapshot):
     evil = 'x"} 1\nevil_metric{a="\\'
     for event_type in (evil, "nul\0", "nul\x01", "lone \ud800", "snow ☃"):
-        backend.fleet.totals.count_generated(event_type, "host", "SUCCESS")
+        backend.fleet.totals.label_sets.stream("team-a").count(event_type, "host", "SUCCESS")
     backend.fleet.live = [a_snapshot(destination=evil, broker="b\r\n")]
     seen = await scrape()
     assert "evil_metric" not in seen.types
@@ -246,7 +246,7 @@ LABELS = st.text(st.characters(), max_size=8) | st.sampled_from(
 async def test_no_text_in_a_label_breaks_the_page(client, backend, a_snapshot, draw, accept, parse):
     drawn = draw(st.tuples(LABELS, LABELS, LABELS), 100)
     for texts in drawn:
-        backend.fleet.totals.count_generated(*texts)
+        backend.fleet.totals.label_sets.stream("team-a").count(*texts)
     backend.fleet.live = [
         a_snapshot("team-a", f"g{number}", destination=queue, broker=broker)
         for number, (queue, broker, _) in enumerate(drawn)
@@ -336,7 +336,7 @@ def test_a_sample_is_not_touched_by_what_comes_after(backend, a_snapshot):
     sources = Sources(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build)
     moment = look(sources)
     before = repr(moment)
-    totals.count_generated("a", "b", "c")
+    totals.label_sets.stream("team-a").count("a", "b", "c")
     totals.dropped[DropReason.OVERSIZE] += 1
     totals.confirm_seconds.observe(1.0)
     backend.reconciles["applied"] += 1

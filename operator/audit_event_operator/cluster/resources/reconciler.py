@@ -22,11 +22,21 @@ _CHUNK: Final = 50
 
 
 class Reconciler:
-    """Takes in what is told of resources, and passes on to the fleet what is ours; the reporter keeps the statuses."""
+    """Takes in what is told of resources, and passes on to the fleet what is ours; the reporter keeps the statuses.
 
-    def __init__(self, fleet: Fleet, reporter: Reporter, is_ours: Callable[[Ref], bool]) -> None:
+    `leaving` is told of each resource of ours that is being deleted and still there.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        reporter: Reporter,
+        is_ours: Callable[[Ref], bool],
+        leaving: Callable[[Ref, str, Json], None] = lambda *_: None,
+    ) -> None:
         self._fleet = fleet
         self._reporter = reporter
+        self._leaving = leaving
         self._is_ours = is_ours
         self._view = View()
         self.results: dict[str, int] = {"applied": 0, "rejected": 0, "discarded": 0, "ignored": 0, "error": 0}
@@ -45,8 +55,12 @@ class Reconciler:
             if identity is None:
                 self.results["ignored"] += 1
                 logger.warning("Ignored a watch event without namespace, name or uid")
-            elif event_type == "DELETED" or is_leaving(resource):
+            elif event_type == "DELETED":
                 self.discard(identity.uid)
+            elif is_leaving(resource):
+                self.discard(identity.uid)
+                if self._is_ours(identity.ref):
+                    self._leaving(identity.ref, identity.uid, resource)
             else:
                 self._adopt(identity, resource, preexisting=preexisting)
 

@@ -6,7 +6,6 @@ What a transition is worth is decided purely; the recorder posts slowly, and dro
 import asyncio
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError
+from audit_event_operator.cluster.status.turn_queue import TurnQueue
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.conditions import Reason
@@ -65,7 +65,7 @@ def announcement(before: ReadyCondition | None, after: ReadyCondition | None) ->
 class EventRecorder:
     """Posts Kubernetes Events while `run` runs: at most one per (resource, reason) in ten minutes, and five per second in all.
 
-    Nothing is told of a resource that went while its turn had not come.
+    Namespaces take turns. Nothing is told of a resource that went while its turn had not come.
     """
 
     cluster: Cluster
@@ -79,7 +79,7 @@ class EventRecorder:
     """The time of day, aware."""
 
     def __post_init__(self) -> None:
-        self._waiting: deque[tuple[Ref, str, Announcement]] = deque(maxlen=WAITING_LIMIT)
+        self._waiting: TurnQueue[tuple[Ref, str, Announcement]] = TurnQueue(WAITING_LIMIT)
         self._told_at: dict[tuple[str, str], float] = {}
         self._limiter = TokenBucket(PER_SECOND)
         self._wake = asyncio.Event()
@@ -96,7 +96,7 @@ class EventRecorder:
         if len(self._told_at) >= REMEMBERED:
             self._told_at = {key: at for key, at in self._told_at.items() if now - at < self.same_reason_seconds}
         self._told_at[key] = now
-        self._waiting.append((snapshot.ref, snapshot.uid, told))
+        self._waiting.push(snapshot.ref.namespace, (snapshot.ref, snapshot.uid, told))
         self._wake.set()
 
     def clear(self) -> None:
@@ -111,11 +111,12 @@ class EventRecorder:
                 self._wake.clear()
                 await self._wake.wait()
             await asyncio.sleep(max(_SHORTEST_SLEEP_SECONDS, self._limiter.wait_seconds(loop.time())))
-            while self._waiting and not self.alive(self._waiting[0][1]):
-                self._waiting.popleft()
-            if not self._waiting or not self._limiter.take(loop.time()):
+            if not self._waiting or self._limiter.wait_seconds(loop.time()):
                 continue
-            ref, uid, told = self._waiting.popleft()
+            ref, uid, told = self._waiting.pop()
+            if not self.alive(uid):
+                continue
+            self._limiter.take(loop.time())
             try:
                 await self.cluster.create_event(ref.namespace, self._event(ref, uid, told))
             except ClusterError as error:

@@ -127,8 +127,9 @@ def _printable(text: str) -> str:
 FAMILIES: Final = (
     # The four of the service that this one replaces.
     Family(COUNTER, f"{SEED}events_total", ("event_type", "server_hostname", "action_result"),
-           lambda of: _readable(of.totals.generated_by_label),
-           "Audit events generated or posted. At most 2000 label sets; beyond that, all three labels are 'other'."),
+           lambda of: _readable(of.totals.label_sets.counts()),
+           "Audit events generated or posted. At most 2000 label sets, shared out by namespace; all three labels are 'other' "
+           "for events that find no place."),
     Family(COUNTER, f"{SEED}published_success_total", (), lambda of: _alone(of.totals.published),
            "Audit events that the broker confirmed."),
     Family(COUNTER, f"{SEED}published_failure_total", (), lambda of: _alone(of.totals.failed),
@@ -179,7 +180,7 @@ FAMILIES: Final = (
     Family(HISTOGRAM, f"{OURS}http_request_duration_seconds", ("route",),
            lambda of: deepcopy(of.sources.http.seconds),
            "Time to answer an HTTP request, by route template."),
-    Family(COUNTER, f"{OURS}label_overflow_total", (), lambda of: _alone(of.totals.label_overflow),
+    Family(COUNTER, f"{OURS}label_overflow_total", (), lambda of: _alone(of.totals.label_sets.overflow),
            "Audit events that audit_event_generator_events_total counts as 'other' because its label sets have run out."),
     Family(GAUGE, f"{OURS}build_info", ("version", "revision", "python_version"),
            lambda of: {tuple(of.sources.build.values()): 1},

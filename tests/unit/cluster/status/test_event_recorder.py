@@ -135,3 +135,11 @@ async def test_what_cannot_be_posted_is_given_up(cluster, recorder):
     await asyncio.sleep(5)
     assert cluster.events == []
     assert cluster.calls == ["create_event"]
+
+
+async def test_one_namespaces_many_neither_push_out_nor_hold_up_anothers_one(cluster, recorder):
+    announce_failing(recorder, 2_000)
+    recorder.announce(make_snapshot(Ref("team-b", "lost"), uid="b"), {}, LOST)
+    announce_failing(recorder, 2_000)
+    await asyncio.sleep(1)
+    assert "team-b" in {event["metadata"]["namespace"] for event in cluster.events}
