@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from audit_event_operator.terminal import PROGRAM, SHELLS, Commands, completion_script, examples, print_line
+from audit_event_operator.terminal import PROGRAM, SHELLS, Commands, completion_script, examples, print_data, print_line
 
 DOTENV: Final = Path(".env")
 FILE_OR_STDIN: Final = click.Path(allow_dash=True)
@@ -128,7 +128,7 @@ def crd() -> None:
     """Print the CustomResourceDefinition as YAML."""
     from audit_event_operator.resource.crd import render_crd
 
-    click.echo(render_crd(), nl=False)
+    print_data(render_crd(), nl=False)
 
 
 @main.command(
@@ -141,10 +141,10 @@ def sample(name: str | None, listing: bool) -> None:
     from audit_event_operator.files.samples import SampleNotFoundError, list_samples, read_sample
 
     if listing or name is None:
-        click.echo("\n".join(list_samples()))
+        print_data("\n".join(list_samples()))
         return
     try:
-        click.echo(read_sample(name), nl=False)
+        print_data(read_sample(name), nl=False)
     except SampleNotFoundError as error:
         raise click.UsageError(str(error)) from None
 
@@ -163,7 +163,7 @@ def completion(shell: str) -> None:
     Save it where your shell looks for such scripts, or load it into the running shell with
     eval "$(audit-event-operator completion bash)".
     """
-    click.echo(completion_script(main, shell))
+    print_data(completion_script(main, shell))
 
 
 @main.command(epilog=examples("version"))
@@ -172,7 +172,7 @@ def version() -> None:
     from audit_event_operator.build import build_info
 
     info = build_info(os.environ)
-    click.echo(f"{PROGRAM} {info['version']} (commit {info['revision']}, Python {info['python_version']})")
+    print_data(f"{PROGRAM} {info['version']} (commit {info['revision']}, Python {info['python_version']})")
 
 
 def _serve(work: Callable[[Any], Coroutine[Any, Any, int]], *, dotenv: Path | None = None, quiet: bool = False) -> None:

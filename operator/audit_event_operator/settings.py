@@ -166,9 +166,14 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
     An empty variable counts as unset. The environment wins over the file `dotenv`, which need not exist.
 
     Raises:
-        SettingsError: a value is out of range, or a variable is not a setting; the text names every such variable.
+        SettingsError: a value is out of range or a variable is not a setting (the text names every one), or the file cannot
+            be read.
     """
-    from_file = dotenv_values(dotenv, interpolate=False) if dotenv is not None and dotenv.is_file() else {}
+    try:
+        from_file = dotenv_values(dotenv, interpolate=False) if dotenv is not None and dotenv.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{dotenv} cannot be read: {why}") from None
     ways, given = variables(), {**from_file, **environ}
     if strange := list(strange_variables(given, ways)):
         raise SettingsError(" ".join(strange))

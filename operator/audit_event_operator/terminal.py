@@ -3,6 +3,7 @@
 Knows click and terminals, and no command in particular.
 """
 
+import contextlib
 import io
 import os
 import sys
@@ -18,6 +19,23 @@ SHELLS: Final = ("bash", "zsh", "fish")
 def print_line(line: str, colour: str, *, err: bool = True) -> None:
     """Print a line on stderr, or else on stdout; coloured on a terminal, unless NO_COLOR is set (https://no-color.org)."""
     click.secho(line, err=err, fg=colour, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def print_data(text: str, *, nl: bool = True) -> None:
+    """Print what was asked for, on stdout.
+
+    Raises:
+        click.ClickException: stdout is closed.
+        OSError: it takes nothing.
+    """
+    if sys.stdout is None:
+        raise click.ClickException("stdout is closed, so there is nowhere to print to")
+    click.echo(text, nl=nl)
+
+
+def tell(text: str) -> None:
+    """Print for people, on stderr; nothing where that is closed."""
+    click.echo(text, err=True)
 
 
 def examples(*lines: str, **environment: str) -> str:
@@ -55,7 +73,20 @@ class Commands(click.Group):
             code = error.exit_code
         except click.Abort:
             code = 1
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            code = _nothing_to_write_to(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _nothing_to_write_to(error: OSError) -> int:
+    """Stdout takes nothing (any more); a reader that has seen enough needs no sentence. The exit code."""
+    if not isinstance(error, BrokenPipeError):
+        print_line(f"{PROGRAM}: cannot write to stdout: {error.strerror}", "red")
+    with contextlib.suppress(OSError):  # so that the interpreter does not try again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1
 
 
 def _show(error: click.ClickException) -> None:

@@ -5,6 +5,7 @@ An event is published when its line has been handed to the system. Knows neither
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -101,6 +102,10 @@ class StreamBrokers:
         self._writing: list[tuple[StreamOutlet, Parcel]] = []
         self._began = 0.0
         self._broken = False
+        self.failed = False
+        """Whether writing failed, and not just because the reader has left."""
+        self.shown: Counter[str] = Counter()
+        """How many events of each type were written."""
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -169,6 +174,7 @@ class StreamBrokers:
             touched[outlet] = None
             if error is None:
                 outlet.outbox.ack(parcel)
+                self.shown[parcel.event.event_type] += 1
                 self._totals.confirm_seconds.observe(seconds)
             else:
                 outlet.outbox.fail(parcel, Outcome.UNKNOWN)
@@ -183,6 +189,7 @@ class StreamBrokers:
     def _break(self, error: OSError) -> None:
         self._broken = True
         if not isinstance(error, BrokenPipeError):
+            self.failed = True
             logger.error("%s cannot be written to: %s", self._name, error.strerror)
         for outlet in tuple(self._outlets):
             outlet.show(replace(outlet.health, ready_since=None, connected=False, trouble=self._trouble()))

@@ -3,9 +3,12 @@
 Decides nothing: which generator starts or stops follows from comparing two collections (see `source`).
 """
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Ref
@@ -30,12 +33,23 @@ class Found:
 
 
 @dataclass(slots=True)
-class Collection:
-    """Everything that was read.
+class Part:
+    """What one file holds.
 
     `refused` are resources with a name but without a valid spec; `problems` are sentences that begin with file and line.
-    `complete`: every file could be read.
+    `readable`: the file could be read.
     """
+
+    found: list[Found] = field(default_factory=list)
+    refused: set[Ref] = field(default_factory=set)
+    secrets: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    readable: bool = True
+
+
+@dataclass(slots=True)
+class Collection:
+    """Everything that was read; `complete`: every file could be. The rest is as in `Part`."""
 
     resources: dict[Ref, Found] = field(default_factory=dict)
     refused: set[Ref] = field(default_factory=set)
@@ -44,60 +58,89 @@ class Collection:
     complete: bool = True
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The files themselves, and of folders all YAML and JSON files in them, sorted by name.
+def find_files(paths: Iterable[Path]) -> dict[Path, os.stat_result]:
+    """The regular files themselves, and all YAML and JSON files in folders, by name.
+
+    Names that begin with `..` are how a mounted ConfigMap keeps its versions; its files are links into them.
 
     Raises:
-        FileNotFoundError: a path does not exist.
+        FileNotFoundError: a path does not exist, or is neither a folder nor a regular file.
     """
-    files: list[Path] = []
+    files: dict[Path, os.stat_result] = {}
     for path in paths:
         if path.is_dir():
-            files += sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+            files |= _files_in(path)
+        elif path.is_file():
+            files[path] = path.stat()
         elif path.exists():
-            files.append(path)
+            raise FileNotFoundError(f"{path}: neither a regular file nor a folder")
         else:
             raise FileNotFoundError(f"{path}: no such file or folder")
-    return list(dict.fromkeys(files))
+    return files
 
 
-def collect(files: Iterable[Path]) -> Collection:
-    """Read the documents of all files now; a broken file or resource does not affect the others."""
+def _files_in(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".."))
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".."):
+                with contextlib.suppress(OSError):  # it went meanwhile, or is a link to nowhere
+                    stat = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - thousands of them
+                    if S_ISREG(stat.st_mode):
+                        yield Path(root, name), stat
+
+
+def read_part(file: Path) -> Part:
+    """Read the documents of one file now. Never raises; a broken resource does not affect the others."""
+    part = Part()
+    try:
+        documents = load_manifest(file.read_bytes())
+    except (OSError, ManifestError) as error:
+        why = f"{file}: cannot be read: {error.strerror}" if isinstance(error, OSError) else error.in_file(file)
+        return Part(problems=[why], readable=False)
+    for document in documents:
+        _take_in(part, file, document)
+    return part
+
+
+def merged(parts: Iterable[Part]) -> Collection:
+    """What files hold together; where two define one resource, the first counts."""
     collection = Collection()
-    for file in files:
-        try:
-            documents = load_manifest(file.read_bytes())
-        except (OSError, ManifestError) as error:
-            why = f"{file}: cannot be read: {error.strerror}" if isinstance(error, OSError) else error.in_file(file)
-            collection.problems.append(why)
-            collection.complete = False
-            continue
-        for document in documents:
-            _take_in(collection, file, document)
+    for part in parts:
+        collection.problems += part.problems
+        collection.refused |= part.refused
+        collection.secrets |= part.secrets
+        collection.complete &= part.readable
+        for found in part.found:
+            first = collection.resources.setdefault(found.ref, found)
+            if first is not found:
+                collection.problems.append(twice(found.place, str(found.ref), first.place))
     return collection
 
 
-def _take_in(collection: Collection, file: Path, document: Document) -> None:
+def twice(place: str, name: str, first: str) -> str:
+    """The sentence about a resource that is defined in two places."""
+    return f"{place}: {name} is already defined in {first}; remove one of the two"
+
+
+def _take_in(part: Part, file: Path, document: Document) -> None:
     content, place = document.content, f"{file}:{document.place.line}"
     kind, version = content.get("kind"), content.get("apiVersion")
     if kind == "Secret" and version == "v1":
         metadata = content.get("metadata") or {}
         key = (str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name", "")))
-        collection.secrets[key] = content
+        part.secrets[key] = content
         return
     if kind not in (None, KIND):
         return
     ref, problems = _ref(content), problems_of(file, document)
     if problems:
-        collection.problems += problems
+        part.problems += problems
         if ref is not None and kind == KIND and version == API_VERSION:
-            collection.refused.add(ref)
-    elif ref in collection.resources:
-        first = collection.resources[ref].place
-        collection.problems.append(f"{place}: {ref} is already defined in {first}; remove one of the two")
+            part.refused.add(ref)
     elif ref is not None:
         spec = parse_spec(content.get("spec") or {})
-        collection.resources[ref] = Found(ref, spec, place, tuple(warnings_of(file, document)))
+        part.found.append(Found(ref, spec, place, tuple(warnings_of(file, document))))
 
 
 def _ref(content: Mapping[str, Any]) -> Ref | None:

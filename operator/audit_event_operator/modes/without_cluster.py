@@ -6,7 +6,6 @@ In a demo everything for people goes to stderr, and HTTP is served on loopback o
 import asyncio
 import logging
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -29,6 +28,7 @@ from audit_event_operator.modes.lifecycle import (
 )
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.settings import Settings
+from audit_event_operator.terminal import tell
 from audit_event_operator.web.ports import HealthChecks
 from audit_event_operator.web.servers import Servers
 
@@ -64,21 +64,23 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
 
 async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | None) -> int:
     """Print events until a signal, or for some seconds; returns the exit code and raises as `run_standalone`."""
-    totals = Totals()
+    if sys.stdout is None:
+        raise StartError("stdout is closed, so there is nowhere to print events")
+    totals, printers, output = Totals(), list[StreamBrokers](), sys.stdout.buffer
 
     def brokers(_: FileTargets, stop: asyncio.Event) -> Brokers:
-        return StreamBrokers(sys.stdout.buffer, totals=totals, closed=stop.set)
+        printers.append(StreamBrokers(output, totals=totals, closed=stop.set))
+        return printers[0]
 
     def stream() -> Found:
         return Found(Ref("default", "demo"), parse_spec(DEMO_SPEC))
 
     code = await _run(settings, files, brokers, stream, _welcome, totals=totals, seconds=seconds, demo=True)
-    by_type: Counter[str] = Counter()
-    for (event_type, _, _), count in totals.label_sets.counts().items():
-        by_type[event_type] += count
-    kinds = ", ".join(f"{count} {name}" for name, count in by_type.most_common())
-    print(f"Done: {totals.published} events printed{f' ({kinds})' if kinds else ''}.", file=sys.stderr)
-    return code
+    (printer,) = printers
+    kinds = ", ".join(f"{count} {name}" for name, count in printer.shown.most_common())
+    printed = "1 event" if totals.published == 1 else f"{totals.published} events"
+    tell(f"Done: {printed} printed{f' ({kinds})' if kinds else ''}.")
+    return 1 if printer.failed else code
 
 
 async def _run(
@@ -114,13 +116,11 @@ async def _run(
 
 def _welcome(servers: Servers) -> None:
     base = f"http://{LOOPBACK}:{servers.app_port}"
-    print(
+    tell(
         "Printing events to stdout, one JSON object per line, and nothing else. Stop with Ctrl-C.\n"
         f"While this runs, try in another terminal:\n"
         f"  curl {base}/healthz\n"
         f"  curl {base}/generators\n"
         f"  curl {base}/metrics        (also on port {servers.metrics_port})\n"
-        f"  curl -H 'Content-Type: application/json' -d '{{\"event_type\":\"user_login\"}}' {base}/generate_event",
-        file=sys.stderr,
-        flush=True,
+        f"  curl -H 'Content-Type: application/json' -d '{{\"event_type\":\"user_login\"}}' {base}/generate_event"
     )

@@ -88,7 +88,8 @@ def test_the_program_alone_shows_its_help():
 
 def test_files_for_validate_may_be_given_with_and_without_the_option(tmp_path):
     for name in ("a", "b"):
-        (tmp_path / f"{name}.yaml").write_text(CliRunner().invoke(main, ["sample", "minimal"]).output)
+        sample = CliRunner().invoke(main, ["sample", "minimal"]).output
+        (tmp_path / f"{name}.yaml").write_text(sample.replace("demo", name))
     done = CliRunner().invoke(main, ["validate", str(tmp_path / "b.yaml"), "-f", str(tmp_path / "a.yaml")])
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [f"{tmp_path}/a.yaml", f"{tmp_path}/b.yaml"]
 

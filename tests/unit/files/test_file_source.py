@@ -3,6 +3,7 @@
 import asyncio
 import os
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -52,12 +53,17 @@ def save(file, text):
 save.clock = 1_700_000_000_000_000_000
 
 
+async def at_once(work, *arguments):
+    """In place of a thread, which a clock that jumps would not wait for."""
+    return work(*arguments)
+
+
 @pytest.fixture
 async def watched(tmp_path):
     secret_store = Secrets()
     fleet = Fleet(EngineContext(brokers=MemoryBrokers(), destinations=FileTargets(DEFAULT, secret_store)))
     fleet.start()
-    source = FileSource([tmp_path], fleet, secret_store)
+    source = FileSource([tmp_path], fleet, secret_store, aside=at_once)
 
     def take_up(name, text):
         save(tmp_path / name, text)
@@ -152,6 +158,44 @@ async def test_secret_documents_serve_secret_references(watched):
     with pytest.raises(DestinationUnavailable) as answer:
         await targets.resolve(TargetReference(TargetKind.SECRET, "elsewhere", "broker"))
     assert answer.value.reason is Reason.SECRET_NOT_FOUND
+
+
+async def test_a_broken_save_of_the_file_with_the_secret_keeps_the_secret(watched):
+    source, _, take_up = watched
+    take_up("secret.yaml", SECRET)
+    take_up("secret.yaml", "kind: [")
+    take_up("a.yaml", stream("one"))
+    targets = FileTargets(DEFAULT, source._secrets)
+    assert (await targets.resolve(TargetReference(TargetKind.SECRET, "default", "broker"))).host == "other.test"
+    take_up("secret.yaml", "")
+    assert source._secrets == {}
+
+
+async def test_a_mounted_config_map_is_read_once_and_followed(watched, tmp_path, caplog):
+    def version(name, text):
+        (tmp_path / name).mkdir()
+        save(tmp_path / name / "a.yaml", text)
+        (tmp_path / "..new").symlink_to(name)
+        (tmp_path / "..new").rename(tmp_path / "..data")  # as kubelet does
+
+    source, fleet, _ = watched
+    version("..2026_01", stream("one"))
+    (tmp_path / "a.yaml").symlink_to("..data/a.yaml")
+    source.take_up(source.read())
+    version("..2026_02", stream("one", "7s"))
+    source.take_up(source.read())
+    assert fleet.find(Ref("default", "one")).facts.interval_seconds == 7
+    assert not [line for line in caplog.messages if "Refused" in line]
+
+
+async def test_only_what_has_changed_is_read_again(watched, tmp_path, monkeypatch):
+    _, _, take_up = watched
+    for name in ("a", "b", "c"):
+        take_up(f"{name}.yaml", stream(name))
+    read, read_bytes = [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
+    take_up("b.yaml", stream("b", "9s"))
+    assert read == ["b.yaml"]
 
 
 def test_a_cluster_reference_is_invalid_without_a_cluster():

@@ -1,5 +1,7 @@
 """What `validate` says of files: exact lines, one sentence per mistake, one line per good document."""
 
+import os
+
 import pytest
 
 from audit_event_operator.files.samples import list_samples, read_sample
@@ -86,7 +88,7 @@ def test_files_folders_and_standard_input_go_together(tmp_path):
     (tmp_path / "folder" / "a.yaml").write_text(GOOD)
     (tmp_path / "b.json").write_text('{"kind": "AuditEventGenerator"}')
     names = [str(tmp_path / "folder"), str(tmp_path / "b.json"), "-", str(tmp_path / "none")]
-    findings = validate_files(names, GOOD.encode)
+    findings = validate_files(names, GOOD.replace("good", "other").encode)
     assert [line.split(": ")[0] for line in findings.good] == [f"{tmp_path}/folder/a.yaml:1", "standard input:1"]
     assert [line.split(": ")[0] for line in findings.problems] == [f"{tmp_path}/b.json:1"] * 2 + [f"{tmp_path}/none"]
 
@@ -166,3 +168,40 @@ def test_what_an_alias_repeats_is_told_where_it_is_written():
     merged = GOOD.replace("spec: {}", "x-rate: &rate\n  interval: 25h\nspec:\n  <<: *rate\n  queue: q")
     assert lines(merged) == [(4, "x-rate"), (5, "interval")]
     assert lines(text)[0][0] == 1
+
+
+def test_an_empty_folder_is_no_valid_one(tmp_path):
+    (tmp_path / "notes.txt").write_text(GOOD)
+    findings = validate_files([str(tmp_path)], bytes)
+    assert findings.good == []
+    assert findings.problems == [f"{tmp_path}: no .yaml, .yml or .json file in this folder"]
+
+
+def test_the_case_of_a_files_ending_does_not_matter(tmp_path):
+    (tmp_path / "x.YAML").write_text(GOOD)
+    findings = validate_files([str(tmp_path)], bytes)
+    assert (len(findings.good), findings.problems) == (1, [])
+
+
+def test_a_resource_in_two_files_is_told_with_both(tmp_path):
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(GOOD)
+    (problem,) = validate_files([str(tmp_path)], bytes).problems
+    assert problem.startswith(f"{tmp_path}/b.yaml:1: ")
+    assert f"already defined in {tmp_path}/a.yaml:1" in problem
+
+
+@pytest.mark.parametrize("part", ["data: {password: '*canary*'}", "data: [canary]"])
+def test_a_secret_that_nobody_can_read_is_told_without_its_values(part):
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: broker}\n" + part
+    (problem,) = judged(text).problems
+    assert "broker" in problem
+    assert "canary" not in problem
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (problem,) = validate_files([str(tmp_path / "pipe.yaml")], bytes).problems
+    assert problem == f"{tmp_path}/pipe.yaml: neither a regular file nor a folder"
+    (tmp_path / "a.yaml").write_text(GOOD)
+    assert validate_files([str(tmp_path)], bytes).problems == []
