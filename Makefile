@@ -206,6 +206,7 @@ $(CREATED):
 	if [ -z "$$found" ]; then \
 	  echo "Python 3.11 or newer is needed, and none was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
+	echo "Creating $(VENV) with $$found (once) ..." >&2; \
 	$$found -m venv $(VENV) >&2 || { \
 	  echo "$$found cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
 	}
@@ -213,13 +214,13 @@ $(CREATED):
 
 # No bytecode yet, the first import compiles it: compiling all of the Kubernetes client would take longer than the rest of set-up.
 $(RUN): requirements/run.txt requirements/build.txt pyproject.toml | $(CREATED)
-	@echo "Setting up $(VENV) (once) ..." >&2
+	@echo "Installing the operator and what it needs into $(VENV) (once, about half a minute) ..." >&2
 	@$(PIP) --no-compile -r requirements/run.txt -r requirements/build.txt >&2
 	@$(INSTALL_PACKAGE) >&2
 	@touch $@
 
 $(DEV): requirements/dev.txt pyproject.toml | $(CREATED)
-	@echo "Setting up $(VENV) for development (once) ..." >&2
+	@echo "Installing the operator, what it needs and what its tests need into $(VENV) (once, about a minute) ..." >&2
 	@$(PIP) -r requirements/dev.txt >&2
 	@$(INSTALL_PACKAGE) >&2
 	@touch $(RUN) $@

@@ -191,15 +191,26 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None
 def test_columns_say_at_a_glance_what_goes_on(plane, namespace, generators) -> None:
     generators.create("demo", interval="250ms", queue="audit")
     ready, progress = Ready(Reason.PUBLISHING, "Events flow."), Progress(events_published=7)
-    facts = Facts(1, ready, progress=progress, target_rate=Fraction(4), broker="b:5672/%2F")
+    facts = Facts(1, ready, progress=progress, target_rate=Fraction(4), observed_rate=3.9, broker="b:5672/%2F")
     generators.merge("demo", {"status": build_status(facts, None, NOW, owner="pod")}, "/status")
     head, row = plane.kubectl("get", "aeg", "-n", namespace).stdout.splitlines()
-    assert head.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "PUBLISHED", "AGE"]
-    assert row.split()[:-1] == ["demo", "True", "Publishing", "audit", "250ms", "4/s", "7"]
+    assert head.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "OBSERVED", "PUBLISHED", "AGE"]
+    assert row.split()[:-1] == ["demo", "True", "Publishing", "audit", "250ms", "4/s", "3.9/s", "7"]
     head, row = plane.kubectl("get", "auditflow", "-n", namespace, "-o", "wide").stdout.splitlines()
-    assert head.split()[8:] == ["SUSPENDED", "BROKER", "OWNER", "MESSAGE"]
-    assert row.split()[8:] == ["false", "b:5672/%2F", "pod", "Events", "flow."]
+    assert head.split()[9:] == ["SUSPENDED", "BROKER", "OWNER", "MESSAGE"]
+    assert row.split()[9:] == ["false", "b:5672/%2F", "pod", "Events", "flow."]
     plane.kubectl("wait", "aeg/demo", "-n", namespace, "--for=condition=Ready", "--timeout=5s")
+
+
+def test_a_second_apply_of_the_same_manifest_changes_nothing(plane, namespace, tmp_path) -> None:
+    manifest = tmp_path / "short.yaml"
+    manifest.write_text(
+        "apiVersion: auditflow.jojees.net/v1alpha1\nkind: AuditEventGenerator\nmetadata: {name: short}\n"
+        "spec: {eventTypes: [{name: badge_denied}], eventMix: {badge_denied: 1}}\n"
+    )
+    said = [plane.kubectl("apply", "-n", namespace, "-f", manifest).stdout.split()[-1] for _ in range(2)]
+    assert said == ["created", "unchanged"]
+    assert plane.kubectl("diff", "-n", namespace, "-f", manifest, check=False).returncode == 0
 
 
 # --- files --------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ _COLUMNS: Final[tuple[tuple[str, str, str, str, dict[str, int]], ...]] = (
     ("Queue", "string", ".spec.queue", "Queue that receives the events.", {}),
     ("Interval", "string", ".spec.interval", "Time between two ticks.", {}),
     ("Rate", "string", ".status.targetRate", "Target rate in events per second.", {}),
+    ("Observed", "string", ".status.observedRate", "Confirmed events per second over the last 30 s.", {}),
     ("Published", "integer", ".status.eventsPublished", "Events confirmed in the current run.", {}),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the resource was created.", {}),
     ("Suspended", "boolean", ".spec.suspend", "Whether the stream is stopped on purpose.", _WIDE),

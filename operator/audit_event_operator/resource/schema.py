@@ -14,6 +14,10 @@ from audit_event_operator.resource.rules import VALIDATIONS
 LIST_TYPE: Final = "x-kubernetes-list-type"
 LIST_MAP_KEYS: Final = "x-kubernetes-list-map-keys"
 
+_IN_A_LIST: Final = "[]"
+"""Part of the place of whatever is inside a list. It gets no default there, only in the model: `kubectl apply` and Argo CD
+would see one as a difference to the manifest, every time."""
+
 _KEPT: Final = (
     "description",
     "type",
@@ -55,8 +59,11 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: 
     result = {keyword: node[keyword] for keyword in _KEPT if keyword in node}
     if result.get("default", ...) is None:
         del result["default"]
-    elif "default" in result and "description" in result:
-        result["description"] += _spoken_default(result["default"])
+    elif "default" in result:
+        if "description" in result:
+            result["description"] += _spoken_default(result["default"])
+        if _IN_A_LIST in place:
+            del result["default"]
     if "properties" in node:
         result["properties"] = {
             name: _structural(child, definitions, f"{place}.{name}") for name, child in node["properties"].items()
