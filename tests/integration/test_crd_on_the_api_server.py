@@ -57,7 +57,13 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
         (f"queue: {'q' * 256}", "queue", "may not be more than 255"),
         (f"queue: {'é' * 128}", "queue", "queue must be at most 255 bytes long"),
         ('queue: "a\\rb"', "queue", "spec.queue in body should match"),
-        ("eventsPerInterval: 0", "eventsPerInterval", "should be greater than or equal to 1"),
+        ("eventsPerInterval: -1", "eventsPerInterval", "should be greater than or equal to 0"),
+        ("traffic: {profile: {hourly: [1, 2]}}", "traffic.profile.hourly", "should have at least 24 items"),
+        (
+            "traffic: {bursts: [{every: 1m, duration: 60s, multiplierPercent: 5}]}",
+            "traffic.bursts[0].duration",
+            "duration of a burst must be shorter than its every",
+        ),
         ("eventsPerInterval: 10001", "eventsPerInterval", "should be less than or equal to 10000"),
         (
             "{eventsPerInterval: 200, interval: 10ms}",

@@ -141,6 +141,57 @@ names_lists = st.one_of(
     st.sampled_from([["a"] * count for count in (1, 32, 33, 256, 257)]),
     other_types,
 )
+percentages = st.one_of(st.sampled_from([0, 1, 100, 1_000, 1_001]), numbers, other_types)
+profiles = st.fixed_dictionaries(
+    {},
+    optional={
+        # Zones that exist: the API server cannot know which do.
+        "timeZone": st.sampled_from(
+            ["UTC", "Europe/Berlin", "Etc/GMT+5", "", "Europe/", "../UTC", "UTC\n", "a" * 65, 5]
+        ),
+        "hourly": st.one_of(
+            st.builds(lambda percent, count: [percent] * count, percentages, st.sampled_from([0, 1, 23, 24, 24, 25])),
+            other_types,
+        ),
+        "weekdays": st.one_of(
+            st.builds(lambda first, count: [first] + [0] * count, percentages, st.sampled_from([5, 6, 6, 7])),
+            other_types,
+        ),
+    },
+)
+bursts = st.one_of(
+    st.fixed_dictionaries(
+        {}, optional={"every": durations, "duration": durations, "multiplierPercent": percentages, "for": st.just("1s")}
+    ),
+    st.builds(
+        lambda every, duration: {"every": every, "duration": duration, "multiplierPercent": 5},
+        st.sampled_from(["10s", "60s", "1m", "9.999s", "168h", "168h1ms", "1h0.5s"]),
+        st.sampled_from(["10ms", "9ms", "10s", "1m", "59.999999999s", "60s", "167h60m", "1h500ms"]),
+    ),
+    other_types,
+)
+stages = st.one_of(
+    st.fixed_dictionaries(
+        {"duration": st.sampled_from(["1s", "999ms", "720h", "721h"])},
+        optional={"targetPercent": percentages, "transition": st.sampled_from(["Linear", "Step", "linear", None, 1])},
+    ),
+    other_types,
+)
+traffics = st.fixed_dictionaries(
+    {},
+    optional={
+        "arrival": st.sampled_from(["Constant", "Poisson", "poisson", None]),
+        "jitterPercent": st.one_of(st.sampled_from([0, 1, 100, 101]), other_types),
+        "profile": st.one_of(profiles, other_types),
+        "bursts": st.one_of(st.lists(bursts, max_size=3), st.just([{}] * 9), other_types),
+        "stages": st.one_of(
+            st.lists(stages, max_size=3),
+            st.sampled_from([[{"duration": "1s", "targetPercent": 1}] * count for count in (32, 33)]),
+            other_types,
+        ),
+        "repeatStages": st.one_of(st.booleans(), other_types),
+    },
+)
 object_names = st.one_of(
     st.sampled_from(["a", "a.b", "a..b", "-a", "A", "a\n", "a" * 253, "a" * 254]), texts, other_types
 )
@@ -159,6 +210,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
             "hosts": st.one_of(st.fixed_dictionaries({}, optional={"names": names_lists}), other_types),
         },
     ),
+    "traffic": traffics,
     "randomSeed": numbers,
     "maxEvents": numbers,
     "runDuration": durations,

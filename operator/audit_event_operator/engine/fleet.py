@@ -218,8 +218,15 @@ class Fleet:
             return
         members = {uid: each for uid, each in self._generators.items() if each.ref.namespace == namespace}
         asked: dict[str, Fraction] = {uid: min(each.asked_rate, self._context.cap) for uid, each in members.items()}
-        for uid, share in fair_shares(asked, cap).items():
-            members[uid].set_cap(share if asked[uid] else self._context.cap)
+        shares = fair_shares(asked, cap)
+        spare = cap - sum(shares.values())
+        most = max(shares.values(), default=cap)
+        for uid, share in shares.items():
+            if not asked[uid]:
+                members[uid].set_cap(self._context.cap)
+            else:  # a shape that is not cut may rise by itself until the next look
+                may_rise = members[uid].shaped and share == asked[uid]
+                members[uid].set_cap(max(most, share + spare) if may_rise else share)
 
     def _notify(self, uid: str) -> None:
         if uid in self._generators:
@@ -233,11 +240,16 @@ class Fleet:
             if self._context.now() - told >= SUMMARY_SECONDS:
                 told = self._context.now()
                 self._context.lines.tell()
+            shifted: set[str] = set()
             for index, (uid, generator) in enumerate(list(self._generators.items())):
+                if generator.follow():
+                    shifted.add(generator.ref.namespace)
                 if generator.sweep():
                     self._share_out(generator.ref.namespace)
                     self._notify(uid)
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await asyncio.sleep(0)
+            for namespace in shifted:
+                self._share_out(namespace)
             now = self._context.now()
             self._departed = [(each, until) for each, until in self._departed if until > now]

@@ -21,6 +21,7 @@ from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.change import Change, change_between
 from audit_event_operator.timeline.reading import Reading
+from audit_event_operator.timeline.shaping import advice_on_traffic
 from audit_event_operator.timeline.timeline import Timeline
 
 BATCH: Final = 100
@@ -222,12 +223,13 @@ class Generator:
         (generation, spec), self._desired = self._desired, None
         was_invalid, self._view.tracker.invalid = not self._valid, None
         self._view.generation = generation
-        self._view.advice = advice_on(spec)
         moved = self._egress.take(spec, self._full_rate)
         self._act_on(change_between(self.spec, spec, was_invalid=was_invalid, moved=moved), spec)
         self._resize()
         if self.timeline is not None:
-            self._check_run(self.timeline, self._reading())
+            now = self._reading()
+            self._view.advice = (*advice_on_traffic(spec, self.timeline.run.start_time, now), *advice_on(spec))
+            self._check_run(self.timeline, now)
         self._view.tell()
 
     def _act_on(self, change: Change, spec: GeneratorSpec) -> None:
@@ -241,6 +243,7 @@ class Generator:
                 entropy=self._context.entropy,
                 preexisting=self._preexisting,
                 spread_ns=int(self._context.timing.start_spread_seconds * _NS),
+                now=self._reading(),
             )
             self.ledger.take_up(timeline.progress)
         else:
@@ -269,6 +272,13 @@ class Generator:
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
+    def follow(self) -> bool:
+        """Once a second: see what a shaped stream asks for now; True when that has changed."""
+        if self.timeline is None or not self.timeline.follow(self._reading()):
+            return False
+        self._wakeup.wake()
+        return True
+
     def sweep(self) -> bool:
         """Once a second: sample the rate; True when damping made Ready another one."""
         return self._view.sweep()
@@ -281,6 +291,11 @@ class Generator:
     def asked_rate(self) -> Fraction:
         """Events per second the spec asks for now; 0 while suspended, completed or invalid."""
         return self.timeline.rates[0] if self.timeline is not None and self._valid else Fraction(0)
+
+    @property
+    def shaped(self) -> bool:
+        """Whether the rate it asks for changes by itself."""
+        return self.timeline is not None and not self.timeline.schedule.regular
 
     @property
     def _full_rate(self) -> Fraction:

@@ -39,12 +39,14 @@ class Circumstances:
 
     `confirmed`: something was confirmed since Ready was last reset. `idle`: nothing buffered or in flight.
     `skipping_since`: ticks have been skipped for want of room since then. `exhausted_since`: for want of memory, of which
-    this namespace holds a good part. `longest_gap_seconds`: between two due events.
+    this namespace holds a good part. `longest_gap_seconds`: between two due events. `silent`: why
+    none is asked for at this time.
     """
 
     now: float
     destination: str
     longest_gap_seconds: float
+    silent: str = ""
     suspended: bool = False
     invalid: str | None = None
     crashed: str | None = None
@@ -96,6 +98,10 @@ def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
             Reason.BACKPRESSURE,
             f'The broker accepts events for queue "{seen.destination}" more slowly than interval and eventsPerInterval '
             "demand; the surplus is skipped. Lower the rate or relieve the broker.",
+        )
+    if seen.silent and slow:
+        return Ready(
+            Reason.IDLE, f'Connected to {health.broker}; queue "{seen.destination}" gets no events now: {seen.silent}.'
         )
     if seen.confirmed:
         return Ready(

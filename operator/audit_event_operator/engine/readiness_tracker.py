@@ -67,13 +67,14 @@ class ReadinessTracker:
 
     def decide(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
         """The same, anew: something has changed."""
-        gap_seconds = timeline.schedule.longest_gap_ns / _NS if timeline is not None else 0.0
+        gap_seconds = timeline.longest_gap_ns / _NS if timeline is not None else 0.0
         if now - self._last_skip > max(_SKIP_STREAK_SECONDS, 2 * gap_seconds):
             self._skipping_since = self._exhausted_since = None
         seen = Circumstances(
             now=now,
             destination=egress.label,
             longest_gap_seconds=gap_seconds,
+            silent="" if timeline is None else timeline.silent,
             suspended=timeline is not None and timeline.spec.suspend,
             invalid=self.invalid,
             crashed=self.crashed,

@@ -97,12 +97,12 @@ class GeneratorView:
             self.generation,
             ready,
             complete=run.complete if valid else None,
-            rate_limited=None if allowed is asked or not valid else _rate_limited(asked, allowed),
+            rate_limited=None if allowed is asked or not valid else _rate_limited(timeline),
             advice=self.advice if valid else (),
             destination=self._egress.label,
             broker=self._egress.broker,
             connected=connected,
-            interval_seconds=spec.interval_ns / _NS,
+            interval_seconds=timeline.interval_ns / _NS,
             target_rate=allowed,
             observed_rate=self._observed.rate(self._now(), ledger.published),
             random_seed=timeline.seed,
@@ -119,8 +119,11 @@ class GeneratorView:
         )
 
 
-def _rate_limited(asked: Fraction, allowed: Fraction) -> str:
-    return f"The spec asks for {float(asked):g} events/s; this operator allows {float(allowed):g} events/s here."
+def _rate_limited(timeline: Timeline) -> str:
+    """A sentence; of a shape, whose rate changes all the time, it gives no figure, since each new sentence is a write."""
+    asked, allowed = timeline.rates
+    wanted = f"{float(asked):g} events/s" if timeline.schedule.regular else "more at this time"
+    return f"The spec asks for {wanted}; this operator allows {float(allowed):g} events/s here."
 
 
 def _last_publish_time(ledger: Ledger, progress: Progress) -> datetime | None:

@@ -16,8 +16,12 @@ from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.problems import Problem, SpecError, shown
 from audit_event_operator.resource.spec import parse_spec
+from audit_event_operator.timeline.reading import Reading
+from audit_event_operator.timeline.shaping import advice_on_traffic
 
 _schema: Final = cache(resource_schema)
+_ANY_MOMENT: Final = Reading(0, 0)
+"""The same file gets the same verdict at all times."""
 
 
 def validate_object(obj: Any) -> tuple[Problem, ...]:
@@ -47,7 +51,8 @@ def problems_of(file: Path | str, document: Document) -> list[str]:
 
 def warnings_of(file: Path | str, document: Document) -> list[str]:
     """What is valid but probably unintended in a resource, most severe first, as `file:line: warning: sentence`."""
-    found = advice_on(parse_spec(document.content.get("spec") or {}))
+    spec = parse_spec(document.content.get("spec") or {})
+    found = (*advice_on_traffic(spec, None, _ANY_MOMENT), *advice_on(spec))
     return [f"{file}:{document.place.line_of(advice.field)}: warning: {advice.message}" for advice in found]
 
 

@@ -18,17 +18,30 @@ class Intensity(Protocol):
     def parts(self) -> int:
         """How many parts make one event."""
 
+    @property
+    def peak(self) -> Fraction:
+        """λ is never higher, in events per second."""
+
     def amount(self, elapsed_ns: int) -> int:
         """Λ(t) in parts: what is asked for from the origin until `elapsed_ns`. Never falls."""
 
     def reached(self, amount: int) -> int:
-        """Λ⁻¹: the first nanosecond at which Λ is `amount` parts."""
+        """Λ⁻¹, to the nanosecond: when Λ is `amount` parts and grows further.
+
+        Where that is far away, an earlier moment at which to ask again.
+        """
 
     def rate(self, elapsed_ns: int) -> Fraction:
         """λ(t) in events per second."""
 
     def capped(self, cap: Fraction) -> "Intensity":
         """The same intensity, cut at `cap` events per second."""
+
+    def starting(self, origin_ns: int) -> "Intensity":
+        """The same λ with its origin at that moment of the caller's clock."""
+
+    def forget(self, elapsed_ns: int) -> None:
+        """Nobody will ask about moments before this one any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,11 @@ class Steady:
     def parts(self) -> int:
         """One event has as many parts as the interval has nanoseconds."""
         return self.interval_ns
+
+    @property
+    def peak(self) -> Fraction:
+        """λ is always the same."""
+        return self.rate(0)
 
     def amount(self, elapsed_ns: int) -> int:
         """Λ(t) in parts."""
@@ -60,3 +78,10 @@ class Steady:
         if self.rate(0) <= cap:
             return self
         return Steady(cap.numerator, cap.denominator * NS_PER_SECOND)
+
+    def starting(self, origin_ns: int) -> "Steady":
+        """All moments are alike."""
+        return self
+
+    def forget(self, elapsed_ns: int) -> None:
+        """It remembers nothing."""

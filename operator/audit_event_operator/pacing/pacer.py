@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from audit_event_operator.pacing.intensity import Intensity
 from audit_event_operator.pacing.schedule import Schedule
 
 LATENESS_LIMIT_NS: Final = 250_000_000
@@ -25,7 +26,7 @@ class Due:
 
 
 class Pacer:
-    """The ticks of one generator, the first at `first_ns`.
+    """The ticks of one generator, along a schedule that begins at `first_ns`.
 
     `cap`: most events per second that may be due, None for no cap; what it cuts is reported as `limited`.
     """
@@ -33,15 +34,26 @@ class Pacer:
     def __init__(self, schedule: Schedule, first_ns: int, cap: Fraction | None = None) -> None:
         self._last_ns: int | None = None
         self._ahead = 0  # millionths of an event, granted before the cap allowed them
-        self._begin(schedule, first_ns, cap)
+        self._begin(schedule, first_ns, 0)
+        self._limit(cap)
 
-    def _begin(self, schedule: Schedule, first_ns: int, cap: Fraction | None) -> None:
-        self._schedule, self._origin_ns, self._cap = schedule, first_ns, cap
-        intensity = schedule.intensity if cap is None else schedule.intensity.capped(cap)
-        self._allowed = None if intensity is schedule.intensity else intensity
-        self._ticks = 0
-        self.next_ns = first_ns
-        """When the next tick is due."""
+    def _begin(self, schedule: Schedule, origin_ns: int, ticks: int) -> None:
+        self._wanted, self._schedule = schedule, schedule.starting(origin_ns)
+        self._origin_ns, self._ticks = origin_ns, ticks
+        self.next_ns = origin_ns + self._schedule.moment(ticks)
+        """When the next tick is due, or when to ask again if that is far away."""
+
+    def _limit(self, cap: Fraction | None) -> None:
+        asked, self._cap = self._schedule.intensity, cap
+        allowed = asked if cap is None else asked.capped(cap)
+        self._allowed: Intensity | None = None if allowed is asked else allowed
+        self._allowed_from = 0 if allowed is asked else allowed.amount(self._schedule.moment(self._ticks))
+        self._first_allowed = self._ticks
+
+    @property
+    def gap_ns(self) -> int:
+        """From the last tick to the next one, or to when to ask again."""
+        return self.next_ns - (self._origin_ns if self._last_ns is None else self._last_ns)
 
     def due(self, now_ns: int) -> Due | None:
         """Everything due at `now_ns` and not handed out before; None when nothing is."""
@@ -50,38 +62,54 @@ class Pacer:
         schedule, origin_ns, first = self._schedule, self._origin_ns, self._ticks
         elapsed_ns = now_ns - origin_ns
         end = schedule.before(elapsed_ns + 1)
+        if end <= first:  # asked again, and it is still far away
+            self.next_ns = origin_ns + schedule.moment(first)
+            schedule.intensity.forget(elapsed_ns)
+            return None
         start = first
         if now_ns - self.next_ns > LATENESS_LIMIT_NS:
             start = max(first, schedule.before(elapsed_ns - LATENESS_LIMIT_NS))
-        oldest_ns = origin_ns + schedule.moment(start) if end > start else self.next_ns
-        self._ticks = end
-        self._last_ns = origin_ns + schedule.moment(end - 1)
+        oldest_ns = self.next_ns if start in {first, end} else origin_ns + schedule.moment(start)
+        self._last_ns = oldest_ns if end - 1 == start else origin_ns + schedule.moment(end - 1)
         self.next_ns = origin_ns + schedule.moment(end)
-        asked = (end - start) * schedule.events
-        events = asked if self._allowed is None else self._allowed_before(end) - self._allowed_before(start)
+        self._ticks = end
+        asked = events = (end - start) * schedule.events
+        if self._allowed is not None:
+            events = self._allowed_before(end) - self._allowed_before(start)
+            self._allowed.forget(elapsed_ns)
+        schedule.intensity.forget(elapsed_ns)
         return Due(events, (start - first) * schedule.events, asked - events, now_ns - oldest_ns)
 
     def change(self, schedule: Schedule, cap: Fraction | None, now_ns: int) -> None:
         """Adopt a new schedule or cap in place: the next tick is at max(now, last tick + its new distance)."""
-        if (schedule, cap) == (self._schedule, self._cap):
+        if (schedule, cap) == (self._wanted, self._cap):
             return
-        next_ns, gap_ns = self.next_ns, schedule.longest_gap_ns
-        if gap_ns != self._schedule.longest_gap_ns:
-            # Before the first tick there is none to count from: it stays due when it was, or earlier if the new gap is shorter.
-            next_ns = min(next_ns, now_ns + gap_ns) if self._last_ns is None else max(now_ns, self._last_ns + gap_ns)
         self._ahead = self._carried()
-        self._begin(schedule, next_ns, cap)
+        if schedule != self._wanted:
+            self._retime(schedule, now_ns)
+        self._limit(cap)
+
+    def _retime(self, schedule: Schedule, now_ns: int) -> None:
+        gap_ns = schedule.gap_ns(now_ns)
+        if self._last_ns is not None:
+            self._begin(schedule, self._last_ns, 1)
+            if self.next_ns < now_ns:
+                self._begin(schedule, now_ns, 0)
+            return
+        # Before the first tick there is none to count from: it stays due when it was, or earlier if the new gap is shorter.
+        next_ns = max(now_ns, self.next_ns)
+        self._begin(schedule, next_ns if gap_ns is None else min(next_ns, now_ns + gap_ns), 0)
 
     def _allowed_before(self, tick: int) -> int:
-        """How many events the cap allows before a tick.
+        """How many events the cap allows before a tick, since it was set.
 
         Rounded up: the first event of a share below one must not wait for the sum to reach a whole event.
         """
         intensity = self._allowed
         if intensity is None:
-            return tick * self._schedule.events
-        amount = intensity.amount(self._schedule.moment(tick)) * _MILLIONTHS - self._ahead * intensity.parts
-        return -(-amount // (intensity.parts * _MILLIONTHS))
+            return (tick - self._first_allowed) * self._schedule.events
+        amount = intensity.amount(self._schedule.moment(tick)) - self._allowed_from
+        return -(-(amount * _MILLIONTHS - self._ahead * intensity.parts) // (intensity.parts * _MILLIONTHS))
 
     def _carried(self) -> int:
         """What was granted in advance stays owed across a change; else each change of a share below one would add an event.
@@ -91,7 +119,6 @@ class Pacer:
         intensity = self._allowed
         if intensity is None:
             return self._ahead
-        owed = self._allowed_before(self._ticks) * intensity.parts - intensity.amount(
-            self._schedule.moment(self._ticks)
-        )
+        amount = intensity.amount(self._schedule.moment(self._ticks)) - self._allowed_from
+        owed = self._allowed_before(self._ticks) * intensity.parts - amount
         return min(self._ahead + -(-owed * _MILLIONTHS // intensity.parts), _MILLIONTHS - 1)

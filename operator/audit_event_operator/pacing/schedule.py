@@ -3,31 +3,37 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from audit_event_operator.pacing.arrivals import Batches
-from audit_event_operator.pacing.intensity import Intensity, Steady
+from audit_event_operator.pacing.arrivals import Arrivals, Batches
+from audit_event_operator.pacing.intensity import NS_PER_SECOND, Intensity, Steady
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`events` per tick; times are nanoseconds since the origin, when the first tick arrives."""
+    """What is asked for; times are nanoseconds since the origin."""
 
     intensity: Intensity
-    arrivals: Batches
+    arrivals: Arrivals
 
     @classmethod
     def steady(cls, interval_ns: int, events: int) -> "Schedule":
-        """`events` (1 to 10,000) at every interval (1 ms to 24 h)."""
+        """`events` (1 to 10,000) at every interval (1 ms to 24 h), the first at the origin."""
         return cls(Steady(events, interval_ns), Batches(events))
+
+    @property
+    def regular(self) -> bool:
+        """All ticks have the same distance."""
+        return isinstance(self.intensity, Steady) and isinstance(self.arrivals, Batches)
+
+    def starting(self, origin_ns: int) -> "Schedule":
+        """The same with its origin at that moment of the caller's clock."""
+        if self.regular:
+            return self
+        return Schedule(self.intensity.starting(origin_ns), self.arrivals.starting(origin_ns))
 
     @property
     def events(self) -> int:
         """How many events a tick has."""
         return self.arrivals.size
-
-    @property
-    def longest_gap_ns(self) -> int:
-        """The longest time between two ticks."""
-        return self.moment(1)
 
     def moment(self, tick: int) -> int:
         """When a tick arrives."""
@@ -36,6 +42,11 @@ class Schedule:
     def before(self, elapsed_ns: int) -> int:
         """How many ticks arrive earlier than that."""
         return self.arrivals.before(elapsed_ns, self.intensity)
+
+    def gap_ns(self, elapsed_ns: int) -> int | None:
+        """The longest time to expect between two ticks at the rate of that moment; None while nothing is asked for."""
+        rate = self.rate_at(elapsed_ns)
+        return int(self.events * self.arrivals.longest_gap * NS_PER_SECOND / rate) if rate else None
 
     def rate_at(self, elapsed_ns: int) -> Fraction:
         """Events per second asked for."""

@@ -22,6 +22,7 @@ _NAMES_SHOWN: Final = 3
 class AdviceReason(StrEnum):
     """The `reason` of the ConfigurationWarning condition, the most serious first."""
 
+    ASKS_FOR_NOTHING = "AsksForNothing"
     BLANKS_IN_NAME = "BlanksInName"
     UNUSED_EVENT_TYPE = "UnusedEventType"
     ALIAS_ADDS_UP = "AliasAddsUp"
@@ -87,7 +88,7 @@ def _mix(spec: GeneratorSpec) -> Iterator[Advice]:
 
 
 def _run(spec: GeneratorSpec) -> Iterator[Advice]:
-    if spec.run_duration_ns is None:
+    if spec.run_duration_ns is None or spec.events_per_interval == 0 or spec.traffic is not None:
         return
     # Ticks are due at 0, interval, 2·interval, …; the one at which the run is over does not happen any more.
     ticks = 1 + (spec.run_duration_ns - 1) // spec.interval_ns

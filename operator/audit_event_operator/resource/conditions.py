@@ -39,6 +39,7 @@ class Reason(StrEnum):
     WAITING_FOR_TURN = "WaitingForTurn", Readiness("Unknown", reconciling=True)
     PUBLISHING = "Publishing", _READY
     CONNECTED = "Connected", _READY
+    IDLE = "Idle", _READY
     SUSPENDED = "Suspended", _READY
     COMPLETED = "Completed", _READY
     BROKER_UNREACHABLE = "BrokerUnreachable", _BUSY

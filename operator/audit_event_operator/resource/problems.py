@@ -14,7 +14,7 @@ _SENTENCES: Final = {
     "dict_type": "must be an object",
     "tuple_type": "must be a list",
     "enum": "must be one of {expected}",
-    "too_short": "must have at least {min_length} entry",  # no list or object has to have more than one
+    "too_short": "must have at least {min_length} {entries}",
     "too_long": "must have at most {max_length} entries",
 }
 
@@ -69,6 +69,9 @@ def problems_of(error: ValidationError, root: str) -> tuple[Problem, ...]:
                 Problem(f"{field}.{rule.field}" if rule.field else field, rule.message) for rule in context["rules"]
             ]
         else:
-            sentence = _SENTENCES.get(kind, "is not valid: {msg}").format_map({"msg": detail["msg"], **context})
+            entries = "entry" if context.get("min_length") == 1 else "entries"
+            sentence = _SENTENCES.get(kind, "is not valid: {msg}").format_map(
+                {"msg": detail["msg"], "entries": entries, **context}
+            )
             problems.append(Problem(field, f"{shown(field.rsplit('.', 1)[-1])} {sentence}"))
     return tuple(problems)

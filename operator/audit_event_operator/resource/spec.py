@@ -37,6 +37,7 @@ from audit_event_operator.resource.problems import Problem, SpecError, problems_
 from audit_event_operator.resource.rules import Rule
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES
+from audit_event_operator.resource.traffic import Traffic
 
 _LARGE_BATCH: Final = 100
 _SHORTEST_WITH_LARGE_BATCH: Final = "100ms"
@@ -96,9 +97,16 @@ class GeneratorSpec(SpecModel):
         description='Time between two ticks, 1ms to 24h, as a duration such as "250ms", "5s" or "1h30m". Each tick'
         " generates eventsPerInterval events. A change takes effect within a second and keeps all counters.",
     )
-    events_per_interval: Annotated[int, WholeNumber(1, 10_000)] = Field(
+    events_per_interval: Annotated[int, WholeNumber(0, 10_000)] = Field(
         default=1,
-        description="Number of events per tick, 1 to 10000. More than 100 require an interval of at least 100ms.",
+        description="Number of events per tick, 0 to 10000. With 0 the stream stays connected and generates nothing. More than"
+        " 100 require an interval of at least 100ms.",
+    )
+    traffic: Traffic | None = Field(
+        default=None,
+        description="How the rate follows day and week, bursts and stages, and how events are spread along it. All parts"
+        " multiply, and all can be changed at any time: what is under way keeps its place. If unset, the rate is always"
+        " eventsPerInterval / interval.",
     )
     suspend: StrictBool = Field(
         default=False,

@@ -12,17 +12,21 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import EventFactory, Slot, derive_seed
 from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.pacing.pacer import Due, Pacer
-from audit_event_operator.pacing.schedule import Schedule
 from audit_event_operator.resource.conditions import Completion
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.change import Change
-from audit_event_operator.timeline.reading import Reading
+from audit_event_operator.timeline.reading import Reading, unix_ns_of
 from audit_event_operator.timeline.run import Run
+from audit_event_operator.timeline.shaping import schedule_of
 from audit_event_operator.timeline.start import first_tick_ns
 
 _SHORTEST_WAIT_NS: Final = 1_000_000
 """Shortest wait for the end of a run: the wall clock decides it, and the two clocks may differ slightly."""
+_CLOCKS_DIFFER_NS: Final = 250_000_000
+"""When the wall clock has moved that far against the steady one, it was set, or has drifted for long."""
+_LITTLE: Final = Fraction(1, 100)
+"""A rate that has changed by less is not worth telling."""
 
 
 class Timeline:
@@ -32,7 +36,7 @@ class Timeline:
 
     The seed follows from `uid` where the spec names none. `progress`: what was done of the run before. `cap`: most events per
     second. `entropy` gives as many random bytes as asked for, for the events' ids. `preexisting`: the resource was there
-    before this process, so its first tick keeps the rhythm and is spread over `spread_ns`.
+    before this process, so its first tick keeps the rhythm and is spread over `spread_ns`. `now`: when it is taken up.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Timeline:
         entropy: Callable[[int], bytes],
         preexisting: bool = False,
         spread_ns: int = 0,
+        now: Reading,
     ) -> None:
         self.uid = uid
         self.pending = 0
@@ -61,29 +66,39 @@ class Timeline:
         self._resume_ns = 0
         self._cap = cap
         self._rates: tuple[Fraction, Fraction] | None = None
-        self._use(spec)
+        self._told_rate = Fraction(0)
+        self._wall_offset_ns = now.unix_ns - now.ns
+        self._use(spec, now)
 
-    def _use(self, spec: GeneratorSpec) -> None:
+    def _use(self, spec: GeneratorSpec, now: Reading) -> None:
         self.spec = spec
-        self._rates = None
-        self.schedule = Schedule.steady(spec.interval_ns, spec.events_per_interval)
         self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
         self._factory = EventFactory(spec, seed=self.seed, entropy=self._entropy)
+        self._plan(now)
+
+    def _plan(self, now: Reading) -> None:
+        """Make the schedule anew: bursts and stages count from the beginning of the run, before it from now."""
+        start = self.run.start_time
+        begun_ns = now.ns if start is None else unix_ns_of(start) - self._wall_offset_ns
+        self.schedule = schedule_of(self.spec, self.seed, begun_ns=begun_ns, wall_offset_ns=self._wall_offset_ns)
+        self._seen_ns, self._rates = now.ns, None
 
     # -- what changes --------------------------------------------------------------------------------------------------
 
     def adopt(self, spec: GeneratorSpec, change: Change, now: Reading) -> None:
         """Put a changed spec in effect."""
-        self._use(spec)
+        self._use(spec, now)
         match change:
             case Change.NEW_RUN:
                 self.sequence = 0
                 self.run.begin()
                 self._restart()
+                self._plan(now)
             case Change.RESUMED:
                 self._restart()
             case Change.MOVED:
-                self._resume_ns = self._resume_ns if self._pacer is None else self._pacer.next_ns
+                if self._pacer is not None:
+                    self._resume_ns = min(self._pacer.next_ns, now.ns + (self.schedule.gap_ns(now.ns) or 0))
                 self._pacer, self.pending = None, 0
             case Change.RETIMED:
                 self._retime(now)
@@ -94,6 +109,23 @@ class Timeline:
         """Change the cap, in events per second."""
         self._cap, self._rates = cap, None
         self._retime(now)
+
+    def follow(self, now: Reading) -> bool:
+        """See what the shape asks for now, and whether the wall clock was set; True when that matters to others."""
+        if self.schedule.regular:
+            return False
+        offset_ns = now.unix_ns - now.ns
+        clock_set = abs(offset_ns - self._wall_offset_ns) > _CLOCKS_DIFFER_NS
+        if clock_set:
+            self._wall_offset_ns = offset_ns
+            self._plan(now)
+            self._retime(now)
+        self._seen_ns, self._rates = now.ns, None
+        asked, told = self.rates[0], self._told_rate
+        if (asked and abs(asked - told) < told * _LITTLE) or asked == told:
+            return clock_set
+        self._told_rate = asked
+        return True
 
     def _retime(self, now: Reading) -> None:
         if self._pacer is not None:
@@ -123,12 +155,12 @@ class Timeline:
 
     @property
     def rates(self) -> tuple[Fraction, Fraction]:
-        """Events per second that the spec asks for now, and what the cap leaves of it (the same object: all).
+        """Events per second that the spec asked for at the last look, and what the cap leaves of it (the same object: all).
 
         Both are 0 while resting. Kept, because comparing fractions is slow.
         """
         if self._rates is None:
-            asked = Fraction(0) if self.resting else self.schedule.rate_at(0)
+            asked = Fraction(0) if self.resting else self.schedule.rate_at(self._seen_ns)
             self._rates = asked, min(asked, self._cap)
         return self._rates
 
@@ -139,8 +171,33 @@ class Timeline:
 
     @property
     def full_rate(self) -> Fraction:
-        """Events per second within the cap, resting or not."""
-        return min(self.schedule.rate_at(0), self._cap)
+        """The most events per second within the cap, resting or not."""
+        return min(self.schedule.intensity.peak, self._cap)
+
+    @property
+    def interval_ns(self) -> int:
+        """The longest time to expect between two ticks at this rate; the spec's interval while nothing is asked for."""
+        if self.schedule.regular:
+            return self.spec.interval_ns
+        return self.schedule.gap_ns(self._seen_ns) or self.spec.interval_ns
+
+    @property
+    def longest_gap_ns(self) -> int:
+        """The same, or how long nothing is asked for."""
+        if self._pacer is None or self.schedule.regular:
+            return self.interval_ns
+        return max(self.interval_ns, self._pacer.gap_ns)
+
+    @property
+    def silent(self) -> str:
+        """Why nothing is asked for at this time, for people; empty when something is."""
+        if self.schedule.regular or self.rates[0]:
+            return ""
+        return (
+            "spec.traffic asks for none at this time"
+            if self.spec.events_per_interval
+            else "spec.eventsPerInterval is 0"
+        )
 
     # -- from moment to moment -----------------------------------------------------------------------------------------
 
@@ -162,8 +219,12 @@ class Timeline:
         if self._preexisting:
             last = self.progress.last_publish_time
             ago_ns = None if last is None else now.unix_ns - int(last.timestamp() * NS_PER_SECOND)
-            first_ns = first_tick_ns(self.uid, self.schedule.longest_gap_ns, ago_ns, now.ns, self._spread_ns)
+            gap_ns = self.schedule.gap_ns(now.ns) or 0
+            first_ns = first_tick_ns(self.uid, gap_ns, ago_ns, now.ns, self._spread_ns)
             self._preexisting = False
+        if not self.schedule.regular:
+            self.run.ticked(Reading(first_ns, now.unix_ns + first_ns - now.ns))  # what it asks for counts from here
+            self._plan(now)
         self._pacer = Pacer(self.schedule, first_ns, self._cap)
 
     def advance(self, now: Reading) -> Due | None:

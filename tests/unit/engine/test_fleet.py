@@ -371,6 +371,56 @@ async def test_a_rate_above_the_cap_is_cut_and_said(fleet):
     assert fleet.totals.skipped["rate_limited"] > 900_000
 
 
+async def test_a_stream_that_asks_for_nothing_is_idle_and_goes_on_by_itself(fleet):
+    stages = [
+        {"duration": "1h", "targetPercent": 0, "transition": "Step"},
+        {"duration": "1h", "targetPercent": 100, "transition": "Step"},
+    ]
+    apply(fleet, interval="1s", traffic={"stages": stages})
+    await asyncio.sleep(10)
+    assert (reason(fleet), facts(fleet).target_rate, counts(fleet).generated) == (Reason.IDLE, 0, 0)
+    await asyncio.sleep(3_600)
+    assert (reason(fleet), facts(fleet).target_rate) == (Reason.PUBLISHING, 1)
+    apply(fleet, generation=2, eventsPerInterval=0)
+    await asyncio.sleep(2)
+    assert reason(fleet) is Reason.IDLE
+
+
+async def test_short_gaps_do_not_turn_ready(fleet):
+    seen = set()
+    apply(fleet, interval="100ms", traffic={"bursts": [{"every": "10s", "duration": "5s", "multiplierPercent": 0}]})
+    await asyncio.sleep(12)
+    for _ in range(60):
+        await asyncio.sleep(1)
+        seen.add((reason(fleet), facts(fleet).target_rate))
+    assert seen == {(Reason.PUBLISHING, 0), (Reason.PUBLISHING, 10)}
+
+
+async def test_shares_follow_rates_that_change_by_themselves(context):
+    fleet = Fleet(dataclasses.replace(context, namespace_cap=Fraction(100)))
+    stages = [
+        {"duration": "10s", "targetPercent": 100, "transition": "Step"},
+        {"duration": "10s", "targetPercent": 1_000, "transition": "Step"},
+        {"duration": "10s", "targetPercent": 0, "transition": "Step"},
+    ]
+    apply(fleet, uid="staged", ref=Ref("a", "staged"), interval="100ms", traffic={"stages": stages})
+    apply(fleet, uid="large", ref=Ref("a", "large"), interval="1ms")
+    await asyncio.sleep(5)
+    shares = []
+    for _ in range(3):
+        shares.append({each.ref.name: each.facts.target_rate for each in fleet.snapshots()})
+        await asyncio.sleep(10)
+    assert shares == [{"staged": 10, "large": 90}, {"staged": 50, "large": 50}, {"staged": 0, "large": 100}]
+
+
+async def test_a_ramp_below_the_cap_of_its_namespace_is_not_cut(context):
+    fleet = Fleet(dataclasses.replace(context, namespace_cap=Fraction(100)))
+    apply(fleet, interval="1s", traffic={"stages": [{"duration": "60s", "targetPercent": 6_000}]})
+    await asyncio.sleep(60)
+    assert counts(fleet).skipped == 0
+    assert counts(fleet).published == pytest.approx(1_800, abs=2)
+
+
 async def test_a_namespace_cap_is_shared_fairly(context):
     fleet = Fleet(dataclasses.replace(context, namespace_cap=Fraction(100)))
     apply(fleet, uid="small", ref=Ref("a", "small"), interval="100ms")

@@ -11,7 +11,7 @@ from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.timeline import Timeline
-from support.doubles.synthetic_clock import START_UNIX_NS, no_entropy, said_until
+from support.doubles.synthetic_clock import START_UNIX_NS, at, no_entropy, said_until
 
 
 @pytest.mark.looptime
@@ -30,7 +30,7 @@ async def test_the_live_generator_says_the_same_events_at_the_same_moments(broke
     fleet.apply(Ref("team", "stream"), "uid", 1, spec, Progress())
     await asyncio.sleep(30)
     await fleet.shutdown(0)
-    alone = Timeline("uid", spec, Progress(), cap=Fraction(5_000), entropy=no_entropy)
+    alone = Timeline("uid", spec, Progress(), cap=Fraction(5_000), entropy=no_entropy, now=at(0))
     live = brokers.queues["audit_events"]
     assert live == [event for _, event in said_until(30, alone)]
     assert len(live) == 200

@@ -14,7 +14,7 @@ from support.doubles.synthetic_clock import SECOND, at, no_entropy, said_until
 
 
 def timeline(cap=5_000, progress=None, **spec):
-    return Timeline("uid", parse_spec(spec), progress or Progress(), cap=Fraction(cap), entropy=no_entropy)
+    return Timeline("uid", parse_spec(spec), progress or Progress(), cap=Fraction(cap), entropy=no_entropy, now=at(0))
 
 
 def test_a_synthetic_day_is_read_in_less_than_a_second():

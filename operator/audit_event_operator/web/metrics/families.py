@@ -208,7 +208,7 @@ PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], fl
     (GAUGE, "target_events_per_second", lambda each: float(each.facts.target_rate),
      "Events per second that the spec asks for, after the operator's caps; 0 while suspended or completed."),
     (GAUGE, "interval_seconds", lambda each: each.facts.interval_seconds,
-     "The interval in effect."),
+     "The interval in effect; with traffic, the longest time to expect between two ticks now."),
     (GAUGE, "ready", lambda each: int(each.facts.ready.readiness.status == "True"),
      "1 when the resource's Ready condition is True (publishing, suspended on purpose, completed), else 0."),
     (GAUGE, "last_publish_timestamp_seconds",
