@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
+from audit_event_operator.cluster.leadership.ownership import OwnershipTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS
 from audit_event_operator.cluster.status.reporter import Pace
@@ -50,7 +51,12 @@ from audit_event_operator.strange_variables import strange_variables
 DEFAULT_RABBITMQ_HOST: Final = "rabbitmq-service"
 
 _SEED: Final = ("rabbitmq_", "app_", "prometheus_", "event_generation_")
-_VARIABLES: Final = {"lease_timing": "AEG_LEASE_{}_SECONDS", "rhythm": "AEG_{}_SECONDS", "pace": "AEG_STATUS_{}"}
+_VARIABLES: Final = {
+    "lease_timing": "AEG_LEASE_{}_SECONDS",
+    "ownership": "AEG_OWNER_{}_SECONDS",
+    "rhythm": "AEG_{}_SECONDS",
+    "pace": "AEG_STATUS_{}",
+}
 """How the variables of a group are named, where that is not `AEG_` and the field's name."""
 
 
@@ -94,8 +100,8 @@ class Settings:
     lease_strict: bool = False
     """Stop generating if an unreachable API server keeps the Lease from being renewed."""
     identity: str | None = None
-    """Unique name of this process in the Lease and in status.owner; unset: the host name (in a pod, the pod's name) with a
-    random suffix."""
+    """Unique name of this process in the Lease and at the end of status.owner; unset: the host name (in a pod, the pod's
+    name) with a random suffix."""
     max_events_per_second: Rate = MAX_EVENTS_PER_SECOND
     """Maximum events per second of one generator."""
     max_events_per_second_per_namespace: Rate | None = None
@@ -138,6 +144,7 @@ class Settings:
     event_repeat_seconds: Seconds = SAME_REASON_SECONDS
     """Minimum time between two Kubernetes Events with the same resource and reason."""
     lease_timing: LeaseTiming = LeaseTiming()
+    ownership: OwnershipTiming = OwnershipTiming()
 
 
 def variables() -> dict[str, tuple[str, ...]]:
@@ -204,6 +211,8 @@ def load_settings(environ: Mapping[str, str], *, dotenv: Path | None = None) -> 
             "AEG_LEASE_DURATION_SECONDS must be greater than AEG_LEASE_RENEW_SECONDS, which must be greater than "
             "AEG_LEASE_RETRY_SECONDS"
         )
+    if settings.ownership.timeout < 2 * settings.ownership.refresh:
+        raise SettingsError("AEG_OWNER_TIMEOUT_SECONDS must be at least twice AEG_OWNER_REFRESH_SECONDS")
     if settings.api_auth == "token" and settings.api_token_file is None:
         raise SettingsError("AEG_API_AUTH=token needs AEG_API_TOKEN_FILE, a file with the token")
     return settings, warnings

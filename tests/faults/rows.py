@@ -103,6 +103,10 @@ ROWS: dict[int, Row] = {
         "others connect and reconnect within 5 s; WaitingForTurn",
     ),
     51: Row("a namespace floods the seed's metric with labels", "others' new labels have rows; no counter falls"),
+    52: Row(
+        "two installations on one namespace",
+        "one serves, the rate is not doubled; both say so; the other takes over when it is alone",
+    ),
     53: Row(
         "300 queues, 256 open files", "/livez answers; ConnectionLimit; the rest and the others publish; few log lines"
     ),

@@ -16,7 +16,7 @@ from audit_event_operator.resource.conditions import Completion, CompletionReaso
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.resource.status import Facts, Progress, build_status
+from audit_event_operator.resource.status import Contested, Facts, Progress, build_status
 from support.parts.controlplane import ControlPlane
 from support.waiting import wait_until
 
@@ -188,7 +188,7 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None
         message = f"About {reason}. " + "é" * 3000
         complete = Completion(CompletionReason.DURATION_ELAPSED, message) if reason is Reason.COMPLETED else None
         facts = Facts(1, Ready(reason, message), complete=complete, **everything)
-        status = build_status(facts, None, NOW, owner="o" * 300)
+        status = build_status(facts, None, NOW, owner="o" * 600, contested=Contested(message, NOW))
         changed = generators.merge("demo", {"status": status}, "/status")
         assert changed["status"] == status
         assert changed["metadata"]["generation"] == created["metadata"]["generation"]

@@ -7,6 +7,7 @@ drained, then `close`.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -14,10 +15,18 @@ from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection
 from audit_event_operator.cluster.leadership.gate import LeaseAssignment
 from audit_event_operator.cluster.leadership.leader_elector import LeaderElector
+from audit_event_operator.cluster.leadership.ownership import OwnershipTiming
+from audit_event_operator.cluster.resources.foreign_owners import ForeignOwners
 from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm
 from audit_event_operator.cluster.resources.reconciler import Reconciler
 from audit_event_operator.cluster.resources.watch import Watch
-from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS, EventRecorder
+from audit_event_operator.cluster.status.event_recorder import (
+    FOREIGN_OWNER,
+    SAME_REASON_SECONDS,
+    WARNING,
+    Announcement,
+    EventRecorder,
+)
 from audit_event_operator.cluster.status.farewells import Farewells
 from audit_event_operator.cluster.status.reporter import Pace, Reporter
 from audit_event_operator.cluster.status.writer import StatusWriter
@@ -45,7 +54,9 @@ class ClusterSource:
         rhythm: how often the informer looks.
         pace: how fast statuses are written.
         event_repeat_seconds: least time between two Kubernetes Events of one resource and reason.
+        ownership: how long this installation and others wait for each other.
         make_watch: makes a watch; None means one by kopf.
+        wall: the time of day, aware.
     """
 
     def __init__(
@@ -63,21 +74,40 @@ class ClusterSource:
         rhythm: Rhythm = Rhythm(),  # noqa: B008 - frozen
         pace: Pace = Pace(),  # noqa: B008
         event_repeat_seconds: float = SAME_REASON_SECONDS,
+        ownership: OwnershipTiming = OwnershipTiming(),  # noqa: B008
         make_watch: MakeWatch | None = None,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        gate = assignment.lease_gate
+        gate, owner = assignment.lease_gate, f"{lease_namespace}/{lease_name}/{identity}"
         self._fleet = fleet
         self._parallel = pace.parallel
         self._event_recorder = EventRecorder(
             cluster=cluster,
             instance=identity,
-            alive=lambda uid: fleet.snapshot(uid) is not None,
+            alive=lambda uid: fleet.snapshot(uid) is not None or self._owners.yields(uid),
             same_reason_seconds=event_repeat_seconds,
         )
-        self._writer = StatusWriter(cluster=cluster, owner=identity, gone=fleet.discard)
+        self._owners = ForeignOwners(
+            cluster=cluster,
+            owner=owner,
+            is_assigned=assignment.is_ours,
+            stop=fleet.release,
+            resume=lambda uid: self._reconciler.resume(uid),  # noqa: PLW0108 - made below, as the next two
+            take=lambda event_type, resource: self._reconciler.take(event_type, resource),  # noqa: PLW0108
+            changed=lambda uid: self._reporter.changed(uid),  # noqa: PLW0108
+            claim=lambda ref, uid, status: self._writer.claim(ref, uid, status),  # noqa: PLW0108
+            announce=lambda ref, uid, sentence: self._event_recorder.tell(
+                ref, uid, Announcement(WARNING, FOREIGN_OWNER, sentence)
+            ),
+            timing=ownership,
+            wall=wall,
+        )
+        self._writer = StatusWriter(
+            cluster=cluster, owner=owner, gone=fleet.discard, contested=self._owners.contested, wall=wall
+        )
         self._reporter = Reporter(fleet, self._writer, announce=self._event_recorder.announce, pace=pace)
         self._farewells = Farewells(cluster)
-        self._reconciler = Reconciler(fleet, self._reporter, assignment.is_ours, self._farewells.leaving)
+        self._reconciler = Reconciler(fleet, self._reporter, self._owners, self._farewells.leaving)
         make_watch = make_watch or partial(Watch, connect)
         self._informer = Informer(cluster, self._reconciler, make_watch, namespaces=namespaces, rhythm=rhythm)
         self._elector = LeaderElector(
@@ -113,7 +143,11 @@ class ClusterSource:
 
     def warnings(self) -> list[str]:
         """Sentences of what is wrong beside the work that goes on."""
-        return self._informer.warnings
+        return [*self._informer.warnings, *self._owners.warnings()]
+
+    def foreign_owners(self) -> int:
+        """Resources that another installation serves or wants to serve, too."""
+        return self._owners.count()
 
     def reconciles(self) -> Mapping[str, int]:
         """Handled changes of resources by result."""
@@ -149,10 +183,12 @@ class ClusterSource:
         if ending:
             await asyncio.wait(ending)
         self._event_recorder.clear()
+        self._owners.lead()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reporter.run(), name="reporter")
             tasks.create_task(self._event_recorder.run(), name="event-recorder")
             tasks.create_task(self._farewells.run(), name="farewells")
+            tasks.create_task(self._owners.run(), name="foreign-owners")
             tasks.create_task(self._take_over(), name="take-over")
 
     async def _take_over(self) -> None:

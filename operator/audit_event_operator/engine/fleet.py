@@ -43,6 +43,8 @@ class Fleet:
         self._generators: dict[str, Generator] = {}
         self._by_ref: dict[Ref, Generator] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, tuple[Generator, asyncio.Task[None]]] = {}
+        self._elsewhere: dict[str, Ref] = {}
         self._departed: list[tuple[Generator, float]] = []
         self._listeners: list[Callable[[str], None]] = []
         self._departure_listeners: list[Callable[[str], None]] = []
@@ -70,6 +72,7 @@ class Fleet:
         """
         if not self.running:
             return
+        self._elsewhere.pop(uid, None)
         generator = self._generators.get(uid) or self._add(ref, uid, progress, preexisting=preexisting)
         generator.apply(generation, spec)
         self._share_out(ref.namespace)
@@ -78,12 +81,15 @@ class Fleet:
         """The resource's spec is invalid: stop its generator and say so."""
         if not self.running:
             return
+        self._elsewhere.pop(uid, None)
         generator = self._generators.get(uid) or self._add(ref, uid, progress or Progress(), preexisting=False)
         generator.reject(generation, message)
         self._share_out(ref.namespace)
 
     def discard(self, uid: str) -> None:
         """The resource is gone: nothing of it is written any more. Unknown UIDs are fine."""
+        self._elsewhere.pop(uid, None)
+        self._end_leaving(uid, DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
         if uid not in self._generators:
             return
         generator = self._end(uid, DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
@@ -96,9 +102,26 @@ class Fleet:
             generator.ref, counts.generated, counts.published, counts.dropped, counts.in_flight,
         )  # fmt: skip
 
+    def release(self, ref: Ref, uid: str) -> None:
+        """Another installation serves the resource: generate nothing more of it here, and deliver what is buffered.
+
+        That has as long as before a change of the target. `apply` takes the resource up again.
+        """
+        self._elsewhere[uid] = ref
+        if uid not in self._generators:
+            return
+        self._end_leaving(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
+        generator, task = self._take_out(uid)
+        letting_go = asyncio.get_running_loop().create_task(self._let_go(uid, generator, task), name=f"let go {ref}")
+        self._leaving[uid] = generator, letting_go
+        self._share_out(ref.namespace)
+
     async def stop_all(self) -> None:
         """End everything at once without draining: the work is no longer ours (lease lost) or has gone (CRD deleted)."""
+        self._elsewhere.clear()
         tasks = list(self._tasks.values())
+        for uid in list(self._leaving):
+            self._end_leaving(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
         for uid in list(self._generators):
             self._end(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,6 +144,10 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(each.drained(drain_seconds) for each in streams))
+        if self._leaving:
+            await asyncio.wait(
+                [task for _, task in self._leaving.values()]
+            )  # their time is short, and most of it is over
         for each in streams:
             each.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
 
@@ -163,6 +190,10 @@ class Fleet:
         generator = self.generator(ref)
         return None if generator is None else generator.snapshot()
 
+    def serves_elsewhere(self, ref: Ref) -> bool:
+        """Whether another installation serves the resource of that name."""
+        return ref in self._elsewhere.values()
+
     def wake(self) -> None:
         """Have every generator look at the gate again."""
         for generator in self._generators.values():
@@ -188,13 +219,30 @@ class Fleet:
         return generator
 
     def _end(self, uid: str, reason: DropReason, grace_seconds: float) -> Generator:
-        generator = self._generators.pop(uid)
+        generator, _ = self._take_out(uid)
+        generator.stop(reason, grace_seconds)
+        return generator
+
+    def _take_out(self, uid: str) -> tuple[Generator, asyncio.Task[None]]:
+        generator, task = self._generators.pop(uid), self._tasks.pop(uid)
         if self._by_ref.get(generator.ref) is generator:  # else a new resource has the name already
             del self._by_ref[generator.ref]
-        self._tasks.pop(uid).cancel()
-        generator.stop(reason, grace_seconds)
+        task.cancel()
         self._departed.append((generator, self._context.now() + self._context.timing.departed_series_seconds))
-        return generator
+        return generator, task
+
+    async def _let_go(self, uid: str, generator: Generator, task: asyncio.Task[None]) -> None:
+        """Drain a generator that was taken out, and end it. Whoever cancels this ends it at once."""
+        await asyncio.wait([task])
+        await generator.drained(self._context.timing.target_drain_seconds)
+        del self._leaving[uid]
+        generator.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
+
+    def _end_leaving(self, uid: str, reason: DropReason, grace_seconds: float) -> None:
+        if uid in self._leaving:
+            generator, task = self._leaving.pop(uid)
+            task.cancel()
+            generator.stop(reason, grace_seconds)
 
     async def _supervise(self, generator: Generator) -> None:
         backoff = Backoff(*_BACKOFF_SECONDS)

@@ -24,6 +24,7 @@ class PostOutcome(StrEnum):
     NO_MEMORY = "no_memory"
     NOT_ACCEPTING = "not_accepting"
     UNKNOWN_GENERATOR = "unknown_generator"
+    SERVED_ELSEWHERE = "served_elsewhere"
     NO_TARGET = "no_target"
 
 
@@ -56,7 +57,8 @@ class Submissions:
             if fleet.default_stream is not None:
                 outbox, destination = fleet.default_stream.outbox, fleet.default_stream.destination.label
         elif (generator := fleet.generator(ref)) is None:
-            otherwise = PostOutcome.UNKNOWN_GENERATOR
+            elsewhere = fleet.serves_elsewhere(ref)
+            otherwise = PostOutcome.SERVED_ELSEWHERE if elsewhere else PostOutcome.UNKNOWN_GENERATOR
         else:
             outbox, otherwise = generator.outbox, PostOutcome.NOT_CONFIRMED
             if generator.spec is not None:

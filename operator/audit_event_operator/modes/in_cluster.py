@@ -62,6 +62,7 @@ async def run_in_cluster(settings: Settings) -> int:
         rhythm=settings.rhythm,
         pace=settings.pace,
         event_repeat_seconds=settings.event_repeat_seconds,
+        ownership=settings.ownership,
     )
     health_checks = HealthChecks(
         livez=operator.failing_livez,
@@ -72,6 +73,7 @@ async def run_in_cluster(settings: Settings) -> int:
     counts = SourceCounts(
         reconciles=source.reconciles,
         api_writes=lambda: cluster.writes,
+        foreign_owners=source.foreign_owners,
         apiserver_last_success_unix_seconds=lambda: cluster.last_success_unix_seconds,
     )
     by_cluster = settings.api_auth == "kubernetes"

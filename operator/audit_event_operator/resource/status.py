@@ -16,7 +16,8 @@ from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.problems import shortened
 
 MAX_MESSAGE_LENGTH: Final = 1024
-MAX_OWNER_LENGTH: Final = 253
+MAX_OWNER_LENGTH: Final = 571
+"""A namespace, a Lease's name and a process's name, with two slashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,18 @@ class Facts:
     restarts: int = 0
 
 
+class Contested(NamedTuple):
+    """What a status tells of another installation that serves the same resource.
+
+    Attributes:
+        message: sentences for the ForeignOwner condition.
+        renewed: the owner's last sign of life, aware; None while it asks whether the other one is still there.
+    """
+
+    message: str
+    renewed: datetime | None
+
+
 def parse_progress(status: Mapping[str, Any] | None) -> Progress:
     """Read back what a status says was done. Never raises: what cannot be read counts as not done."""
     if not isinstance(status, Mapping):
@@ -95,7 +108,12 @@ def parse_progress(status: Mapping[str, Any] | None) -> Progress:
 
 
 def build_status(
-    facts: Facts, previous: Mapping[str, Any] | None, now: datetime, *, owner: str | None = None
+    facts: Facts,
+    previous: Mapping[str, Any] | None,
+    now: datetime,
+    *,
+    owner: str | None = None,
+    contested: Contested | None = None,
 ) -> dict[str, Any]:
     """Build the whole status.
 
@@ -103,12 +121,13 @@ def build_status(
         facts: what is true now.
         previous: the status before, for the transition times of conditions that did not change; may be anything.
         now: aware; the transition time of those that did.
-        owner: identity of the operator process.
+        owner: the operator process, see `installation_of`.
+        contested: what another installation means for this resource; None when there is none.
     """
     progress = facts.progress
     status = {
         "observedGeneration": facts.generation,
-        "conditions": _conditions(facts, _transition_times(previous), _format_seconds(now)),
+        "conditions": _conditions(facts, contested, _transition_times(previous), _format_seconds(now)),
         "eventsPublished": progress.events_published,
         "eventsDropped": progress.events_dropped,
         "targetRate": format_rate(facts.target_rate),
@@ -117,6 +136,7 @@ def build_status(
         "broker": facts.broker or None,
         "randomSeed": facts.random_seed,
         "owner": None if owner is None else owner[:MAX_OWNER_LENGTH],
+        "ownerRenewTime": _format_milliseconds(contested.renewed if contested is not None else None),
         "startTime": _format_milliseconds(progress.start_time),
         "completionTime": _format_milliseconds(progress.completion_time),
         "lastPublishTime": _format_milliseconds(progress.last_publish_time),
@@ -128,7 +148,7 @@ def build_status(
 def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
     """Return what has to be written at once when it changes; two statuses with the same key differ in counters only.
 
-    The key is the generation and, of every condition, all but its transition time. Never raises.
+    The key is the generation, the owner's sign of life and, of every condition, all but its transition time. Never raises.
     """
     if not isinstance(status, Mapping):
         return ()
@@ -136,7 +156,21 @@ def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
         tuple(str(condition.get(part)) for part in ("type", "status", "reason", "message", "observedGeneration"))
         for condition in _conditions_of(status)
     )
-    return (status.get("observedGeneration"), *conditions)
+    return (status.get("observedGeneration"), status.get("ownerRenewTime"), *conditions)
+
+
+def installation_of(owner: object) -> str | None:
+    """The installation that a status.owner names, `leaseNamespace/leaseName` of `leaseNamespace/leaseName/process`.
+
+    None for what names none, such as the owners of earlier versions.
+    """
+    parts = owner.split("/", 2) if isinstance(owner, str) else []
+    return "/".join(parts[:2]) if len(parts) == 3 and all(parts) else None
+
+
+def claimed(status: Mapping[str, Any], owner: str, now: datetime) -> dict[str, Any]:
+    """Another installation's status with ourselves as the owner, so that it hears of us."""
+    return {**status, "owner": owner[:MAX_OWNER_LENGTH], "ownerRenewTime": _format_milliseconds(now)}
 
 
 class ReadyCondition(NamedTuple):
@@ -167,7 +201,9 @@ def format_rate(events_per_second: Fraction) -> str:
     return f"{rounded.normalize():f}/s"
 
 
-def _conditions(facts: Facts, since: Mapping[tuple[str, str], str], now: str) -> list[dict[str, Any]]:
+def _conditions(
+    facts: Facts, contested: Contested | None, since: Mapping[tuple[str, str], str], now: str
+) -> list[dict[str, Any]]:
     ready, meaning = facts.ready, facts.ready.readiness
     wanted: list[tuple[str, ConditionStatus, str, str]] = [("Ready", meaning.status, ready.reason, ready.message)]
     if meaning.reconciling:
@@ -176,6 +212,8 @@ def _conditions(facts: Facts, since: Mapping[tuple[str, str], str], now: str) ->
         wanted.append(("Stalled", "True", ready.reason, ready.message))
     if facts.rate_limited is not None:
         wanted.append(("RateLimited", "True", "RateLimited", facts.rate_limited))
+    if contested is not None:
+        wanted.append(("ForeignOwner", "True", "ForeignOwner", contested.message))
     if facts.complete is not None:
         wanted.append(("Complete", "True", facts.complete.reason, facts.complete.message))
     if facts.advice:

@@ -22,7 +22,7 @@ def status_schema() -> dict[str, Any]:
             ),
             "conditions": {
                 "description": "Ready is always present: True, False, or Unknown while starting. Reconciling, Stalled,"
-                " RateLimited, Complete and ConfigurationWarning are present only while True.",
+                " RateLimited, ForeignOwner, Complete and ConfigurationWarning are present only while True.",
                 "type": "array",
                 "maxItems": 16,
                 LIST_TYPE: "map",
@@ -39,7 +39,14 @@ def status_schema() -> dict[str, Any]:
                 **_integer("Seed in effect: from the spec, or derived from the UID."),
                 "minimum": -MAX_EXACT_INTEGER,
             },
-            "owner": _text("Identity of the operator process that generates the events.", MAX_OWNER_LENGTH),
+            "owner": _text(
+                "Operator process that generates the events: namespace and name of its Lease, and its own name, separated"
+                " by slashes.",
+                MAX_OWNER_LENGTH,
+            ),
+            "ownerRenewTime": _time(
+                "The owner's last sign of life; present only while another installation serves the same resource."
+            ),
             "startTime": _time("Time of the first tick of the current run."),
             "completionTime": _time("Time at which the current run completed."),
             "lastPublishTime": _time("Time of the broker's last confirm."),
@@ -55,7 +62,9 @@ def _condition() -> dict[str, Any]:
         "required": ["type", "status", "lastTransitionTime", "reason", "message"],
         "properties": {
             "type": {
-                **_text("Ready, Reconciling, Stalled, RateLimited, Complete or ConfigurationWarning.", 316),
+                **_text(
+                    "Ready, Reconciling, Stalled, RateLimited, ForeignOwner, Complete or ConfigurationWarning.", 316
+                ),
                 "pattern": "^[A-Z][A-Za-z]*$",
             },
             "status": {

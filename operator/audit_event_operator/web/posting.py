@@ -42,6 +42,9 @@ _NO_RIGHT: Final = (
 _NO_DEFAULT: Final = (
     "There is no default broker (RABBITMQ_HOST is unset); name a generator with ?generator=namespace/name."
 )
+_ELSEWHERE: Final = (
+    "Another installation of the operator serves this generator; post to that one. GET /healthz?verbose=1 names it."
+)
 _NOT_NOW: Final = "This process is not accepting events: it is starting, stopping or on standby."
 _REFUSALS: Final[Mapping[Decision | PostOutcome, _Answer]] = {
     Decision.UNAUTHENTICATED: (
@@ -52,6 +55,7 @@ _REFUSALS: Final[Mapping[Decision | PostOutcome, _Answer]] = {
     Decision.FORBIDDEN: (HTTPStatus.FORBIDDEN, _NO_RIGHT, {}),
     Decision.UNAVAILABLE: _later("Authorization is unavailable; retry."),
     PostOutcome.UNKNOWN_GENERATOR: (HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR, {}),
+    PostOutcome.SERVED_ELSEWHERE: _later(_ELSEWHERE, 30),
     PostOutcome.NO_TARGET: _later(_NO_DEFAULT, 30),
     PostOutcome.NOT_ACCEPTING: _later(_NOT_NOW),
     PostOutcome.NO_MEMORY: _later("Too many events of this namespace are waiting for their brokers; retry."),

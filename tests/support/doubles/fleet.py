@@ -75,6 +75,10 @@ class FakeFleet:
             for listener in self.departure_listeners:
                 listener(uid)
 
+    def release(self, ref: Ref, uid: str) -> None:
+        self.known.pop(uid, None)
+        self.told.append(("release", ref.name))
+
     async def stop_all(self) -> None:
         self.told.append(("stop_all",))
         self.known.clear()

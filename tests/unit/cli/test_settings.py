@@ -113,6 +113,12 @@ def test_a_variable_of_a_group_sets_the_field_of_its_value_object():
     assert load_settings(environment)[0] == Settings(**groups)
 
 
+def test_an_installation_waits_for_two_signs_of_life_of_another_one_at_least():
+    load_settings({"AEG_OWNER_REFRESH_SECONDS": "2", "AEG_OWNER_TIMEOUT_SECONDS": "4"})
+    with pytest.raises(SettingsError, match=r"^AEG_OWNER_TIMEOUT_SECONDS must be at least twice"):
+        load_settings({"AEG_OWNER_REFRESH_SECONDS": "46"})
+
+
 def test_a_constant_of_a_group_is_no_variable():
     with pytest.raises(
         SettingsError, match=r"AEG_RETRY_SECONDS is not a setting.* AEG_STATUS_PARALLEL is not a setting"

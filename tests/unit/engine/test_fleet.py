@@ -265,6 +265,48 @@ async def test_deleting_drops_the_buffer_at_once_and_lets_written_events_be_conf
     assert fleet.series() == []
 
 
+async def test_a_released_resource_generates_nothing_more_and_delivers_what_it_has(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    fleet.release(REF, "u1")
+    assert fleet.snapshots() == []
+    assert fleet.serves_elsewhere(REF)
+    await asyncio.sleep(3)
+    assert brokers.outlets[0].closed_after is None
+    brokers.answering = True
+    brokers.outlets[0].answer()
+    await asyncio.sleep(0.1)
+    (departed,) = fleet.series()
+    assert (departed.counts.generated, departed.counts.published) == (5, 5)
+    assert brokers.outlets[0].closed_after is not None
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    assert not fleet.serves_elsewhere(REF)
+    assert counts(fleet).published == 5
+
+
+@pytest.mark.parametrize("end", ["time", "discard", "stand_down", "shutdown"])
+async def test_what_a_released_resource_cannot_deliver_is_dropped_in_the_end(fleet, brokers, end):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    fleet.release(REF, "u1")
+    if end == "discard":
+        fleet.discard("u1")
+    elif end == "stand_down":
+        await fleet.stand_down()
+    elif end == "shutdown":
+        await fleet.shutdown(1)
+    await asyncio.sleep(6 if end == "time" else 0.01)
+    if end == "discard":
+        assert brokers.outlets[0].closed_after == 5.0, "what is written may still be confirmed"
+    else:
+        assert fleet.totals.dropped == {"shutdown_deadline": 5}
+        assert brokers.outlets[0].closed_after == 0
+    assert all(conserved(each) for each in fleet.series())
+
+
 async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fleet):
     apply(fleet, interval="1s")
     await asyncio.sleep(3.5)

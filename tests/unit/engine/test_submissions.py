@@ -97,6 +97,18 @@ async def test_posts_are_answered_when_there_is_nowhere_to_go(destinations, memo
     await fleet.shutdown(0)
 
 
+async def test_a_post_to_a_generator_that_another_installation_serves_is_told_so(fleet):
+    fleet.start()
+    fleet.apply(REF, "u1", 1, parse_spec({}), Progress())
+    fleet.release(REF, "u1")
+    assert await Submissions(fleet).open(REF).post(EVENT) is PostOutcome.SERVED_ELSEWHERE
+    fleet.apply(REF, "u1", 1, parse_spec({}), Progress())
+    assert await Submissions(fleet).open(REF).post(EVENT) is PostOutcome.PUBLISHED
+    fleet.release(REF, "u1")
+    fleet.discard("u1")
+    assert await Submissions(fleet).open(REF).post(EVENT) is PostOutcome.UNKNOWN_GENERATOR
+
+
 async def test_a_place_tells_the_names_and_the_destination_of_its_generator(fleet):
     fleet.start()
     spec = parse_spec({"queue": "own", "entities": {"hosts": {"names": ["web-9"]}}})

@@ -12,6 +12,7 @@ from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import Completion, CompletionReason, Ready, Reason
 from audit_event_operator.resource.status import (
     MAX_MESSAGE_LENGTH,
+    Contested,
     Facts,
     Progress,
     build_status,
@@ -199,12 +200,26 @@ def test_what_the_user_waits_for_is_a_transition(changes):
     assert transition_key(before) != transition_key(build_status(replace(PUBLISHING, **changes), before, LATER))
 
 
+def test_another_installation_has_a_condition_and_signs_of_life_that_are_written_at_once():
+    before = build_status(PUBLISHING, None, NOW)
+    told = build_status(PUBLISHING, before, NOW, contested=Contested("Another one is there.", NOW))
+    assert [(each["type"], each["status"], each["message"]) for each in told["conditions"]] == [
+        ("Ready", "True", "Events are flowing."),
+        ("ForeignOwner", "True", "Another one is there."),
+    ]
+    renewed = build_status(PUBLISHING, told, LATER, contested=Contested("Another one is there.", LATER))
+    asking = build_status(PUBLISHING, told, LATER, contested=Contested("Another one is there.", None))
+    assert len({transition_key(each) for each in (before, told, renewed, asking)}) == 4
+    assert told["conditions"] == renewed["conditions"] == asking["conditions"]
+
+
 def test_a_new_resource_differs_from_everything():
     assert transition_key(None) != transition_key(build_status(PUBLISHING, None, NOW))
 
 
 def test_every_field_that_is_written_is_declared_and_the_other_way_round():
-    written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW, owner="pod-a")
+    contested = Contested("Another one.", NOW)
+    written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW, owner="a/b/pod", contested=contested)
     declared = status_schema()["properties"]
     assert set(written) == set(declared)
     assert set(written["conditions"][0]) == set(declared["conditions"]["items"]["properties"])

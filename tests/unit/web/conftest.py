@@ -146,7 +146,7 @@ class Backend:
             health_checks=HealthChecks(
                 lambda: self.not_live, lambda: self.not_ready, lambda: self.leader, lambda: self.warnings
             ),
-            source=SourceCounts(lambda: self.reconciles, lambda: self.api_writes, lambda: self.last_success),
+            source=SourceCounts(lambda: self.reconciles, lambda: self.api_writes, lambda: self.last_success, lambda: 2),
             authorizer=self.authorizer,
             build={"version": "1.2.3", "revision": "abc", "python_version": "3.13.0"},
             rng=random.Random(1),

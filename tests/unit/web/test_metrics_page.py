@@ -44,6 +44,7 @@ OPERATOR_WIDE = {
     "audit_event_operator_broker_connects_total": ("counter", {"result"}),
     "audit_event_operator_reconcile_total": ("counter", {"result"}),
     "audit_event_operator_api_writes_total": ("counter", {"kind", "result"}),
+    "audit_event_operator_foreign_owners": ("gauge", set()),
     "audit_event_operator_apiserver_last_success_timestamp_seconds": ("gauge", set()),
     "audit_event_operator_leader": ("gauge", set()),
     "audit_event_operator_http_requests_total": ("counter", {"route", "method", "code"}),
@@ -204,6 +205,7 @@ async def test_numbers_of_the_source_are_shown_and_absent_without_one(scrape, ba
     assert seen("audit_event_operator_reconcile_total", result="applied") == 3
     assert seen("audit_event_operator_api_writes_total", kind="status", result="ok") == 2
     assert seen("audit_event_operator_apiserver_last_success_timestamp_seconds") == 1000
+    assert seen("audit_event_operator_foreign_owners") == 2
     backend.last_success, backend.api_writes = None, {}
     seen = await scrape()
     assert ("audit_event_operator_apiserver_last_success_timestamp_seconds",) not in seen.values

@@ -67,6 +67,7 @@ async def test_a_generator_may_have_any_name_that_kubernetes_takes(client, backe
         (PostOutcome.NOT_ACCEPTING, 503, "starting, stopping or on standby"),
         (PostOutcome.NO_TARGET, 503, "RABBITMQ_HOST"),
         (PostOutcome.UNKNOWN_GENERATOR, 404, "no such generator"),
+        (PostOutcome.SERVED_ELSEWHERE, 503, "Another installation"),
     ],
 )
 async def test_what_is_not_published_is_never_accepted(client, backend, outcome, status, words):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Final
 
+from audit_event_operator.cluster.resources.foreign_owners import ForeignOwners
 from audit_event_operator.cluster.resources.view import Identity, Json, Resource, View, identify, is_leaving, read
 from audit_event_operator.cluster.status.reporter import Reporter
 from audit_event_operator.engine.fleet import Fleet
@@ -31,13 +32,13 @@ class Reconciler:
         self,
         fleet: Fleet,
         reporter: Reporter,
-        is_ours: Callable[[Ref], bool],
+        owners: ForeignOwners,
         leaving: Callable[[Ref, str, Json], None] = lambda *_: None,
     ) -> None:
         self._fleet = fleet
         self._reporter = reporter
         self._leaving = leaving
-        self._is_ours = is_ours
+        self._owners = owners
         self._view = View()
         self.results: dict[str, int] = {"applied": 0, "rejected": 0, "discarded": 0, "ignored": 0, "error": 0}
         """Handled changes by what came of them."""
@@ -58,8 +59,9 @@ class Reconciler:
             elif event_type == "DELETED":
                 self.discard(identity.uid)
             elif is_leaving(resource):
+                ours = self._owners.is_ours(identity)
                 self.discard(identity.uid)
-                if self._is_ours(identity.ref):
+                if ours:
                     self._leaving(identity.ref, identity.uid, resource)
             else:
                 self._adopt(identity, resource, preexisting=preexisting)
@@ -88,16 +90,25 @@ class Reconciler:
             running = self._fleet.uids()
             for uid in uids[start : start + _CHUNK]:
                 resource = self._view.living.get(uid)
-                if resource is not None and uid not in running and self._is_ours(resource.identity.ref):
+                if resource is not None and uid not in running and self._owners.is_ours(resource.identity):
                     self._view.forget(uid)  # so that the resync finds it if it does not start
                     with self._contained():
                         self._start(resource, preexisting=True)
                         self._view.living[uid] = resource
             await asyncio.sleep(0)
 
+    def resume(self, uid: str) -> None:
+        """Another installation served the resource until now: go on where its status says that it ended."""
+        resource = self._view.living.get(uid)
+        if resource is not None and self._owners.is_ours(resource.identity):
+            with self._contained():
+                self._start(resource, preexisting=True)
+
     async def all_gone(self) -> None:
         """Their kind does not exist any more, and so none of them does."""
         await self._fleet.stop_all()
+        for uid in self._view.living:
+            self._owners.forget(uid)
         self._view.clear()
         self._reporter.clear()
 
@@ -117,11 +128,13 @@ class Reconciler:
         if self._view.is_gone(identity.uid):
             return
         status = resource.get("status")
-        self._reporter.seen(identity.uid, status if isinstance(status, Mapping) else {})
+        status = status if isinstance(status, Mapping) else {}
+        self._reporter.seen(identity.uid, status)
+        self._owners.heard(identity, status)
         if not self._view.is_news(identity):
             return
         news = read(identity, resource)
-        if self._is_ours(identity.ref):
+        if self._owners.is_ours(identity):
             self._start(news, preexisting=preexisting)
         self._view.living[identity.uid] = news
 
@@ -139,6 +152,7 @@ class Reconciler:
     def _forget(self, uid: str) -> None:
         self._view.remove(uid)
         self._reporter.forget(uid)
+        self._owners.forget(uid)
 
     @contextmanager
     def _contained(self) -> Iterator[None]:

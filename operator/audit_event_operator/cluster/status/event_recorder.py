@@ -33,6 +33,7 @@ NORMAL: Final = "Normal"
 WARNING: Final = "Warning"
 RECOVERED: Final = "Recovered"
 STARTED: Final = "Started"
+FOREIGN_OWNER: Final = "ForeignOwner"
 _SHORTEST_SLEEP_SECONDS: Final = 0.001
 _SETTLED: Final = frozenset({Reason.SUSPENDED, Reason.COMPLETED})
 
@@ -87,16 +88,19 @@ class EventRecorder:
     def announce(self, snapshot: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """A status was written: tell about it if it is worth it."""
         told = announcement(ready_condition(before), ready_condition(after))
-        if told is None:
-            return
-        now, key = asyncio.get_running_loop().time(), (snapshot.uid, told.reason)
+        if told is not None:
+            self.tell(snapshot.ref, snapshot.uid, told)
+
+    def tell(self, ref: Ref, uid: str, told: Announcement) -> None:
+        """Tell about a resource, unless the same was told of it not long ago."""
+        now, key = asyncio.get_running_loop().time(), (uid, told.reason)
         told_at = self._told_at.get(key)
         if told_at is not None and now - told_at < self.same_reason_seconds:
             return
         if len(self._told_at) >= REMEMBERED:
             self._told_at = {key: at for key, at in self._told_at.items() if now - at < self.same_reason_seconds}
         self._told_at[key] = now
-        self._waiting.push(snapshot.ref.namespace, (snapshot.ref, snapshot.uid, told))
+        self._waiting.push(ref.namespace, (ref, uid, told))
         self._wake.set()
 
     def clear(self) -> None:

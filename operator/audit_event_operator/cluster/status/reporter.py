@@ -12,7 +12,7 @@ from typing import Final
 
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, Forbidden, Throttled
 from audit_event_operator.cluster.status.forbidden import ForbiddenNamespaces
-from audit_event_operator.cluster.status.statuses import Status
+from audit_event_operator.cluster.status.statuses import Status, is_transition
 from audit_event_operator.cluster.status.work_queue import WorkQueue
 from audit_event_operator.cluster.status.writer import StatusWriter
 from audit_event_operator.engine.fleet import Fleet
@@ -21,7 +21,6 @@ from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.durations import Seconds
-from audit_event_operator.resource.status import transition_key
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Reporter:
         if uid in self._writing:
             return
         before = self._known[uid]
-        if self._known.hear(uid, status, self._now()) and transition_key(before) != transition_key(status):
+        if self._known.hear(uid, status, self._now()) and is_transition(before, status):
             self.changed(uid)
 
     def status(self, uid: str) -> Status:
@@ -162,7 +161,7 @@ class Reporter:
             return
         previous = self._known[uid]
         status = self.writer.status_of(snapshot)
-        if transition_key(status) != transition_key(previous):
+        if is_transition(previous, status):
             patience = self._known.patience_seconds(snapshot, self.pace.coming_back_seconds, now)
             if patience > 0:
                 asyncio.get_running_loop().call_later(patience, self.changed, uid)

@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.resource.conditions import Reason
-from audit_event_operator.resource.status import build_status, ready_condition
+from audit_event_operator.resource.status import (
+    Contested,
+    build_status,
+    installation_of,
+    ready_condition,
+    transition_key,
+)
 
 Status = Mapping[str, Any]
 
@@ -15,13 +21,21 @@ SETTLING_SECONDS: Final = 5.0
 """A watch event that is younger than this after our own write may still tell the status before it."""
 
 
-def farewell_of(snapshot: Snapshot, previous: Status, owner: str, now: datetime) -> dict[str, Any]:
+def farewell_of(
+    snapshot: Snapshot, previous: Status, owner: str, now: datetime, contested: Contested | None = None
+) -> dict[str, Any]:
     """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
-    status = build_status(snapshot.facts, previous, now, owner=owner)
+    status = build_status(snapshot.facts, previous, now, owner=owner, contested=contested)
     if snapshot.facts.complete is None and "conditions" in previous:
         status["conditions"] = previous["conditions"]
         status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])
     return status
+
+
+def is_transition(before: Status, after: Status) -> bool:
+    """Whether a change has to be written at once: more than counters, or the owner's installation."""
+    owners = installation_of(before.get("owner")), installation_of(after.get("owner"))
+    return transition_key(before) != transition_key(after) or (None not in owners and owners[0] != owners[1])
 
 
 class KnownStatuses:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Unprocessable, Unreachable
 from audit_event_operator.cluster.status.statuses import KnownStatuses, Status, farewell_of
-from audit_event_operator.engine.snapshot import Snapshot
-from audit_event_operator.resource.status import build_status
+from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.resource.status import Contested, build_status, claimed
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ class StatusWriter:
     """This process, as the status shows it."""
     gone: Callable[[str], None]
     """Called with the UID of a resource that the API server does not have any more."""
+    contested: Callable[[str], Contested | None] = lambda _: None
+    """What the status of a UID has to tell of another installation."""
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     """The time of day, aware."""
 
@@ -32,7 +34,10 @@ class StatusWriter:
 
     def status_of(self, snapshot: Snapshot) -> Status:
         """The status that a snapshot deserves now."""
-        return build_status(snapshot.facts, self.known[snapshot.uid], self.wall(), owner=self.owner)
+        uid = snapshot.uid
+        return build_status(
+            snapshot.facts, self.known[uid], self.wall(), owner=self.owner, contested=self.contested(uid)
+        )
 
     async def write(self, snapshot: Snapshot, status: Status) -> bool:
         """Write one status; returns whether it was written. If not, there is no point in trying again.
@@ -54,13 +59,23 @@ class StatusWriter:
         self.known.write(uid, status, asyncio.get_running_loop().time())
         return written
 
+    async def claim(self, ref: Ref, uid: str, status: Status) -> None:
+        """Write another installation's status back with this process as its owner, so that it hears of us.
+
+        Raises:
+            ClusterError: it was not written.
+        """
+        await self.cluster.patch_generator_status(
+            ref.namespace, ref.name, uid, claimed(status, self.owner, self.wall())
+        )
+
     async def flush(self, snapshots: Iterable[Snapshot], *, seconds: float, parallel: int) -> int:
         """Write what changed and was not written yet, bounded runs first, for at most `seconds`; returns how many were."""
         now, written = self.wall(), 0
         work = []
         for snapshot in sorted(snapshots, key=lambda each: not each.facts.bounded):
             previous = self.known[snapshot.uid]
-            status = farewell_of(snapshot, previous, self.owner, now)
+            status = farewell_of(snapshot, previous, self.owner, now, self.contested(snapshot.uid))
             if status != previous:
                 work.append((snapshot, status))
         queue = iter(work)

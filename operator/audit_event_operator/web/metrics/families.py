@@ -169,6 +169,8 @@ FAMILIES: Final = (
            "Resource changes handled, by result."),
     Family(COUNTER, f"{OURS}api_writes_total", ("kind", "result"), lambda of: dict(of.sources.source.api_writes()),
            "Writes to the Kubernetes API server, by kind of object and result."),
+    Family(GAUGE, f"{OURS}foreign_owners", (), lambda of: _alone(of.sources.source.foreign_owners()),
+           "Resources that another installation of the operator serves or wants to serve, too."),
     Family(GAUGE, f"{OURS}apiserver_last_success_timestamp_seconds", (),
            lambda of: {} if (last := of.sources.source.apiserver_last_success_unix_seconds()) is None else _alone(last),
            "Unix time of the API server's last answer; absent without a cluster."),

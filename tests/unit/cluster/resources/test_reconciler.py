@@ -28,6 +28,20 @@ def notes():
     return Notes()
 
 
+class Owners:
+    """Resources are ours by their namespace; statuses as they were heard, by UID."""
+
+    def __init__(self, ours):
+        self.ours, self.statuses, self.forgotten = ours, {}, []
+        self.forget = self.forgotten.append
+
+    def is_ours(self, identity):
+        return identity.ref.namespace in self.ours
+
+    def heard(self, identity, status):
+        self.statuses[identity.uid] = status
+
+
 @pytest.fixture
 def ours():
     """The namespaces that are ours."""
@@ -35,8 +49,13 @@ def ours():
 
 
 @pytest.fixture
-def reconciler(fleet, notes, ours):
-    reconciler = Reconciler(fleet, notes, lambda ref: ref.namespace in ours)
+def owners(ours):
+    return Owners(ours)
+
+
+@pytest.fixture
+def reconciler(fleet, notes, owners):
+    reconciler = Reconciler(fleet, notes, owners)
     fleet.on_departure(reconciler.departed)
     return reconciler
 
@@ -160,7 +179,7 @@ json_values = st.recursive(
 @settings(max_examples=100)
 @given(st.sampled_from([None, "ADDED", "MODIFIED", "DELETED", "OTHER"]), json_values, json_values, json_values)
 def test_whatever_a_resource_looks_like_nothing_is_raised(event_type, metadata, spec, status):
-    reconciler = Reconciler(FakeFleet(), Notes(), lambda _: True)
+    reconciler = Reconciler(FakeFleet(), Notes(), Owners({"default"}))
     reconciler.take(event_type, {"metadata": metadata, "spec": spec, "status": status})
     strange = make_resource()
     strange["spec"], strange["status"] = spec, status
