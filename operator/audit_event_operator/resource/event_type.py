@@ -46,7 +46,13 @@ def _resource_is_short(details: Mapping[str, str]) -> bool:
 
 DetailValue = Annotated[
     str,
-    Text(1024, r"^[^\x00]*$", "must be a string of at most 1024 characters, without NUL", min_length=0),
+    Text(
+        1024,
+        r"^[^\x00]*$",
+        "must be a string of at most 1024 characters, without NUL",
+        min_length=0,
+        cel=r"!self.contains('\u0000')",
+    ),
     Rule(
         message=f"details may contain only these tokens: {_TOKEN_LIST}",
         cel="!self" + "".join(f".replace('{token}', ' ')" for token in TOKENS) + ".contains('${')",

@@ -13,6 +13,9 @@ from pydantic_core import PydanticCustomError, core_schema
 
 VALIDATIONS = "x-kubernetes-validations"
 
+SENTENCE = "x-sentence"
+"""In a model's JSON schema: a rule whose message lacks the name of the field, which the structural schema puts in front."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

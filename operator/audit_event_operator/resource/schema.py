@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from audit_event_operator.resource.rules import VALIDATIONS
+from audit_event_operator.resource.rules import SENTENCE, VALIDATIONS
 
 LIST_TYPE: Final = "x-kubernetes-list-type"
 LIST_MAP_KEYS: Final = "x-kubernetes-list-map-keys"
@@ -38,7 +38,7 @@ _KEPT: Final = (
     VALIDATIONS,
     "required",
 )
-_DROPPED: Final = {"title", "propertyNames", "additionalProperties", "properties", "items"}
+_DROPPED: Final = {SENTENCE, "title", "propertyNames", "additionalProperties", "properties", "items"}
 
 
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -57,6 +57,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: 
     if unknown:
         raise ValueError(f"{place}: a structural schema has no {', '.join(sorted(unknown))}")
     result = {keyword: node[keyword] for keyword in _KEPT if keyword in node}
+    if (rule := node.get(SENTENCE)) is not None:
+        rule = {**rule, "message": f"{_subject(place)} {rule['message']}"}
+        result[VALIDATIONS] = [rule, *result.get(VALIDATIONS, ())]
     if result.get("default", ...) is None:
         del result["default"]
     elif "default" in result:
@@ -73,6 +76,13 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any], place: 
     if "items" in node:
         result["items"] = _structural(node["items"], definitions, f"{place}[]")
     return result
+
+
+def _subject(place: str) -> str:
+    """How a sentence about the value at this place begins."""
+    name = place.rpartition(".")[2]
+    field = name.rstrip("[]*")
+    return field if field == name else f"{field}: each"
 
 
 def _spoken_default(default: Any) -> str:
