@@ -6,7 +6,7 @@ declares their defaults and ranges. The text below a field is its line in docs/s
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_type_hints
@@ -49,6 +49,9 @@ from audit_event_operator.setting_values import (
 from audit_event_operator.strange_variables import strange_variables
 
 DEFAULT_RABBITMQ_HOST: Final = "rabbitmq-service"
+
+MOUNTED: Final = ("RABBITMQ_USER", "RABBITMQ_PASS", "RABBITMQ_PORT", "RABBITMQ_VHOST", "RABBITMQ_TLS_MODE")
+"""What the default broker's Secret may hold."""
 
 _SEED: Final = ("rabbitmq_", "app_", "prometheus_", "event_generation_")
 _VARIABLES: Final = {
@@ -122,6 +125,9 @@ class Settings:
     allowed_broker_hosts: BrokerHosts | None = None
     """Host suffixes and CIDRs of the brokers that Secrets may name; unset: any, but in a pod no loopback or link-local
     addresses."""
+    default_broker_folder: Path | None = None
+    """Folder of a mounted Secret with the files RABBITMQ_USER, RABBITMQ_PASS, RABBITMQ_PORT, RABBITMQ_VHOST and
+    RABBITMQ_TLS_MODE; those that are there win over the environment and are read again before each connection (`run` only)."""
     default_broker_namespaces: NamespacesOrAll = ("*",)
     """Namespaces whose resources may use the default broker; * means all."""
     log_format: Literal["plain", "json"] = "plain"
@@ -225,6 +231,29 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def with_mounted(settings: Settings) -> Settings:
+    """The settings with the default broker's as its folder has them now. Reads files.
+
+    Raises:
+        SettingsError: a file cannot be read or holds what is not allowed; the text names it, and no value.
+    """
+    folder, values = settings.default_broker_folder, dict[str, Any]()
+    if folder is None:
+        return settings
+    for name in MOUNTED:
+        try:
+            values[name.lower()] = (folder / name).read_text("utf-8").removesuffix("\n")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError):
+            raise SettingsError(f"{name} in {folder} cannot be read as text") from None
+    try:
+        return replace(settings, **values)
+    except ValidationError as error:
+        names = {way: name for name, way in variables().items()}
+        raise SettingsError("; ".join(_sentence(names, each) for each in error.errors(include_url=False))) from None
 
 
 def _sentence(names: Mapping[tuple[str, ...], str], error: ErrorDetails) -> str:

@@ -19,8 +19,9 @@ from audit_event_operator.engine.loop_monitor import LoopMonitor
 from audit_event_operator.engine.ports import Assignment, Brokers, Destinations
 from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.journal import DeliveryJournal
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.resource.spec import GeneratorSpec
-from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings, SettingsError
+from audit_event_operator.settings import DEFAULT_RABBITMQ_HOST, Settings, SettingsError, with_mounted
 from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.target import Target, TLSMaterial, encrypted
@@ -124,8 +125,19 @@ def default_target(settings: Settings) -> Target:
 
 
 def default_broker(settings: Settings) -> Callable[[], Awaitable[Target]]:
-    """Looks `default_target` up, so that a file of authorities that was replaced is taken up; reads beside the loop."""
-    return partial(asyncio.to_thread, default_target, settings)
+    """Looks the default broker up anew: a file of authorities or a mounted Secret may have been replaced. Reads aside.
+
+    What it returns raises DestinationUnavailable while the mounted Secret is invalid.
+    """
+
+    def look() -> Target:
+        try:
+            return default_target(with_mounted(settings))
+        except SettingsError as error:
+            sentence = f"The default broker's Secret is invalid: {error}. Correct it."
+            raise DestinationUnavailable(Reason.SECRET_INVALID, sentence) from None
+
+    return partial(asyncio.to_thread, look)
 
 
 def rabbitmq_brokers(settings: Settings, targets: TargetLookup, totals: Totals, *, most: int) -> Brokers:

@@ -22,7 +22,7 @@ from audit_event_operator.modes.lifecycle import (
     raise_open_file_limit,
     until_stopped,
 )
-from audit_event_operator.settings import Settings
+from audit_event_operator.settings import Settings, with_mounted
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ async def run_in_cluster(settings: Settings) -> int:
     assignment = LeaseAssignment(LeaseGate(settings.lease_timing))
     has_default = settings.rabbitmq_host is not None
     if has_default:
-        default_target(settings)  # a CA file that cannot be read is an error now, not at the first connection
+        default_target(with_mounted(settings))  # what cannot be read is an error now, not at the first connection
     try:
         connection = await connect(os.environ)
     except ClusterError as error:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from audit_event_operator.modes.assembly import default_broker, default_target
+from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
 from audit_event_operator.settings import load_settings
 
 CA = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
@@ -53,3 +54,25 @@ def test_a_file_that_cannot_be_read_is_named_at_once(tmp_path, content, says):
     with pytest.raises(FileNotFoundError, match=says) as caught:
         default_target(settings(ca_file))
     assert "RABBITMQ_CA_FILE" in str(caught.value)
+
+
+def mounted(folder, **files):
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return load_settings({"RABBITMQ_HOST": "own.broker", "AEG_DEFAULT_BROKER_FOLDER": str(folder)})[0]
+
+
+async def test_a_mounted_secret_wins_over_the_environment_and_is_read_anew(tmp_path):
+    look = default_broker(mounted(tmp_path))
+    assert (await look()).username == "user"
+    mounted(tmp_path, RABBITMQ_USER="generator", RABBITMQ_PASS="new\n", RABBITMQ_PORT="5671")
+    target = await look()
+    assert (target.username, target.password, target.port, target.tls is not None) == ("generator", "new", 5671, True)
+
+
+async def test_an_invalid_mounted_secret_is_named_without_its_values(tmp_path):
+    look = default_broker(mounted(tmp_path, RABBITMQ_PORT="canary"))
+    with pytest.raises(DestinationUnavailable, match="RABBITMQ_PORT") as caught:
+        await look()
+    assert caught.value.reason is Reason.SECRET_INVALID
+    assert "canary" not in str(caught.value)
