@@ -1,5 +1,6 @@
 """Fixtures of the fault tests."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from support.faults.harness import FULL, Harness
 from support.faults.http import Start
 from support.faults.secrets import Secrets
 from support.parts.controlplane import ControlPlane
+from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 from support.parts.rabbitmq import RabbitMQ
 
@@ -36,6 +38,14 @@ def harness(
     harness.close()
     for operator in harness.operators:
         must_be_free_of_bugs(operator)
+
+
+@pytest.fixture
+def neighbour(harness: Harness) -> Iterator[Generators]:
+    """Another team, with a namespace of its own."""
+    team = Generators(harness.plane, harness.plane.create_namespace(f"neighbour-{uuid.uuid4().hex[:8]}"))
+    yield team
+    team.delete_all()
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import re
 import time
-import uuid
 from collections import Counter
 
 import pytest
 
 from support.faults.harness import span
-from support.parts.generators import Generators
 
 QUEUES = 300
 SECONDS = span(60, 15)
@@ -16,9 +14,8 @@ SECONDS = span(60, 15)
 
 @pytest.mark.row(53)
 @pytest.mark.timeout(300)
-def test_what_exceeds_the_limit_of_open_files_waits_and_the_rest_works(harness, measured) -> None:
+def test_what_exceeds_the_limit_of_open_files_waits_and_the_rest_works(harness, neighbour, measured) -> None:
     operator = harness.start(prefix=("prlimit", "--nofile=256:256"))
-    neighbour = Generators(harness.plane, harness.plane.create_namespace(f"neighbour-{uuid.uuid4().hex[:8]}"))
     with harness.watched():
         for number in range(QUEUES):
             harness.stream(f"many-{number}", harness.queue(f"q{number}"), until=None, interval="1s")
@@ -33,7 +30,6 @@ def test_what_exceeds_the_limit_of_open_files_waits_and_the_rest_works(harness, 
         rate = (harness.value("events_published_total", "steady") - published) / (time.monotonic() - began)
         complaints = len(re.findall(r"^\S+ \S+ (?:WARNING|ERROR)", operator.log, re.MULTILINE))
         reasons = Counter(harness.resources.ready(f"many-{number}")[1] for number in range(QUEUES))
-    neighbour.delete_all()
     assert rate == pytest.approx(100, rel=0.02)
     assert complaints <= 2 * QUEUES
     assert reasons["Publishing"] >= 64

@@ -2,24 +2,14 @@
 
 import socket
 import time
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from support.faults.harness import Harness, span
-from support.parts.generators import Generators
+from support.faults.harness import span
 
 MUTE = 300 if span(1, 0) else 120
 STEADY = {"interval": "10ms"}  # 100/s
-
-
-@pytest.fixture
-def neighbour(harness: Harness) -> Iterator[Generators]:
-    """Another team, with a namespace of its own."""
-    team = Generators(harness.plane, harness.plane.create_namespace(f"neighbour-{uuid.uuid4().hex[:8]}"))
-    yield team
-    team.delete_all()
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """The memory that all buffers share: one namespace fills its own part of it, and nobody else's."""
 
 import time
-import uuid
-from collections.abc import Iterator
 
 import pytest
 
-from support.faults.harness import Harness, span
-from support.parts.generators import Generators
+from support.faults.harness import span
 from support.waiting import wait_until
 
 LARGE = {
@@ -24,14 +21,6 @@ LARGE = {
 }
 GREEDY = 6
 HELD = "audit_event_operator_buffered_bytes"
-
-
-@pytest.fixture
-def neighbour(harness: Harness) -> Iterator[Generators]:
-    """Another team, with a namespace of its own."""
-    team = Generators(harness.plane, harness.plane.create_namespace(f"neighbour-{uuid.uuid4().hex[:8]}"))
-    yield team
-    team.delete_all()
 
 
 @pytest.mark.row(49)

@@ -2,27 +2,16 @@
 
 import re
 import time
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.faults.harness import Harness, span
-from support.parts.generators import Generators
+from support.faults.harness import span
 from support.parts.prometheus import Prometheus
 from support.waiting import wait_until
 
 HOSTS = [f"flood-{number}" for number in range(32)]
 COUNTED = "audit_event_generator_events_total"
-
-
-@pytest.fixture
-def neighbour(harness: Harness) -> Iterator[Generators]:
-    """Another team, with a namespace of its own."""
-    team = Generators(harness.plane, harness.plane.create_namespace(f"neighbour-{uuid.uuid4().hex[:8]}"))
-    yield team
-    team.delete_all()
 
 
 def flood(turn: int) -> dict[str, object]:

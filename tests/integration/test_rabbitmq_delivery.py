@@ -220,11 +220,12 @@ async def test_closing_with_grace_lets_the_broker_confirm_and_writes_nothing_mor
 async def test_a_killed_broker_loses_no_published_event(own_rabbitmq, queue) -> None:
     async with Producers(target_of(own_rabbitmq)) as producers:
         producer = await producers.ready(queue, window=500)
+        await asyncio.to_thread(own_rabbitmq.write_definitions)
         sent = []
         while producer.ledger.published < 3_000:
             sent += producer.put(events(min(100, producer.outbox.room)))
             await asyncio.sleep(0)
-        own_rabbitmq.kill(definitions_written=False)
+        own_rabbitmq.kill(definitions_written=False)  # at once, with events under way
         await producer.until(lambda: not producer.health.connected)
         assert producer.health.trouble is not None
         assert producer.health.trouble.reason is Reason.BROKER_UNREACHABLE

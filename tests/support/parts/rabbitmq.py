@@ -250,8 +250,12 @@ class RabbitMQ(Broker):
                 2 s, and a queue that is lost so takes its messages along, confirmed ones too.
         """
         if definitions_written:
-            self.rabbitmqctl("eval", "mnesia:sync_log().")
+            self.write_definitions()
         self.server.kill()
+
+    def write_definitions(self) -> None:
+        """Have it write queues, users and vhosts to the disk now."""
+        self.rabbitmqctl("eval", "mnesia:sync_log().")
 
     def close(self) -> None:
         """End everything for good, the data with it."""
