@@ -64,8 +64,8 @@ async def test_whatever_is_claimed_and_released_the_places_are_enough(data):
             claims.append(places.claim(data.draw(st.sampled_from("abc")), data.draw(st.sampled_from("xy"))))
         held = [claim for claim in claims if claim.granted.done()]
         assert len(held) <= total
-        assert places.held("a") == sum(claim.namespace == "a" for claim in held)
-        waiting = {claim.namespace for claim in claims} - {claim.namespace for claim in held}
+        assert places.held("a") == sum(claim.key[0] == "a" for claim in held)
+        waiting = {claim.key[0] for claim in claims} - {claim.key[0] for claim in held}
         assert not waiting or len(held) == total, "nobody waits without a place while there is one"
     for claim in claims:
         places.release(claim)

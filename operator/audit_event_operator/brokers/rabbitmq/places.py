@@ -14,17 +14,19 @@ from typing import Final
 class Claim:
     """A wish for a place; `granted` is done once it has one, and cancelled once it is not wanted any more."""
 
-    __slots__ = ("broker", "granted", "namespace", "number")
+    __slots__ = ("granted", "key", "number")
 
-    def __init__(self, namespace: str, broker: Hashable, number: int) -> None:
-        self.namespace = namespace
-        self.broker = broker
+    def __init__(self, key: tuple[str, Hashable], number: int) -> None:
+        self.key = key
         self.number = number
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Places:
-    """`total` places; `per_namespace`: most of one namespace, None for no such bound."""
+    """`total` places; `per_namespace`: most of one namespace, None for no such bound.
+
+    At any time, nobody waits who might have a place.
+    """
 
     def __init__(self, total: int, per_namespace: int | None = None) -> None:
         self.total: Final = total
@@ -32,15 +34,18 @@ class Places:
         self._in_namespace: Counter[str] = Counter()
         self._at_broker: Counter[tuple[str, Hashable]] = Counter()
         self._holders: set[Claim] = set()
-        self._waiting: dict[Claim, None] = {}
+        self._waiting: dict[tuple[str, Hashable], dict[Claim, None]] = {}
+        """By namespace and broker, in order; there are no empty ones."""
         self._claims = 0
 
     def claim(self, namespace: str, broker: Hashable) -> Claim:
         """Ask for a place; `broker` has a share of its own within its namespace. `release` it in any case."""
         self._claims += 1
-        claim = Claim(namespace, broker, self._claims)
-        self._waiting[claim] = None
-        self._grant()
+        claim = Claim((namespace, broker), self._claims)
+        if self._has_place(claim):
+            self._grant(claim)
+        else:
+            self._waiting.setdefault(claim.key, {})[claim] = None
         return claim
 
     def release(self, claim: Claim) -> None:
@@ -48,34 +53,51 @@ class Places:
         if claim in self._holders:
             self._holders.discard(claim)
             self._count(claim, -1)
-            self._grant()
-        elif claim in self._waiting:
-            del self._waiting[claim]
+            while (first := self._first()) is not None:
+                self._forget(first)
+                self._grant(first)
+        elif claim in self._waiting.get(claim.key, ()):
+            self._forget(claim)
             claim.granted.cancel()
 
     def held(self, namespace: str) -> int:
         """How many places a namespace has."""
         return self._in_namespace[namespace]
 
-    def _grant(self) -> None:
-        while (claim := min(filter(self._has_place, self._waiting), key=self._rank, default=None)) is not None:
-            del self._waiting[claim]
-            self._holders.add(claim)
-            self._count(claim, 1)
-            claim.granted.set_result(None)
+    def _first(self) -> Claim | None:
+        """Who gets the next place: of all that may have one, whose namespace and broker hold least, and then who came first."""
+        best = None
+        for claims in self._waiting.values():
+            claim = next(iter(claims))
+            if self._has_place(claim) and (best is None or self._rank(claim) < self._rank(best)):
+                best = claim
+                if self._in_namespace[claim.key[0]] == 0:
+                    break  # nobody holds less; the others in this state came later
+        return best
 
     def _rank(self, claim: Claim) -> tuple[int, int, int]:
-        return self._in_namespace[claim.namespace], self._at_broker[claim.namespace, claim.broker], claim.number
+        return self._in_namespace[claim.key[0]], self._at_broker[claim.key], claim.number
 
     def _has_place(self, claim: Claim) -> bool:
         in_namespace, at_broker, _ = self._rank(claim)
         most = math.inf if self.per_namespace is None else self.per_namespace
         return in_namespace < most and self.total - len(self._holders) - in_namespace - at_broker > 0
 
+    def _grant(self, claim: Claim) -> None:
+        self._holders.add(claim)
+        self._count(claim, 1)
+        claim.granted.set_result(None)
+
+    def _forget(self, claim: Claim) -> None:
+        del self._waiting[claim.key][claim]
+        if not self._waiting[claim.key]:
+            del self._waiting[claim.key]
+
     def _count(self, claim: Claim, change: int) -> None:
-        self._in_namespace[claim.namespace] += change
-        self._at_broker[claim.namespace, claim.broker] += change
-        if not self._in_namespace[claim.namespace]:
-            del self._in_namespace[claim.namespace]
-        if not self._at_broker[claim.namespace, claim.broker]:
-            del self._at_broker[claim.namespace, claim.broker]
+        namespace, _ = claim.key
+        self._in_namespace[namespace] += change
+        self._at_broker[claim.key] += change
+        if not self._in_namespace[namespace]:
+            del self._in_namespace[namespace]
+        if not self._at_broker[claim.key]:
+            del self._at_broker[claim.key]
