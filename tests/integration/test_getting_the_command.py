@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-ENVIRONMENT = {"APP_PORT": "0", "PROMETHEUS_PORT": "0", "MAKEFLAGS": ""}
+ENVIRONMENT = {"APP_PORT": "0", "PROMETHEUS_PORT": "0", "MAKEFLAGS": "", "MAKELEVEL": "0"}
 
 pytestmark = pytest.mark.timeout(600)
 
