@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.faults.harness import span
+from support.faults.harness import SLACK, span
 
 MUTE = 300 if span(1, 0) else 120
 STEADY = {"interval": "10ms"}  # 100/s
@@ -52,10 +52,10 @@ def test_many_brokers_that_never_answer_keep_no_other_namespace_waiting(
         time.sleep(span(60, 6))  # the window of the measurement
         rate = (harness.value("events_published_total", "steady") - published) / (time.monotonic() - began)
         assert neighbour.ready("steady") == ("True", "Publishing")
-    assert newcomer_took < 5
-    assert back_after < 5
+    assert newcomer_took < span(5, 15)
+    assert back_after < span(5, 15)
     assert waiting == MUTE
-    assert rate == pytest.approx(100, rel=0.02)
+    assert rate == pytest.approx(100, rel=SLACK)
     measured(
         f"beside {MUTE} mute streams another namespace's new stream publishes after {newcomer_took:.1f} s, its old one "
         f"{back_after:.1f} s after all connections were closed; {rate:.1f}/s of 100/s"

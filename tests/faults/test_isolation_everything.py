@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from faults.test_isolation_memory import LARGE
-from support.faults.harness import span
+from support.faults.harness import SLACK, span
 
 GREEDY, MUTE, QUEUES = 20, 120, 160  # 300 in all
 
@@ -47,9 +47,9 @@ def test_all_of_it_at_once_leaves_another_namespace_its_rate_its_state_and_its_r
             lambda: harness.value("events_published_total", "steady") > published + 50, what="the stream to go on"
         )
         back_after = time.monotonic() - began
-    assert rate == pytest.approx(100, rel=0.02)
+    assert rate == pytest.approx(100, rel=SLACK)
     assert set(states) == {("True", "Publishing")}
-    assert back_after < 5
+    assert back_after < span(5, 15)
     measured(
         f"all at once, {GREEDY + MUTE + QUEUES} resources: {rate:.1f}/s of 100/s, reconnected after {back_after:.1f} s"
     )

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support.faults.harness import span
+from support.faults.harness import FULL, SLACK, span
 from support.waiting import wait_until
 
 LARGE = {
@@ -49,8 +49,9 @@ def test_a_namespace_whose_queue_refuses_large_events_stops_nobody_else(harness,
         for number in range(GREEDY):
             harness.resources.delete(f"greedy-{number}")
         wait_until(lambda: harness.total(HELD, **greedy) == 0, what="the memory to be given back")
-    assert rate == pytest.approx(100, rel=0.02)
-    assert skipped == 0
+    assert rate == pytest.approx(100, rel=SLACK)
+    if FULL:
+        assert skipped == 0, "in a short run the machine, not the memory, may make a tick late"
     assert 16 < held / 2**20 < 70
     measured(
         f"the other namespace at {rate:.1f}/s of 100/s, {skipped:.0f} skipped, a new stream of it after "

@@ -40,6 +40,10 @@ SHORTENED = {
 """What makes a row short; a row may ask for other values, and AEG_FAULTS=full leaves all of them out."""
 
 
+SLACK = 0.02 if FULL else 0.1
+"""How far a measured rate may be from the declared one, as a share; short rows share their processors with other tests."""
+
+
 def span(full_seconds: float, short_seconds: float) -> float:
     """How long a fault lasts: as in the matrix, or shortened."""
     return full_seconds if FULL else short_seconds

@@ -20,7 +20,7 @@ Start = Callable[..., OperatorProcess]
 
 def head(*headers: str, method: str = "POST", path: str = "/generate_event") -> bytes:
     """The first part of a request, up to the empty line."""
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: operator", *headers, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
 class Exchange(NamedTuple):
