@@ -95,11 +95,9 @@ class RabbitMQCluster(Broker):
         return [_short_name(name) for name in said["running_nodes"]]
 
     def leader(self, queue: str) -> str:
-        """The node that leads a quorum queue; AssertionError when there is no such queue."""
+        """The node that leads a quorum queue; empty when there is no such queue, or nobody who could tell of it."""
         rows = json.loads(self.rabbitmqctl("list_queues", "--formatter", "json", "name", "leader"))
-        leaders = [_short_name(row["leader"]) for row in rows if row["name"] == queue]
-        assert leaders, f"there is no queue {queue!r}"
-        return leaders[0]
+        return next((_short_name(row["leader"]) for row in rows if row["name"] == queue), "")
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
