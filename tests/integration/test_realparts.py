@@ -104,9 +104,10 @@ async def test_a_quorum_queue_confirms_nothing_without_its_majority_and_goes_on_
                 await publisher.wait_settled(2, timeout_seconds=3)
             cluster.start(*others)
             assert await publisher.wait_settled(2) == ({1, 2}, set())
+        wait_until(lambda: cluster.members_online("kept") == {*NAMES}, what="all members", timeout_seconds=60)
         cluster.kill(leader)
         # Until the others have elected one of them, the broker closes a consumer's connection with 541.
-        wait_until(lambda: cluster.leader("kept") in others, what="another leader")
+        wait_until(lambda: cluster.leader("kept") in others, what="another leader", timeout_seconds=60)
         assert [message.body for message in cluster.take("kept", 2)] == [b"before", b"meanwhile"]
 
 

@@ -96,8 +96,15 @@ class RabbitMQCluster(Broker):
 
     def leader(self, queue: str) -> str:
         """The node that leads a quorum queue; empty when there is no such queue, or nobody who could tell of it."""
-        rows = json.loads(self.rabbitmqctl("list_queues", "--formatter", "json", "name", "leader"))
-        return next((_short_name(row["leader"]) for row in rows if row["name"] == queue), "")
+        return next((_short_name(row["leader"]) for row in self._told(queue, "leader")), "")
+
+    def members_online(self, queue: str) -> set[str]:
+        """The nodes whose members of a quorum queue take part."""
+        return {_short_name(name) for row in self._told(queue, "online") for name in row["online"]}
+
+    def _told(self, queue: str, column: str) -> list[dict[str, Any]]:
+        rows = json.loads(self.rabbitmqctl("list_queues", "--formatter", "json", "name", column))
+        return [row for row in rows if row["name"] == queue]
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
