@@ -147,10 +147,8 @@ def test_an_empty_spec_shows_every_default(generators) -> None:
         "interval": "5s",
         "eventsPerInterval": 1,
         "suspend": False,
-        "entities": {
-            "users": {"names": ["devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob"]},
-            "hosts": {"names": ["prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04"]},
-        },
+        "activity": "Independent",
+        "entities": {"users": {}, "hosts": {}, "clients": {}},
         "delivery": "AtLeastOnce",
         "queueDeclaration": {"mode": "CreateIfMissing", "type": "Classic"},
     }

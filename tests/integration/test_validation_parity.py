@@ -141,6 +141,30 @@ names_lists = st.one_of(
     st.sampled_from([["a"] * count for count in (1, 32, 33, 256, 257)]),
     other_types,
 )
+counts = st.one_of(st.sampled_from([1, 2, 3, 10_000, 10_001, 100_000, 100_001]), numbers, other_types)
+casts = st.fixed_dictionaries({}, optional={"names": names_lists, "count": counts})
+network_lists = st.one_of(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "10.0.0.0/8",
+                    "10.0.0.1/7",
+                    "192.0.2.7/32",
+                    "192.0.2.0/33",
+                    "256.0.0.0/8",
+                    "010.0.0.0/8",
+                    "10.0.0.0/08",
+                ]
+            ),
+            texts,
+            other_types,
+        ),
+        max_size=3,
+    ),
+    st.sampled_from([["10.0.0.0/8"] * count for count in (1, 16, 17)]),
+    other_types,
+)
 percentages = st.one_of(st.sampled_from([0, 1, 100, 1_000, 1_001]), numbers, other_types)
 profiles = st.fixed_dictionaries(
     {},
@@ -201,13 +225,15 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "interval": durations,
     "eventsPerInterval": numbers,
     "suspend": st.booleans(),
+    "activity": st.one_of(st.sampled_from(["Independent", "Sessions", "sessions", ""]), other_types),
     "eventMix": mixes,
     "eventTypes": event_types,
     "entities": st.fixed_dictionaries(
         {},
         optional={
-            "users": st.one_of(st.fixed_dictionaries({}, optional={"names": names_lists}), other_types),
-            "hosts": st.one_of(st.fixed_dictionaries({}, optional={"names": names_lists}), other_types),
+            "users": st.one_of(casts, other_types),
+            "hosts": st.one_of(casts, other_types),
+            "clients": st.one_of(st.fixed_dictionaries({}, optional={"cidrs": network_lists}), other_types),
         },
     ),
     "traffic": traffics,

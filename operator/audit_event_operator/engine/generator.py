@@ -200,7 +200,7 @@ class Generator:
         """Make what fits of the pending events, at most one batch; True when more can be made in the next turn."""
         bounded = timeline.spec.max_events is not None
         used = self.ledger.run_published + outbox.run_pending if bounded else 0
-        events = timeline.take(min(BATCH, outbox.room), used, self._context.wall_ns())
+        events = timeline.take(min(BATCH, outbox.room), used, self._reading())
         if events:
             outbox.put(events)
         self._hungry = timeline.pending > 0

@@ -47,7 +47,7 @@ class CanonicalEvent:
     source_service: str
     server_hostname: str | Pattern
     event_type: str
-    severity: str
+    severity: str | Pattern
     user_id: str | Pattern
     action_result: str
     details: Mapping[str, Value]

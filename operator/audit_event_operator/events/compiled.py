@@ -4,7 +4,7 @@ An event then costs a few look-ups and one formatting, without a Python call per
 bytes; this module knows only placeholders.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -18,16 +18,19 @@ from audit_event_operator.events.canonical import (
     Pattern,
     Variable,
 )
-from audit_event_operator.events.catalogue import DRAWN, Choices, Hex
+from audit_event_operator.events.drawn import DRAWN, Choices, Hex
 from audit_event_operator.events.layouts import Layout
 
 FIRST_DRAW: Final = 3
 """The random numbers before it choose template, host and user."""
 
+_MANY: Final = 1_000
+"""Of so many values all are numbers or addresses, and one of the ends is about as long as any."""
+
 MAX_DRAWS: Final = 5
 """What is left of one digest: no kind draws more."""
 
-_GIVEN: Final = {EVENT_ID.name: b"%b", TIMESTAMP.name: b"%b", HOST.name: b"%b", USER.name: b"%b", SEQUENCE.name: b"%d"}
+GIVEN: Final = {EVENT_ID.name: b"%b", TIMESTAMP.name: b"%b", HOST.name: b"%b", USER.name: b"%b", SEQUENCE.name: b"%d"}
 """What every event has, in order, and how it is inserted."""
 
 
@@ -58,13 +61,27 @@ class Template(NamedTuple):
         return len(self.form % self.arrange([*values, *longest]))
 
 
-def compile_event(event: CanonicalEvent, layout: Layout) -> Template:
-    """Lay out an event whose variables are those that every event has, and drawn ones."""
-    placeholders = dict(_GIVEN)
+def compile_event(
+    event: CanonicalEvent, layout: Layout, values: Mapping[str, Sequence[bytes]] | None = None
+) -> Template:
+    """Lay out an event whose variables are those that every event has, and drawn ones.
+
+    `values`: what some variables are drawn from in place of their usual choices, already as the layout writes them.
+    """
+    placeholders = dict(GIVEN)
     draws: list[Draw] = []
-    for name in _drawn(event):
-        placeholders[name], values = _drawable(DRAWN[name], layout)
-        draws.append(Draw(FIRST_DRAW + len(draws), len(values), values))
+    for name in variables_of(event):
+        own = None if values is None else values.get(name)
+        placeholders[name], choices = _drawable(DRAWN[name], layout) if own is None else (b"%b", own)
+        draws.append(Draw(FIRST_DRAW + len(draws), len(choices), choices))
+    form, arrange = laid_out(event, layout, placeholders)
+    return Template(event.event_type, event.action_result, tuple(draws), form, arrange)
+
+
+def laid_out(
+    event: CanonicalEvent, layout: Layout, placeholders: Mapping[str, bytes]
+) -> tuple[bytes, Callable[[Sequence[bytes | int]], tuple[Any, ...]]]:
+    """The form of an event, and what brings values in the order of `placeholders` into the order of the form."""
     index_of = {name: index for index, name in enumerate(placeholders)}
     form, order = [], []
     for piece in layout.render(event):
@@ -73,18 +90,19 @@ def compile_event(event: CanonicalEvent, layout: Layout) -> Template:
         else:
             form.append(placeholders[piece.name])
             order.append(index_of[piece.name])
-    return Template(event.event_type, event.action_result, tuple(draws), b"".join(form), itemgetter(*order))
+    return b"".join(form), itemgetter(*order)
 
 
-def _drawn(event: CanonicalEvent) -> Iterator[str]:
-    """In the order in which the details use it first: the same for every layout."""
-    values = (value.pieces if isinstance(value, Pattern) else (value,) for value in event.details.values())
+def variables_of(event: CanonicalEvent) -> Iterator[str]:
+    """What is not given to every event, in the order in which the details use it first: the same for every layout."""
+    texts = (*event.details.values(), event.user_id, event.severity)
+    values = (value.pieces if isinstance(value, Pattern) else (value,) for value in texts)
     pieces = dict.fromkeys(piece for some in values for piece in some if isinstance(piece, Variable))
-    return (piece.name for piece in pieces if piece.name in DRAWN)
+    return (piece.name for piece in pieces if piece.name not in GIVEN)
 
 
 def _longest(values: Sequence[bytes | int]) -> bytes | int:
-    ends = (values[0], values[-1]) if isinstance(values, range) else values
+    ends = (values[0], values[-1]) if len(values) > _MANY else values
     return max(ends, key=lambda value: len(value if isinstance(value, bytes) else str(value)))
 
 

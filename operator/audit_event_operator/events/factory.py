@@ -13,7 +13,8 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from audit_event_operator.events.catalogue import BUILT_IN, kind_of
+from audit_event_operator.events.cast import Cast, Listed, longest, written
+from audit_event_operator.events.catalogue import CATALOGUE, kind_of
 from audit_event_operator.events.compiled import FIRST_DRAW, MAX_DRAWS, Template, compile_event
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_texts
@@ -46,7 +47,8 @@ class EventFactory:
     """Makes the events of one spec: its mix, event types and entities.
 
     `seed`: of the content, an integer of 64 bits. `layout`: how they are written; their content does not depend on it.
-    `entropy` gives as many random bytes as asked for; ids are made of them.
+    `cast`: the users, hosts and addresses, where the spec does not list all of them. `entropy` gives as many random bytes as
+    asked for; ids are made of them.
     """
 
     def __init__(
@@ -56,16 +58,21 @@ class EventFactory:
         seed: int,
         layout: Layout = SEED_JSON,
         entropy: Callable[[int], bytes] = os.urandom,
+        cast: Cast | None = None,
     ) -> None:
+        cast = cast or Listed(spec.entities)
+        clients = None if cast.clients is None else {"client_ip": written(cast.clients, layout)}
         own = {event_type.name: event_type for event_type in spec.event_types}
         weights = weights_of(spec.event_mix)
         self._templates: list[Template] = [
-            _built_in(name, layout) if name in BUILT_IN else compile_event(kind_of(own[name]), layout)
+            _built_in(name, layout)
+            if name in CATALOGUE and clients is None
+            else compile_event(CATALOGUE[name].event if name in CATALOGUE else kind_of(own[name]), layout, clients)
             for name in weights
         ]
         self._sums = list(accumulate(weights.values()))
-        self._hosts = [(name, layout.escape(name)) for name in spec.entities.hosts.names]
-        self._users = [layout.escape(name) for name in spec.entities.users.names]
+        self._hosts, self._labels = written(cast.hosts, layout), cast.labels
+        self._users = written(cast.users, layout)
         self._hash = blake2b(seed.to_bytes(8, "big", signed=True), digest_size=_RANDOMS.size)
         self._layout = layout
         self._entropy = entropy
@@ -73,7 +80,7 @@ class EventFactory:
     @property
     def largest_body_bytes(self) -> int:
         """How long the body of an event may become."""
-        host, user = (max(texts, key=len) for texts in ([text for _, text in self._hosts], self._users))
+        host, user = longest(self._hosts), longest(self._users)
         given: list[bytes | int] = [_ANY_ID, self._layout.timestamp(0), host, user, MAX_EXACT_INTEGER]
         return max(template.largest_body_bytes(given) for template in self._templates)
 
@@ -81,6 +88,7 @@ class EventFactory:
         """Make one event for each slot."""
         # Everything the loop touches is local: it runs for every event of every generator.
         templates, sums, hosts, users = self._templates, self._sums, self._hosts, self._users
+        labels = self._labels
         weight_sum, host_count, user_count = sums[-1], len(hosts), len(users)
         fresh_hash, randoms_in, build = self._hash.copy, _RANDOMS.unpack, tuple.__new__
         timestamp, content_type = self._layout.timestamp, self._layout.content_type
@@ -93,12 +101,20 @@ class EventFactory:
             digest.update(sequence.to_bytes(8, "big"))
             randoms = randoms_in(digest.digest())
             event_type, action_result, draws, form, arrange = templates[bisect_right(sums, randoms[0] % weight_sum)]
-            host, host_text = hosts[randoms[1] % host_count]
-            values = [event_id, stamp, host_text, users[randoms[2] % user_count], sequence]
+            host_number = randoms[1] % host_count
+            values = [event_id, stamp, hosts[host_number], users[randoms[2] % user_count], sequence]
             for number, choices, drawn in draws:
                 values.append(drawn[randoms[number] % choices])
             body = form % arrange(values)
-            fields = (event_id.decode(), event_type, host, action_result, unix_seconds, content_type, body)
+            fields = (
+                event_id.decode(),
+                event_type,
+                labels[host_number],
+                action_result,
+                unix_seconds,
+                content_type,
+                body,
+            )
             events.append(build(AuditEvent, fields))  # half the time of AuditEvent(*fields)
         return events
 
@@ -106,4 +122,4 @@ class EventFactory:
 @lru_cache(maxsize=256)
 def _built_in(name: str, layout: Layout) -> Template:
     """Compiled once and shared by all generators that have this layout."""
-    return compile_event(BUILT_IN[name], layout)
+    return compile_event(CATALOGUE[name].event, layout)

@@ -6,20 +6,27 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
-from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES
+from audit_event_operator.resource.spec import Activity
+from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, SEED_TEMPLATES, SESSIONS_MIX
 
 _RANK: Final = {name: rank for rank, name in enumerate(BUILT_IN_TEMPLATES)}
 
 
-def weights_of(mix: Mapping[str, int] | None) -> dict[str, int]:
-    """Whole weights above 0 per template, in the ratio the mix asks for; without a mix the seven built-in ones, equal.
+_DEFAULTS: Final[Mapping[Activity, Mapping[str, int]]] = {
+    Activity.INDEPENDENT: dict.fromkeys(SEED_TEMPLATES, 1),
+    Activity.SESSIONS: SESSIONS_MIX,
+}
+
+
+def weights_of(mix: Mapping[str, int] | None, activity: Activity = Activity.INDEPENDENT) -> dict[str, int]:
+    """Whole weights above 0 per template, in the ratio the mix asks for; without a mix those of the activity.
 
     An alias's weight is split evenly among its templates and added to their own.
     The order of the result does not depend on the order of the mix, because JSON objects have none: the API server
     sorts them, a file does not, and both have to tell the same story.
     """
     if mix is None:
-        return dict.fromkeys(BUILT_IN_TEMPLATES, 1)
+        return {**_DEFAULTS[activity]}
     shares: defaultdict[str, Fraction] = defaultdict(Fraction)
     for name, weight in mix.items():
         templates = ALIASES.get(name, (name,))

@@ -39,10 +39,10 @@ def posted_event(
     if body.get("event_type") in (None, ""):
         raise PostedEventError("Invalid event data. 'event_type' is required and must not be empty.")
     fields: dict[str, Any] = {
-        "server_hostname": writable(rng.choice(entities.hosts.names)),
+        "server_hostname": writable(rng.choice(entities.hosts.listed)),
         "event_type": body["event_type"],
         "severity": "INFO",
-        "user_id": writable(rng.choice(entities.users.names)),
+        "user_id": writable(rng.choice(entities.users.listed)),
         "action_result": "SUCCESS",
         "details": {},
     }

@@ -17,12 +17,16 @@ _MILLIONTHS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is due now: `events` to make; `late` and `limited` were due but are skipped; `lag_ns` of the oldest tick made."""
+    """What is due now: `events` to make; `late` and `limited` were due but are skipped; `lag_ns` of the oldest tick made.
+
+    `ticks`: those of the events, for `Pacer.moment`.
+    """
 
     events: int
     late: int
     limited: int
     lag_ns: int
+    ticks: range = range(0)
 
 
 class Pacer:
@@ -77,8 +81,12 @@ class Pacer:
         if self._allowed is not None:
             events = self._allowed_before(end) - self._allowed_before(start)
             self._allowed.forget(elapsed_ns)
-        schedule.intensity.forget(elapsed_ns)
-        return Due(events, (start - first) * schedule.events, asked - events, now_ns - oldest_ns)
+        schedule.intensity.forget(oldest_ns - origin_ns)
+        return Due(events, (start - first) * schedule.events, asked - events, now_ns - oldest_ns, range(start, end))
+
+    def moment(self, tick: int) -> int:
+        """When a tick was due, by the caller's clock."""
+        return self._origin_ns + self._schedule.moment(tick)
 
     def change(self, schedule: Schedule, cap: Fraction | None, now_ns: int) -> None:
         """Adopt a new schedule or cap in place: the next tick is at max(now, last tick + its new distance)."""

@@ -4,25 +4,31 @@ Rejecting would be too much: each of these may be right for somebody. Warnings a
 Pure, and about the spec alone; must not know what a broker or a Secret contains.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final, NamedTuple
 
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND
-from audit_event_operator.resource.spec import GeneratorSpec
-from audit_event_operator.resource.templates import ALIASES
+from audit_event_operator.resource.spec import Activity, GeneratorSpec
+from audit_event_operator.resource.templates import ALIASES, FAILING, LOGINS, SESSIONS_MIX
 
 LARGE_RATE: Final = 1_000
 """Events per second from which a queue without a consumer is a danger within hours."""
 _NAMES_SHOWN: Final = 3
+_USERS_PER_FAILURE: Final = 2_000
+"""So many users for one failed login a second: each of them fails at most once in 1,860 s."""
+_SHORT_SESSION_SECONDS: Final = 30
 
 
 class AdviceReason(StrEnum):
     """The `reason` of the ConfigurationWarning condition, the most serious first."""
 
     ASKS_FOR_NOTHING = "AsksForNothing"
+    MORE_FAILURES_THAN_QUIET_ALLOWS = "MoreFailuresThanQuietAllows"
+    SHORT_SESSIONS = "ShortSessions"
     BLANKS_IN_NAME = "BlanksInName"
     UNUSED_EVENT_TYPE = "UnusedEventType"
     ALIAS_ADDS_UP = "AliasAddsUp"
@@ -49,7 +55,41 @@ class Advice(NamedTuple):
 
 def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
     """Return the warnings about a spec, the most serious first; usually none."""
-    return (*_names(spec), *_mix(spec), *_run(spec), *_queue(spec))
+    return (*_people(spec), *_names(spec), *_mix(spec), *_run(spec), *_queue(spec))
+
+
+def _people(spec: GeneratorSpec) -> Iterator[Advice]:
+    """Warn where too few users are to do too much, at the rate without `traffic`."""
+    if spec.activity is not Activity.SESSIONS:
+        return
+    users, mix = spec.entities.users.expected, spec.event_mix or SESSIONS_MIX
+    failures, logins = (spec.target_rate * _weight(mix, kinds) / sum(mix.values()) for kinds in (FAILING, LOGINS))
+    if failures * _USERS_PER_FAILURE > users:
+        needed = math.ceil(failures * _USERS_PER_FAILURE)
+        yield Advice(
+            AdviceReason.MORE_FAILURES_THAN_QUIET_ALLOWS,
+            "spec.eventMix",
+            f"eventMix asks for {float(failures):.2g} failed logins a second. So that nothing looks like an attack, a user"
+            f" fails at most once in 31 minutes: with {users} users many of these logins succeed instead. Raise"
+            f" entities.users.count to {needed}, or lower the weight.",
+        )
+    if logins and max(1, min(1_024, users // 4)) / logins < _SHORT_SESSION_SECONDS:
+        yield Advice(
+            AdviceReason.SHORT_SESSIONS,
+            "spec.entities.users.count",
+            f"With {users} users and {float(logins):.2g} logins a second, a session lasts less than half a minute on average."
+            " Raise entities.users.count (400 users for each event a second give about 15 minutes), or lower the rate.",
+        )
+
+
+def _weight(mix: Mapping[str, int], kinds: Iterable[str]) -> Fraction:
+    """What the mix gives to some templates, their share of aliases included."""
+    shared = (
+        Fraction(mix.get(alias, 0), len(templates))
+        for alias, templates in ALIASES.items()
+        for _ in {*templates} & {*kinds}
+    )
+    return sum((Fraction(mix.get(kind, 0)) for kind in kinds), Fraction(0)) + sum(shared, Fraction(0))
 
 
 def _names(spec: GeneratorSpec) -> Iterator[Advice]:

@@ -6,6 +6,7 @@ running generators.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
@@ -77,6 +78,13 @@ EventMix = Annotated[
 ]
 
 
+class Activity(StrEnum):
+    """How events follow one another."""
+
+    INDEPENDENT = "Independent"
+    SESSIONS = "Sessions"
+
+
 def _names_differ(event_types: tuple[EventType, ...]) -> tuple[EventType, ...]:
     """Reject a name that is defined twice, as the API server does for a list that is a map by name."""
     if len({event_type.name for event_type in event_types}) < len(event_types):
@@ -113,13 +121,22 @@ class GeneratorSpec(SpecModel):
         description="Set to true to stop the stream within a second, to false to resume it. Counters are kept. The"
         " clock of a bounded run (runDuration) keeps running.",
     )
+    activity: Activity = Field(
+        default=Activity.INDEPENDENT,
+        description="Independent: every event is a draw of its own, as in the seed service. Sessions: users log in before"
+        " they act, work in their hours and log out; services start only after they stopped; nothing in the stream looks like"
+        " an attack. With Independent, the content of an event depends on randomSeed and its number in the run alone; with"
+        " Sessions also on when the stream was started and when its events were due.",
+    )
     event_mix: EventMix | None = Field(
         default=None,
         description="Weights of the events to generate: the share of a name is its weight divided by the sum of all"
         f" weights. Names are the built-in templates {_TEMPLATE_LIST}; the aliases {_ALIAS_LIST}, which split their"
         " weight evenly among their templates; and the names in eventTypes. Weights are whole numbers from 0 to 1000000,"
-        " at least one above 0. If unset, the seven built-in templates are equally likely. If set, only the listed"
-        " names occur.",
+        " at least one above 0. If unset, the first seven are equally likely; with activity Sessions user_login_success 12,"
+        " user_login_failure 1, user_logout 12, sudo_command 44, file_modified 20, service_started 5, service_stopped 5 and"
+        " user_account_created 1. If set, only the listed names occur; with activity Sessions an event that cannot happen"
+        " yet makes room for one that can, and is made up for later.",
     )
     event_types: Annotated[tuple[EventType, ...], AfterValidator(_names_differ)] = Field(
         default=(),
@@ -131,13 +148,13 @@ class GeneratorSpec(SpecModel):
     entities: Entities = Field(
         default=Entities(),
         json_schema_extra={"default": {}},
-        description="Users and hosts that the events are about.",
+        description="Users, hosts and client addresses that the events are about.",
     )
     random_seed: Annotated[int, WholeNumber(-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER, "int64")] | None = Field(
         default=None,
-        description="Seed for all random content of events: the same seed produces the same sequence of events, except"
-        " for ids and timestamps. If unset, it is derived from the UID of the resource. status.randomSeed shows the"
-        " seed in effect.",
+        description="Seed for all random content of events: with activity Independent the same seed produces the same"
+        " sequence of events, except for ids and timestamps; with Sessions it makes up the same users and hosts. If unset, it"
+        " is derived from the UID of the resource. status.randomSeed shows the seed in effect.",
     )
     max_events: Annotated[int, WholeNumber(1, MAX_EXACT_INTEGER, "int64")] | None = Field(
         default=None,

@@ -9,13 +9,14 @@ from fractions import Fraction
 from typing import Final
 
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.events.factory import EventFactory, Slot, derive_seed
+from audit_event_operator.events.factory import Slot, derive_seed
 from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.pacing.pacer import Due, Pacer
 from audit_event_operator.resource.conditions import Completion
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.change import Change
+from audit_event_operator.timeline.living import Inhabited
 from audit_event_operator.timeline.reading import Reading, unix_ns_of
 from audit_event_operator.timeline.run import Run
 from audit_event_operator.timeline.shaping import schedule_of
@@ -60,10 +61,14 @@ class Timeline:
         self.sequence = self.progress.events_published
         """The number of the next event."""
         self._entropy = entropy
+        self._inhabited = Inhabited()
+        self._fresh = not self.progress.events_published and self.progress.start_time is None
         self._preexisting = preexisting
         self._spread_ns = spread_ns
         self._pacer: Pacer | None = None
         self._resume_ns = 0
+        self._due = Due(0, 0, 0, 0)
+        self._tick = -1, 0
         self._cap = cap
         self._rates: tuple[Fraction, Fraction] | None = None
         self._told_rate = Fraction(0)
@@ -73,7 +78,8 @@ class Timeline:
     def _use(self, spec: GeneratorSpec, now: Reading) -> None:
         self.spec = spec
         self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
-        self._factory = EventFactory(spec, seed=self.seed, entropy=self._entropy)
+        self._maker = self._inhabited.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy)
+        self._fresh = False
         self._plan(now)
 
     def _plan(self, now: Reading) -> None:
@@ -128,6 +134,7 @@ class Timeline:
         return True
 
     def _retime(self, now: Reading) -> None:
+        self._due = Due(self.pending, 0, 0, 0)
         if self._pacer is not None:
             self._pacer.change(self.schedule, self._cap, now.ns)
 
@@ -167,7 +174,7 @@ class Timeline:
     @property
     def largest_event_bytes(self) -> int:
         """How long the body of an event may become."""
-        return self._factory.largest_body_bytes
+        return self._maker.largest_body_bytes
 
     @property
     def full_rate(self) -> Fraction:
@@ -234,12 +241,12 @@ class Timeline:
         """
         due = None if self._pacer is None else self._pacer.due(now.ns)
         if due is not None:
-            self.pending = due.events
+            self.pending, self._due, self._tick = due.events, due, (-1, 0)
             self.run.ticked(now)
         return due
 
-    def take(self, room: int, used: int, unix_ns: int) -> list[AuditEvent]:
-        """Make pending events, at most `room`, with the time `unix_ns` written into them.
+    def take(self, room: int, used: int, now: Reading) -> list[AuditEvent]:
+        """Make pending events, at most `room`. Each carries the time at which it was due, by the wall clock of `now`.
 
         `used`: events of this run that were confirmed or still may be; maxEvents minus these is what is left.
         """
@@ -249,9 +256,23 @@ class Timeline:
         if count <= 0:
             return []
         first, self.sequence = self.sequence, self.sequence + count
-        events = self._factory.make([Slot(sequence, unix_ns) for sequence in range(first, self.sequence)])
+        ahead_ns = now.unix_ns - now.ns
+        events = self._maker.make([Slot(first + index, self._due_ns(index, now) + ahead_ns) for index in range(count)])
         self.pending -= count
         return events
+
+    def _due_ns(self, index: int, now: Reading) -> int:
+        """When the pending event at an index was due: those that are due together are spread evenly over their ticks.
+
+        The present, where the ticks have been counted anew since.
+        """
+        events, ticks, pacer = self._due.events, self._due.ticks, self._pacer
+        if pacer is None or not ticks:
+            return now.ns
+        tick = ticks[min(len(ticks) - 1, (events - self.pending + index) * len(ticks) // events)]
+        if tick != self._tick[0]:
+            self._tick = tick, pacer.moment(tick)
+        return self._tick[1]
 
     def wait_ns(self, now: Reading) -> int | None:
         """How long until something becomes due or the run is over; None when neither will happen by itself."""

@@ -29,7 +29,7 @@ def said_until(seconds: float, stream: Timeline) -> Iterator[tuple[int, AuditEve
         stream.check(now, arrived)
         if not stream.resting:
             stream.advance(now)
-            events = stream.take(ALL, arrived, now.unix_ns)
+            events = stream.take(ALL, arrived, now)
             arrived += len(events)
             yield from ((now.ns, event) for event in events)
             stream.check(now, arrived)

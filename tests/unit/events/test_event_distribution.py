@@ -12,7 +12,7 @@ import pytest
 from audit_event_operator.events.factory import EventFactory
 from audit_event_operator.events.mix import weights_of
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
+from audit_event_operator.resource.templates import SEED_TEMPLATES
 from support.doubles.events import slots
 from support.statistics import fairness, p_value
 
@@ -101,7 +101,7 @@ def test_weights_are_the_shares_of_events(seed):
 
 
 def test_without_a_mix_all_seven_weigh_the_same():
-    assert weights_of(None) == dict.fromkeys(BUILT_IN_TEMPLATES, 1)
+    assert weights_of(None) == dict.fromkeys(SEED_TEMPLATES, 1)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,134 @@ GOLDEN = {
         '"details":{"resource":"new_user_d89055","group":"devops","home_directory":"/home/new_user_d89055"},'
         '"resource":"new_user_d89055"}'
     ),
+    "user_logout": (
+        '"event_type":"user_logout","severity":"INFO","user_id":"monitoring_agent","action_result":"SUCCESS",'
+        '"details":{"ip_address":"192.168.1.128","protocol":"ssh"},'
+        '"client_ip":"192.168.1.128"}'
+    ),
+    "login_publickey": (
+        '"event_type":"user_login","severity":"INFO","user_id":"monitoring_agent","action_result":"SUCCESS",'
+        '"details":{"ip_address":"192.168.1.128","protocol":"ssh","method":"publickey","key_fingerprint":"SHA256:PT7hHC+/f2prHmqhbDgmMexfH7/FDKO6WonTZtIu6u8"},'
+        '"client_ip":"192.168.1.128"}'
+    ),
+    "login_unknown_user": (
+        '"event_type":"user_login","severity":"WARNING","user_id":"pi","action_result":"FAILURE",'
+        '"details":{"reason":"Invalid user","ip_address":"192.168.1.128","protocol":"ssh"},'
+        '"client_ip":"192.168.1.128"}'
+    ),
+    "login_too_many": (
+        '"event_type":"user_login","severity":"ERROR","user_id":"monitoring_agent","action_result":"BLOCKED",'
+        '"details":{"reason":"Maximum authentication attempts exceeded","ip_address":"192.168.1.128","protocol":"ssh"},'
+        '"client_ip":"192.168.1.128"}'
+    ),
+    "connection_probe": (
+        '"event_type":"network_connection","severity":"INFO","user_id":"unknown","action_result":"CLOSED",'
+        '"details":{"reason":"No identification string","ip_address":"192.168.1.128","protocol":"ssh"},'
+        '"client_ip":"192.168.1.128"}'
+    ),
+    "sudo_failed": (
+        '"event_type":"sudo_command","severity":"WARNING","user_id":"monitoring_agent","action_result":"FAILURE",'
+        '"details":{"reason":"3 incorrect password attempts",'
+        '"command":"/usr/bin/useradd newuser","tty":"/dev/pts/0","cwd":"/home/monitoring_agent"}}'
+    ),
+    "sudo_denied": (
+        '"event_type":"sudo_command","severity":"WARNING","user_id":"monitoring_agent","action_result":"DENIED",'
+        '"details":{"reason":"User not in sudoers",'
+        '"command":"/usr/bin/useradd newuser","tty":"/dev/pts/0","cwd":"/home/monitoring_agent"}}'
+    ),
+    "su_success": (
+        '"event_type":"su_command","severity":"INFO","user_id":"monitoring_agent","action_result":"SUCCESS",'
+        '"details":{"target_user":"root","tty":"/dev/pts/0"}}'
+    ),
+    "su_failure": (
+        '"event_type":"su_command","severity":"WARNING","user_id":"monitoring_agent","action_result":"FAILURE",'
+        '"details":{"reason":"Incorrect password","target_user":"root","tty":"/dev/pts/0"}}'
+    ),
+    "password_changed": (
+        '"event_type":"user_account_management","severity":"INFO","user_id":"monitoring_agent","action_result":"MODIFIED",'
+        '"details":{"resource":"monitoring_agent","change":"password"},'
+        '"resource":"monitoring_agent"}'
+    ),
+    "account_locked": (
+        '"event_type":"user_account_management","severity":"WARNING","user_id":"monitoring_agent","action_result":"LOCKED",'
+        '"details":{"resource":"contractor_14"},'
+        '"resource":"contractor_14"}'
+    ),
+    "account_deleted": (
+        '"event_type":"user_account_management","severity":"WARNING","user_id":"monitoring_agent","action_result":"DELETED",'
+        '"details":{"resource":"contractor_14"},'
+        '"resource":"contractor_14"}'
+    ),
+    "shell_changed": (
+        '"event_type":"user_account_management","severity":"INFO","user_id":"monitoring_agent","action_result":"MODIFIED",'
+        '"details":{"resource":"contractor_14","change":"shell","shell":"/bin/zsh"},'
+        '"resource":"contractor_14"}'
+    ),
+    "expiry_changed": (
+        '"event_type":"user_account_management","severity":"INFO","user_id":"monitoring_agent","action_result":"MODIFIED",'
+        '"details":{"resource":"contractor_14","change":"expiry","expires":"2027-06-30"},'
+        '"resource":"contractor_14"}'
+    ),
+    "group_created": (
+        '"event_type":"group_management","severity":"INFO","user_id":"monitoring_agent","action_result":"CREATED",'
+        '"details":{"resource":"backup-operators"},'
+        '"resource":"backup-operators"}'
+    ),
+    "group_deleted": (
+        '"event_type":"group_management","severity":"WARNING","user_id":"monitoring_agent","action_result":"DELETED",'
+        '"details":{"resource":"backup-operators"},'
+        '"resource":"backup-operators"}'
+    ),
+    "group_member_added": (
+        '"event_type":"group_management","severity":"INFO","user_id":"monitoring_agent","action_result":"ADDED",'
+        '"details":{"resource":"devops","member":"contractor_05"},'
+        '"resource":"devops"}'
+    ),
+    "group_member_removed": (
+        '"event_type":"group_management","severity":"INFO","user_id":"monitoring_agent","action_result":"REMOVED",'
+        '"details":{"resource":"devops","member":"contractor_05"},'
+        '"resource":"devops"}'
+    ),
+    "service_failed": (
+        '"event_type":"service_status_change","severity":"ERROR","user_id":"monitoring_agent","action_result":"FAILED",'
+        '"details":{"resource":"mysql.service","previous_state":"RUNNING",'
+        '"message":"Service failed with result \'exit-code\'."},'
+        '"resource":"mysql.service"}'
+    ),
+    "cron_job": (
+        '"event_type":"scheduled_job","severity":"INFO","user_id":"monitoring_agent","action_result":"SUCCESS",'
+        '"details":{"command":"/usr/sbin/logrotate /etc/logrotate.conf"}}'
+    ),
+    "package_installed": (
+        '"event_type":"package_management","severity":"INFO","user_id":"monitoring_agent","action_result":"INSTALLED",'
+        '"details":{"resource":"htop"},'
+        '"resource":"htop"}'
+    ),
+    "log_cleared": (
+        '"event_type":"log_management","severity":"CRITICAL","user_id":"monitoring_agent","action_result":"CLEARED",'
+        '"details":{"resource":"/var/log/syslog"},'
+        '"resource":"/var/log/syslog"}'
+    ),
+    "key_added": (
+        '"event_type":"credential_change","severity":"WARNING","user_id":"monitoring_agent","action_result":"ADDED",'
+        '"details":{"resource":".ssh/authorized_keys","home_directory":"/home/monitoring_agent","key_fingerprint":"SHA256:Inul8sbJEJ/lxEoGlvOTN5YHSTo3f1Iu4n2aeuMifYk"},'
+        '"resource":".ssh/authorized_keys"}'
+    ),
+    "firewall_changed": (
+        '"event_type":"firewall_change","severity":"WARNING","user_id":"monitoring_agent","action_result":"MODIFIED",'
+        '"details":{"resource":"ufw","rule":"allow in 22/tcp from 10.0.0.0/8"},'
+        '"resource":"ufw"}'
+    ),
+    "database_export": (
+        '"event_type":"data_access","severity":"WARNING","user_id":"monitoring_agent","action_result":"EXPORTED",'
+        '"details":{"resource":"inventory","rows":16100,"size_bytes":1120776711},'
+        '"resource":"inventory"}'
+    ),
+    "backup_finished": (
+        '"event_type":"backup","severity":"INFO","user_id":"monitoring_agent","action_result":"SUCCESS",'
+        '"details":{"resource":"home","size_bytes":1894546772,"duration_seconds":3086},'
+        '"resource":"home"}'
+    ),
 }
 
 

@@ -58,7 +58,9 @@ def test_a_problem_says_where_it_is(more, field):
 
 def test_an_unknown_field_is_told_with_the_known_ones():
     (problem,) = validate_object({**GOOD, "spec": {"entities": {"user": {}}}})
-    assert str(problem) == "spec.entities.user: user is not a field of spec.entities; its fields are users, hosts"
+    assert (
+        str(problem) == "spec.entities.user: user is not a field of spec.entities; its fields are users, hosts, clients"
+    )
 
 
 def test_what_is_no_object_is_told_what_it_should_be():

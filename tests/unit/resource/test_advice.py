@@ -12,7 +12,24 @@ FIVEFOLD = {"every": "1m", "duration": "1s", "multiplierPercent": 500}
 QUORUM = {"type": "Quorum"}
 THOUSAND = {"interval": "100ms", "eventsPerInterval": 100}
 
+SESSIONS = {"activity": "Sessions"}
+
 UNWISE = [
+    (
+        SESSIONS | {"interval": "10ms", "entities": {"users": {"count": 1_999}}},
+        AdviceReason.MORE_FAILURES_THAN_QUIET_ALLOWS,
+        "spec.eventMix",
+    ),
+    (
+        SESSIONS | {"eventMix": {"user_login": 2, "user_logout": 1}, "interval": "1s"},
+        AdviceReason.MORE_FAILURES_THAN_QUIET_ALLOWS,
+        "spec.eventMix",
+    ),
+    (
+        SESSIONS | {"interval": "10ms", "eventMix": {"user_login_success": 1, "user_logout": 1}},
+        AdviceReason.SHORT_SESSIONS,
+        "spec.entities.users.count",
+    ),
     ({"queue": "audit "}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
     ({"queue": "\u00a0audit"}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
     ({"rabbitmq": {"secretRef": {"name": "a"}, "vhost": " /"}}, AdviceReason.BLANKS_IN_NAME, "spec.rabbitmq.vhost"),
@@ -38,6 +55,10 @@ UNWISE = [
 
 WISE = [
     {},
+    SESSIONS,
+    SESSIONS | {"interval": "200ms", "entities": {"users": {"count": 2_000}}},
+    SESSIONS | {"eventMix": {"sudo_command": 1}, "interval": "10ms"},
+    {"interval": "10ms"},
     {"queue": "audit events"},
     {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": "/"}},
     {"eventTypes": [DOOR], "eventMix": {"door_opened": 0, "sudo_command": 1}},

@@ -23,8 +23,8 @@ def test_an_empty_spec_is_the_seed_stream():
     assert (spec.queue, spec.interval, spec.events_per_interval, spec.suspend) == ("audit_events", "5s", 1, False)
     assert spec.event_mix is None
     assert spec.event_types == ()
-    assert spec.entities.users.names == ("devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob")
-    assert spec.entities.hosts.names == ("prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04")
+    assert spec.entities.users.listed == ("devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob")
+    assert spec.entities.hosts.listed == ("prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04")
     assert spec.delivery is Delivery.AT_LEAST_ONCE
     assert spec.queue_declaration.mode is DeclarationMode.CREATE_IF_MISSING
     assert spec.queue_declaration.type is QueueType.CLASSIC

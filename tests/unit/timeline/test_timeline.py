@@ -63,7 +63,7 @@ def test_what_found_no_room_stays_pending_until_the_next_tick():
     stream = timeline(interval="1s", eventsPerInterval=10)
     stream.begin(at(0))
     stream.advance(at(0))
-    assert [len(stream.take(room, 0, 0)) for room in (4, 0, 3)] == [4, 0, 3]
+    assert [len(stream.take(room, 0, at(0))) for room in (4, 0, 3)] == [4, 0, 3]
     assert stream.pending == 3
     stream.advance(at(1))
     assert stream.pending == 10

@@ -1,0 +1,77 @@
+"""Names that events are about, as a layout writes them. There may be 100,000 of them: nothing is kept for each."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final, Protocol, overload
+
+from audit_event_operator.events.layouts import Layout
+from audit_event_operator.resource.entities import Entities
+
+_KEPT: Final = 4_096
+
+
+class Names(Protocol):
+    """Texts by number, from 0."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, number: int, /) -> str:
+        """One of them."""
+
+
+class Cast(Protocol):
+    """Whom and where the events of one stream are about, when each of them is an independent draw."""
+
+    users: Names
+    hosts: Names
+    labels: Names
+    """What metrics call the hosts."""
+    clients: Names | None
+    """Addresses; None for the seed's."""
+
+
+class Listed:
+    """The cast of a spec that names all there are."""
+
+    def __init__(self, entities: Entities) -> None:
+        self.users: Names = entities.users.listed
+        self.hosts: Names = entities.hosts.listed
+        self.labels: Names = entities.hosts.listed
+        self.clients: Names | None = None
+
+
+class Written(Sequence[bytes]):
+    """Names as a layout writes them."""
+
+    def __init__(self, names: Names, layout: Layout) -> None:
+        self._names = names
+        self._text = lru_cache(maxsize=_KEPT)(lambda number: layout.escape(names[number]))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, number: int) -> bytes: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, number: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        return self._text(number % len(self._names))
+
+
+def written(names: Names, layout: Layout) -> Sequence[bytes]:
+    """As a tuple where there are few, which is faster."""
+    if len(names) <= _KEPT:
+        return tuple(layout.escape(names[number]) for number in range(len(names)))
+    return Written(names, layout)
+
+
+def longest(texts: Sequence[bytes]) -> bytes:
+    """The longest of the named ones, or about as long as any of those that are made up."""
+    return max(_some(texts), key=len)
+
+
+def _some(texts: Sequence[bytes]) -> Iterator[bytes]:
+    return (texts[number] for number in range(min(len(texts), _KEPT)))

@@ -1,0 +1,87 @@
+"""Writes events that somebody else has decided on: what happened, to whom, and every detail. Draws nothing but ids."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from audit_event_operator.events.catalogue import CATALOGUE, kind_of, lived
+from audit_event_operator.events.compiled import GIVEN, laid_out, variables_of
+from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.factory import Slot
+from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_texts
+from audit_event_operator.events.layouts import Layout
+from audit_event_operator.resource.event_type import EventType
+
+_KEPT_TEXTS: Final = 8_192
+
+
+class Occurrence(NamedTuple):
+    """What happens at one moment.
+
+    `kind`: a template's name. `label`: what metrics call the host. `values`: the kind's other variables by name.
+    """
+
+    kind: str
+    user: str
+    host: str
+    label: str
+    values: Mapping[str, str | int]
+
+
+class LivedTemplate(NamedTuple):
+    """A kind of event in one layout: its body is `form % arrange(values)`, the values of `names` last."""
+
+    event_type: str
+    action_result: str
+    names: tuple[str, ...]
+    form: bytes
+    arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
+
+
+class Teller:
+    """Writes occurrences of built-in kinds and of a spec's own event types in one layout."""
+
+    def __init__(self, event_types: Iterable[EventType], *, layout: Layout, entropy: Callable[[int], bytes]) -> None:
+        self._own = {each.name: each for each in event_types}
+        self._layout = layout
+        self._entropy = entropy
+        self._templates: dict[str, LivedTemplate] = {}
+        self._written = lru_cache(maxsize=_KEPT_TEXTS)(self._write)
+
+    def tell(self, slots: Sequence[Slot], occurrences: Sequence[Occurrence]) -> list[AuditEvent]:
+        """One event for each slot and its occurrence."""
+        templates, written, timestamp = self._templates, self._written, self._layout.timestamp
+        content_type, build = self._layout.content_type, tuple.__new__
+        written_ns, stamp, unix_seconds = None, b"", 0
+        events: list[AuditEvent] = []
+        ids = uuid4_texts(self._entropy(16 * len(slots)))
+        for (sequence, unix_ns), occurrence, event_id in zip(slots, occurrences, ids, strict=True):
+            kind, user, host, label, known = occurrence
+            if unix_ns != written_ns:
+                written_ns, stamp, unix_seconds = unix_ns, timestamp(unix_ns), unix_ns // NANOSECONDS_PER_SECOND
+            template = templates.get(kind) or self._compiled(kind)
+            event_type, action_result, names, form, arrange = template
+            values: list[bytes | int] = [event_id, stamp, written(host), written(user), sequence]
+            values += [written(known[name]) for name in names]
+            fields = (
+                event_id.decode(), event_type, label, action_result, unix_seconds, content_type, form % arrange(values)
+            )  # fmt: skip
+            events.append(build(AuditEvent, fields))
+        return events
+
+    def largest_body_bytes(self, kinds: Iterable[str], longest_value: int) -> int:
+        """How long the body of an event of these kinds may become, when no value is longer than `longest_value` bytes."""
+        templates = [self._templates.get(kind) or self._compiled(kind) for kind in kinds]
+        return max(len(template.form) + longest_value * template.form.count(b"%") for template in templates)
+
+    def _compiled(self, kind: str) -> LivedTemplate:
+        event = lived(kind) if kind in CATALOGUE else kind_of(self._own[kind])
+        names = tuple(variables_of(event))
+        placeholders = {**GIVEN, **dict.fromkeys(names, b"%b")}
+        form, arrange = laid_out(event, self._layout, placeholders)
+        template = LivedTemplate(event.event_type, event.action_result, names, form, arrange)
+        self._templates[kind] = template
+        return template
+
+    def _write(self, value: str | int) -> bytes:
+        return b"%d" % value if isinstance(value, int) else self._layout.escape(value)

@@ -1,0 +1,93 @@
+"""The users, hosts and addresses that a spec asks for, also where each event is an independent draw."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from audit_event_operator.events.cast import Names
+from audit_event_operator.events.drawn import UNKNOWN_USERS
+from audit_event_operator.resource.entities import SESSION_HOSTS, SESSION_USERS, Entities
+from audit_event_operator.world.addresses import Addresses
+from audit_event_operator.world.dice import Dice, mixed
+from audit_event_operator.world.machines import Machines
+from audit_event_operator.world.people import People
+
+_CLIENTS: Final = ("10.0.0.0/8",)
+_SPARE: Final = 100_000
+"""With fewer spare addresses two accounts would too likely share one."""
+_PROBE: Final = "unknown"
+
+
+class Stranger(NamedTuple):
+    """Somebody who is no user: a name that is tried, always from the same address."""
+
+    number: int
+    name: str
+    address: str
+
+
+class WorldCast:
+    """Everybody of one stream with sessions. What is not said has its defaults: 200 users, 40 hosts, 10.0.0.0/8."""
+
+    def __init__(self, entities: Entities, seed: int) -> None:
+        self.seed = seed
+        users, hosts, cidrs = entities.users, entities.hosts, entities.clients.cidrs or _CLIENTS
+        user_names, host_names = tuple(dict.fromkeys(users.names or ())), tuple(dict.fromkeys(hosts.names or ()))
+        self._addresses = Addresses(cidrs, mixed(seed, 1))
+        self.machines = Machines(host_names, hosts.count or len(host_names) or SESSION_HOSTS, mixed(seed, 2))
+        self.people = People(
+            user_names,
+            users.count or len(user_names) or SESSION_USERS,
+            self.machines.count,
+            self._addresses,
+            mixed(seed, 3),
+        )
+        taken = {*user_names}
+        self._strangers = tuple(name for name in UNKNOWN_USERS if name not in taken)
+
+    def stranger(self, kind: str, dice: Dice) -> Stranger | None:
+        """Who knocks; None where users have all addresses."""
+        number = len(UNKNOWN_USERS) if kind == "connection_probe" else dice.roll(max(1, len(self._strangers)))
+        place = self.people.addresses_used + number
+        if place >= self._addresses.count or (kind != "connection_probe" and not self._strangers):
+            return None
+        name = _PROBE if kind == "connection_probe" else self._strangers[number]
+        return Stranger(number, name, self._addresses[place])
+
+    def spare_address(self, dice: Dice) -> str:
+        """One that is no user's and no stranger's, most likely for the first time; empty where there is none."""
+        first = self.people.addresses_used + len(UNKNOWN_USERS) + 1
+        spare = self._addresses.count - first
+        return self._addresses[first + dice.roll(spare)] if spare >= _SPARE else ""
+
+
+class _Named:
+    """Names of entities by number."""
+
+    def __init__(self, count: int, name: Callable[[int], str]) -> None:
+        self._count = count
+        self._name = name
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int, /) -> str:
+        return self._name(number)
+
+
+class IndependentCast:
+    """Everybody of one stream of independent draws: what the spec names, filled up to its counts."""
+
+    def __init__(self, entities: Entities, seed: int) -> None:
+        users, hosts, cidrs = entities.users, entities.hosts, entities.clients.cidrs
+        addresses = Addresses(cidrs or _CLIENTS, mixed(seed, 1))
+        self.clients: Names | None = None if cidrs is None else _Named(addresses.count, addresses.__getitem__)
+        self.users: Names = users.listed
+        self.hosts: Names = hosts.listed
+        self.labels: Names = hosts.listed
+        if hosts.count is not None:
+            machines = Machines(hosts.listed, max(hosts.count, len(hosts.listed)), mixed(seed, 2))
+            self.hosts = _Named(machines.count, lambda number: machines[number].name)
+            self.labels = _Named(machines.count, lambda number: machines[number].label)
+        if users.count is not None:
+            people = People(users.listed, max(users.count, len(users.listed)), 1, addresses, mixed(seed, 3))
+            self.users = _Named(people.count, lambda number: people[number].name)
