@@ -29,9 +29,22 @@ CPU_MAX_MICROSECONDS = 30.0
 def main() -> int:
     """Measure, print, judge."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    arguments.add_argument(
+        "what",
+        nargs="?",
+        choices=("delivery", "events"),
+        default="delivery",
+        help="events: making them, without a broker",
+    )
+    arguments.add_argument("--activity", choices=("Independent", "Sessions"), default="Independent")
     arguments.add_argument("--runs", type=int, default=5, help="alternating runs of each (default 5)")
     arguments.add_argument("--seconds", type=float, default=5.0, help="length of one run (default 5)")
     options = arguments.parse_args()
+    if options.what == "events":
+        from benchmarks import events
+
+        return events.main()
+    os.environ["BENCH_ACTIVITY"] = options.activity
     with _broker() as broker:
         print(f"{options.runs} alternating runs of {options.seconds:g} s each, window 2048, persistent, confirmed\n")
         print("  run   generator/s   bare pika/s   ratio   generator CPU/event   bare CPU/event")

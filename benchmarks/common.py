@@ -19,7 +19,10 @@ def target() -> Target:
 
 def spec(queue: str) -> GeneratorSpec:
     """More than any broker takes, so that it is the broker or we that set the pace."""
-    return parse_spec({"queue": queue, "interval": "100ms", "eventsPerInterval": 10_000, "randomSeed": 1})
+    activity = os.environ.get("BENCH_ACTIVITY", "Independent")
+    return parse_spec(
+        {"queue": queue, "interval": "100ms", "eventsPerInterval": 10_000, "randomSeed": 1, "activity": activity}
+    )
 
 
 async def measure(confirmed: Callable[[], int], seconds: float) -> None:
