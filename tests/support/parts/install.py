@@ -17,8 +17,9 @@ PACKAGES = {
     "prometheus": "promtool",
     "openssl": "openssl",
     "chromium": "chromium",
+    "fail2ban": "fail2ban-server",
 }
-SERVICES = ("rabbitmq-server", "prometheus")
+SERVICES = ("rabbitmq-server", "prometheus", "fail2ban")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it
 
 
