@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND
+from audit_event_operator.resource.entities import MAX_USERS
 from audit_event_operator.resource.spec import Activity, GeneratorSpec
 from audit_event_operator.resource.templates import ALIASES, FAILING, LOGINS, SESSIONS_MIX
 
@@ -66,20 +67,29 @@ def _people(spec: GeneratorSpec) -> Iterator[Advice]:
     failures, logins = (spec.target_rate * _weight(mix, kinds) / sum(mix.values()) for kinds in (FAILING, LOGINS))
     if failures * _USERS_PER_FAILURE > users:
         needed = math.ceil(failures * _USERS_PER_FAILURE)
+        way_out = (
+            f"Raise entities.users.count to {needed}, or lower the weight"
+            if needed <= MAX_USERS
+            else "Lower the weight"
+        )
         yield Advice(
             AdviceReason.MORE_FAILURES_THAN_QUIET_ALLOWS,
             "spec.eventMix",
-            f"eventMix asks for {float(failures):.2g} failed logins a second. So that nothing looks like an attack, a user"
-            f" fails at most once in 31 minutes: with {users} users many of these logins succeed instead. Raise"
-            f" entities.users.count to {needed}, or lower the weight.",
+            f"eventMix asks for {_figure(failures)} failed logins a second. So that nothing looks like an attack, a user fails"
+            f" at most once in 31 minutes: with {users} users many of these logins succeed instead. {way_out}.",
         )
     if logins and max(1, min(1_024, users // 4)) / logins < _SHORT_SESSION_SECONDS:
         yield Advice(
             AdviceReason.SHORT_SESSIONS,
             "spec.entities.users.count",
-            f"With {users} users and {float(logins):.2g} logins a second, a session lasts less than half a minute on average."
+            f"With {users} users and {_figure(logins)} logins a second, a session lasts less than half a minute on average."
             " Raise entities.users.count (400 users for each event a second give about 15 minutes), or lower the rate.",
         )
+
+
+def _figure(rate: Fraction) -> str:
+    """Three digits, never an exponent."""
+    return f"{float(rate):.3g}" if rate < LARGE_RATE else f"{float(rate):.0f}"
 
 
 def _weight(mix: Mapping[str, int], kinds: Iterable[str]) -> Fraction:

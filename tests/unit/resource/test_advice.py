@@ -131,3 +131,11 @@ def test_many_names_are_not_all_listed():
     (advice,) = advice_on(parse_spec({"eventTypes": names}))
     assert "kind_a, kind_b, kind_c and 5 more" in advice.message
     assert len(advice.message) < 400
+
+
+def test_more_failures_than_any_number_of_users_may_have_can_only_become_fewer():
+    advice, *_ = advice_on(
+        parse_spec(SESSIONS | {"interval": "1ms", "eventMix": {"user_login_failure": 1, "user_login_success": 1}})
+    )
+    assert advice.message.startswith("eventMix asks for 500 failed logins a second.")
+    assert advice.message.endswith(" Lower the weight.")
