@@ -1,137 +1,113 @@
-"""Debian's fail2ban reads what sshd would have written about a stream: it bans the attackers in it, and nobody else."""
+"""The real fail2ban of Debian reads the lines of the built-in kinds: it bans attackers, and nobody else."""
 
-import shutil
-import time
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
-from audit_event_operator.events.lived import Occurrence
 from audit_event_operator.events.mix import weights_of
-from audit_event_operator.events.syslog_lines import LINES, render
+from audit_event_operator.events.syslog_lines import lines_of, render
 from audit_event_operator.resource.spec import Activity, parse_spec
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.hours import LocalTime
 from audit_event_operator.world.world import World
-from support.parts.processes import Process
-from support.waiting import wait_until
+from support.parts.fail2ban import Fail2ban
 
-pytestmark = pytest.mark.integration
-
-SECONDS = 500
-"""What is older than ten minutes is nothing to fail2ban."""
-LAST = "198.51.100.99"
-CONFIGURATION = """[Definition]
-loglevel = INFO
-logtarget = {folder}/fail2ban.log
-syslogsocket = auto
-socket = {folder}/socket
-pidfile = {folder}/pid
-dbfile = None
-dbpurgeage = 1d
-allowipv6 = no
-"""
-JAIL = """[DEFAULT]
-allowipv6 = no
-[sshd]
-enabled = true
-filter = sshd
-backend = polling
-logpath = {folder}/auth.log
-logtimezone = UTC
-maxretry = 5
-findtime = 600
-bantime = 3600
-usedns = no
-action = note
-"""
-ACTION = """[Definition]
-actionban = echo <ip> >> {folder}/banned
-actionunban =
-"""
+ATTACKERS = {
+    "203.0.113.7": "user_login_failure",
+    "198.51.100.23": "login_unknown_user",
+    "203.0.113.99": "login_too_many",
+}
+"""Whose attempts are of which kind."""
+LAST_ATTACKER = "203.0.113.200"
+"""Comes when all the others have gone: once it is banned, everything has been read."""
+MAX_RETRY = 5
+PEOPLE = 40
+HOST = "prod-web-01"
+START_SECONDS = 1_767_606_000
+"""A Monday morning."""
 
 
-class Log:
-    """A log in the traditional format, each event by a process of its own."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file.open("w", encoding="utf-8")
-        self._pid = 1000
-
-    def write(self, seconds: float, host: str, kind: str, user: str, values: dict[str, str | int]) -> None:
-        self._pid += 1
-        known = {
-            "user": user,
-            "user_in_8_columns": f"{user:>8}",
-            "port": 40_000 + self._pid % 20_000,
-            "uid": 1001,
-            "gid": 1001,
-        }
-        stamp = datetime.fromtimestamp(seconds, UTC).strftime("%b %d %H:%M:%S")
-        for line in LINES[kind]:
-            text = render(line, known | {"tty": "pts/0", "unknown_user": user} | values, self._pid)
-            self._file.write(f"{stamp} {host} {text.partition('>')[2]}\n")
-
-    def close(self) -> None:
-        self._file.close()
+def what_happens() -> Iterator[tuple[str, str, str]]:
+    """Kind, user and address: people who work and mistype, strangers who try once, and attackers among them."""
+    for number in range(PEOPLE):
+        user, address = f"user{number:02}", f"10.1.0.{number + 1}"
+        yield from [("user_login_failure", user, address)] * (number % 3)
+        yield "user_login_success" if number % 2 else "login_publickey", user, address
+        yield "sudo_command", user, address
+        yield "sudo_failed", user, address
+        yield "user_logout", user, address
+        yield "user_login_failure", "root", f"192.0.2.{number + 1}"
+        yield "login_unknown_user", "oracle", f"192.0.2.{number + 101}"
+        yield "connection_probe", "unknown", f"192.0.2.{number + 201}"
+        if number < MAX_RETRY:
+            yield from ((kind, "admin", attacker) for attacker, kind in ATTACKERS.items())
+    yield from [("user_login_failure", "root", LAST_ATTACKER)] * MAX_RETRY
 
 
-def background(seconds: int, until: float) -> Iterator[tuple[float, Occurrence]]:
-    """A stream of users who behave, with as many failed logins as quiet allows."""
-    mix = {"user_login_failure": 10, "login_unknown_user": 3, "connection_probe": 1, "login_too_many": 1}
-    mix |= {"user_login_success": 10, "login_publickey": 5, "user_logout": 15, "sudo_command": 30, "sudo_failed": 2}
-    spec = parse_spec({"activity": "Sessions", "eventMix": mix})
-    weights = weights_of(spec.event_mix, Activity.SESSIONS)
-    world = World(WorldCast(spec.entities, 11), weights, LocalTime(UTC), fresh=True)
-    for number in range(seconds * 5):
-        moment = until - seconds + number / 5
-        yield moment, world.happen(number, round(moment * 1e9))
-
-
-@pytest.fixture
-def fail2ban(tmp_path: Path) -> Iterator[Process]:
-    """One that reads tmp_path/auth.log and writes whom it bans into tmp_path/banned. Not started yet."""
-    folder = tmp_path / "configuration"
-    (folder / "action.d").mkdir(parents=True)
-    (folder / "filter.d").symlink_to("/etc/fail2ban/filter.d")
-    (folder / "fail2ban.conf").write_text(CONFIGURATION.format(folder=tmp_path))
-    (folder / "jail.conf").write_text(JAIL.format(folder=tmp_path))
-    (folder / "action.d/note.conf").write_text(ACTION.format(folder=tmp_path))
-    program = shutil.which("fail2ban-server")
-    assert program, "`make test` installs it, or: apt-get install fail2ban"
-    process = Process("fail2ban", [program, "-f", "-c", folder, "start"], log=tmp_path / "output.log")
-    yield process
-    process.kill()
-
-
-def test_fail2ban_bans_the_attackers_in_a_stream_and_nobody_else(fail2ban, tmp_path) -> None:
-    now = time.time()
-    log, failed = Log(tmp_path / "auth.log"), 0
-    attackers = {
-        "203.0.113.7": ("user_login_failure", "root"),
-        "203.0.113.8": ("login_unknown_user", "oracle"),
-        "203.0.113.9": ("login_too_many", "alice"),
-        LAST: ("user_login_failure", "root"),  # the last one in the file: when it is banned, all was read
+def users_who_behave() -> Iterator[tuple[str, str, str]]:
+    """500 s of a stream with as many failed logins as quiet allows, and the last attacker."""
+    mix = {
+        "user_login_failure": 10,
+        "login_unknown_user": 3,
+        "login_too_many": 1,
+        "user_login_success": 15,
+        "user_logout": 15,
     }
-    lines: list[tuple[float, str, str, str, dict[str, str | int]]] = []
-    for moment, (kind, user, host, _, values) in background(SECONDS, now):
-        failed += kind in {"user_login_failure", "login_unknown_user", "login_too_many"}
-        lines.append((moment, host, kind, user, dict(values)))
-    for address, (kind, user) in attackers.items():
-        start = now - (8 if address == LAST else 200)
-        lines += [(start + number, "web-01", kind, user, {"client_ip": address}) for number in range(8)]
-    for line in sorted(lines, key=lambda each: each[0]):
-        log.write(*line)
-    log.close()
-    fail2ban.start()
-    banned = tmp_path / "banned"
+    spec = parse_spec({"activity": "Sessions", "eventMix": mix})
+    world = World(WorldCast(spec.entities, 11), weights_of(mix, Activity.SESSIONS), LocalTime(UTC), fresh=True)
+    for second in range(500):
+        happened = world.happen(second, (START_SECONDS + second) * 10**9)
+        yield happened.kind, happened.user, str(happened.values["client_ip"])
+    yield from [("user_login_failure", "root", LAST_ATTACKER)] * MAX_RETRY
 
-    def read_to_the_end() -> bool:
-        fail2ban.must_run()
-        return banned.exists() and LAST in banned.read_text().split()
 
-    wait_until(read_to_the_end, what="fail2ban to read the log", timeout_seconds=60, explain=fail2ban.log_tail)
-    assert failed > 100
-    assert set(banned.read_text().split()) == set(attackers)
+def written(events: list[tuple[str, str, str]], *, only_detected: bool) -> Iterator[str]:
+    """The lines of them as a file of syslog has them, one event a second until now."""
+    at = datetime.now(UTC) - timedelta(seconds=len(events))
+    pids, ports = count(2000, 10), count(30_000)
+    for kind, user, address in events:
+        at += timedelta(seconds=1)
+        pid = next(pids)
+        values = {
+            "user": user, "client_ip": address, "port": next(ports), "uid": 1001, "tty": "pts/0",
+            "command": "/usr/bin/apt update", "fingerprint": "pytyQHcJeycUWv/zLDDB9nq51/MI4pGqIvYkWAq/1XA",
+        }  # fmt: skip
+        for line in lines_of(kind):
+            if line.detected or not only_detected:
+                said = render(line, values, pid).partition(">")[2]
+                yield f"{at:%b} {at.day:2} {at:%H:%M:%S} {HOST} {said}\n"
+
+
+@pytest.mark.parametrize(
+    "only_detected, failures_of",
+    [
+        pytest.param(
+            True, {"user_login_failure": 1, "login_unknown_user": 1, "login_too_many": 1}, id="one line an event"
+        ),
+        # of an unknown user it counts two lines, of too many attempts each of the six and the end
+        pytest.param(False, {"user_login_failure": 1, "login_unknown_user": 2, "login_too_many": 7}, id="every line"),
+    ],
+)
+def test_exactly_the_attackers_are_banned(tmp_path, only_detected, failures_of) -> None:
+    log = tmp_path / "auth.log"
+    log.write_text("".join(written(list(what_happens()), only_detected=only_detected)))
+    with Fail2ban(tmp_path, log, max_retry=MAX_RETRY) as fail2ban:
+        fail2ban.wait_for_ban(LAST_ATTACKER)
+        assert sorted(fail2ban.banned) == sorted([*ATTACKERS, LAST_ATTACKER])
+
+        counted: Counter[str] = Counter()
+        for kind, _, address in what_happens():
+            counted[address] += failures_of.get(kind, 0)
+        assert fail2ban.failures == +counted
+
+
+def test_of_users_who_behave_none_is_banned(tmp_path) -> None:
+    log, events = tmp_path / "auth.log", list(users_who_behave())
+    log.write_text("".join(written(events, only_detected=True)))
+    with Fail2ban(tmp_path, log, max_retry=MAX_RETRY) as fail2ban:
+        fail2ban.wait_for_ban(LAST_ATTACKER)
+        assert fail2ban.banned == [LAST_ATTACKER]
+        assert fail2ban.failures.total() > 100
