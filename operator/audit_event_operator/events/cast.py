@@ -1,6 +1,6 @@
 """Names that events are about, as a layout writes them. There may be 100,000 of them: nothing is kept for each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Protocol, overload
 
@@ -8,6 +8,10 @@ from audit_event_operator.events.layouts import Layout
 from audit_event_operator.resource.entities import Entities
 
 _KEPT: Final = 4_096
+_FEW: Final = 512
+"""More than can be named; so many are written in advance, and the others when they occur."""
+_LONG: Final = b"a name that was made up "
+"""No made-up name is longer."""
 
 
 class Names(Protocol):
@@ -63,15 +67,12 @@ class Written(Sequence[bytes]):
 
 def written(names: Names, layout: Layout) -> Sequence[bytes]:
     """As a tuple where there are few, which is faster."""
-    if len(names) <= _KEPT:
+    if len(names) <= _FEW:
         return tuple(layout.escape(names[number]) for number in range(len(names)))
     return Written(names, layout)
 
 
 def longest(texts: Sequence[bytes]) -> bytes:
-    """The longest of the named ones, or about as long as any of those that are made up."""
-    return max(_some(texts), key=len)
-
-
-def _some(texts: Sequence[bytes]) -> Iterator[bytes]:
-    return (texts[number] for number in range(min(len(texts), _KEPT)))
+    """One that is as long as any: the named ones come first, and those that are made up are short."""
+    some = [texts[number] for number in range(min(len(texts), _FEW))]
+    return max([*some, _LONG] if len(texts) > _FEW else some, key=len)

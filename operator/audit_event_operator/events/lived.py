@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from audit_event_operator.events.canonical import CanonicalEvent
 from audit_event_operator.events.catalogue import CATALOGUE, kind_of, lived
 from audit_event_operator.events.compiled import GIVEN, laid_out, variables_of
 from audit_event_operator.events.event import AuditEvent
@@ -12,7 +13,8 @@ from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_t
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.resource.event_type import EventType
 
-_KEPT_TEXTS: Final = 8_192
+_KEPT_TEXTS: Final = 16_384
+"""Of all streams together: most of them have the same commands and files, and a session's texts soon repeat."""
 
 
 class Occurrence(NamedTuple):
@@ -46,7 +48,7 @@ class Teller:
         self._layout = layout
         self._entropy = entropy
         self._templates: dict[str, LivedTemplate] = {}
-        self._written = lru_cache(maxsize=_KEPT_TEXTS)(self._write)
+        self._written = _writer(layout)
 
     def tell(self, slots: Sequence[Slot], occurrences: Sequence[Occurrence]) -> list[AuditEvent]:
         """One event for each slot and its occurrence."""
@@ -75,13 +77,30 @@ class Teller:
         return max(len(template.form) + longest_value * template.form.count(b"%") for template in templates)
 
     def _compiled(self, kind: str) -> LivedTemplate:
-        event = lived(kind) if kind in CATALOGUE else kind_of(self._own[kind])
-        names = tuple(variables_of(event))
-        placeholders = {**GIVEN, **dict.fromkeys(names, b"%b")}
-        form, arrange = laid_out(event, self._layout, placeholders)
-        template = LivedTemplate(event.event_type, event.action_result, names, form, arrange)
+        template = (
+            _built_in(kind, self._layout) if kind in CATALOGUE else _compile(kind_of(self._own[kind]), self._layout)
+        )
         self._templates[kind] = template
         return template
 
-    def _write(self, value: str | int) -> bytes:
-        return b"%d" % value if isinstance(value, int) else self._layout.escape(value)
+
+@lru_cache(maxsize=256)
+def _built_in(kind: str, layout: Layout) -> LivedTemplate:
+    """Compiled once and shared by all streams that have this layout."""
+    return _compile(lived(kind), layout)
+
+
+def _compile(event: CanonicalEvent, layout: Layout) -> LivedTemplate:
+    names = tuple(variables_of(event))
+    form, arrange = laid_out(event, layout, {**GIVEN, **dict.fromkeys(names, b"%b")})
+    return LivedTemplate(event.event_type, event.action_result, names, form, arrange)
+
+
+@lru_cache(maxsize=16)
+def _writer(layout: Layout) -> Callable[[str | int], bytes]:
+    """Writes values as this layout does, and keeps what occurred lately."""
+
+    def write(value: str | int) -> bytes:
+        return b"%d" % value if isinstance(value, int) else layout.escape(value)
+
+    return lru_cache(maxsize=_KEPT_TEXTS)(write)
