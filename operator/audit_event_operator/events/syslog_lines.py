@@ -68,7 +68,8 @@ _ROOT_OPENED: Final = "<86>sudo: pam_unix(sudo:session): session opened for user
 _ROOT_CLOSED: Final = "<86>sudo: pam_unix(sudo:session): session closed for user root"
 _OSSEC: Final = "<132>ossec: Alert Level: "
 _CHANGED: Final = (
-    "7; Rule: 550 - Integrity checksum changed.; Location: ${host}->syscheck; Integrity checksum changed for: "
+    "7; Rule: 550 - Integrity checksum changed.; Location: ${host}->syscheck; classification: ossec,syscheck,; "
+    "Integrity checksum changed for: "
 )
 
 LINES: Final[Mapping[str, tuple[Line, ...]]] = MappingProxyType(
@@ -81,6 +82,7 @@ LINES: Final[Mapping[str, tuple[Line, ...]]] = MappingProxyType(
         "user_login_success": _lines(f"* <38>sshd[]: Accepted password for ${{user}} {_FROM} ssh2", _SSH_OPENED),
         "sudo_command": _lines(f"* <85>sudo: {_WHO} : {_WHERE}${{command}}", _ROOT_OPENED, _ROOT_CLOSED),
         # No program of a plain Debian says that a file changed: OSSEC's `syslog_output` does (src/os_csyslogd/alert.c).
+        # Its MD5 and SHA1 are left out: an event's checksums are shorter.
         "file_modified": _lines(f"* {_OSSEC}{_CHANGED}'${{file}}'"),
         # A unit without a description is called by its name (systemd 252, src/core/job.c and unit.c).
         "service_started": _lines("<30>systemd[]: Starting ${service}...", "* <30>systemd[]: Started ${service}."),
@@ -186,8 +188,8 @@ LINES: Final[Mapping[str, tuple[Line, ...]]] = MappingProxyType(
             f"<85>sudo: {_WHO} : {_WHERE}/usr/bin/truncate -s 0 ${{log}}",
             _ROOT_OPENED,
             _ROOT_CLOSED,
-            f"* {_OSSEC}8; Rule: 592 - Log file size reduced.; Location: ${{host}}->ossec-logcollector; ossec: File size "
-            "reduced (inode remained): '${log}'.",
+            f"* {_OSSEC}8; Rule: 592 - Log file size reduced.; Location: ${{host}}->ossec-logcollector; "
+            "classification: ossec,attacks,; ossec: File size reduced (inode remained): '${log}'.",
         ),
         # Whoever appends a key to a file logs nothing; OSSEC sees the file.
         "key_added": _lines(f"* {_OSSEC}{_CHANGED}'/home/${{user}}/.ssh/authorized_keys'"),

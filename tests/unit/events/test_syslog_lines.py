@@ -263,7 +263,7 @@ def test_the_child_of_cron_says_what_it_runs():
             {"file": "/etc/motd"},
             (
                 "<132>ossec: Alert Level: 7; Rule: 550 - Integrity checksum changed.; Location: prod-web-01->syscheck; "
-                "Integrity checksum changed for: '/etc/motd'"
+                "classification: ossec,syscheck,; Integrity checksum changed for: '/etc/motd'"
             ),
         ),
         (
@@ -271,7 +271,7 @@ def test_the_child_of_cron_says_what_it_runs():
             {"log": "/var/log/syslog"},
             (
                 "<132>ossec: Alert Level: 8; Rule: 592 - Log file size reduced.; Location: prod-web-01->ossec-logcollector; "
-                "ossec: File size reduced (inode remained): '/var/log/syslog'."
+                "classification: ossec,attacks,; ossec: File size reduced (inode remained): '/var/log/syslog'."
             ),
         ),
         (
@@ -279,7 +279,7 @@ def test_the_child_of_cron_says_what_it_runs():
             {},
             (
                 "<132>ossec: Alert Level: 7; Rule: 550 - Integrity checksum changed.; Location: prod-web-01->syscheck; "
-                "Integrity checksum changed for: '/home/alice/.ssh/authorized_keys'"
+                "classification: ossec,syscheck,; Integrity checksum changed for: '/home/alice/.ssh/authorized_keys'"
             ),
         ),
         (
