@@ -14,7 +14,7 @@ from typing import Any
 
 from audit_event_operator.events.factory import Slot
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.timeline.living import Inhabited, Maker
+from audit_event_operator.timeline.makers import Maker, Makers
 
 SEED: Mapping[str, Any] = {}
 WORLDS: Mapping[str, tuple[Mapping[str, Any], int]] = {
@@ -32,7 +32,7 @@ RUNS = 5
 
 
 def maker(spec: Mapping[str, Any]) -> Maker:
-    return Inhabited().maker(parse_spec(spec), 1, fresh=True, entropy=os.urandom)
+    return Makers().maker(parse_spec(spec), 1, fresh=True, entropy=os.urandom)
 
 
 def rate(stream: Maker, first: int) -> float:

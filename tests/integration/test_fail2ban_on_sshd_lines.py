@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from audit_event_operator.events.mix import weights_of
-from audit_event_operator.events.syslog_lines import lines_of, render
+from audit_event_operator.events.syslog_lines import LINES, render
 from audit_event_operator.resource.spec import Activity, parse_spec
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.hours import LocalTime
@@ -75,7 +75,7 @@ def written(events: list[tuple[str, str, str]], *, only_detected: bool) -> Itera
             "user": user, "client_ip": address, "port": next(ports), "uid": 1001, "tty": "pts/0",
             "command": "/usr/bin/apt update", "fingerprint": "pytyQHcJeycUWv/zLDDB9nq51/MI4pGqIvYkWAq/1XA",
         }  # fmt: skip
-        for line in lines_of(kind):
+        for line in LINES[kind]:
             if line.detected or not only_detected:
                 said = render(line, values, pid).partition(">")[2]
                 yield f"{at:%b} {at.day:2} {at:%H:%M:%S} {HOST} {said}\n"

@@ -98,7 +98,7 @@ def every_version(cluster: ControlPlane, collection: str, resource_version: str)
 def living(
     operator: OperatorProcess, generators: Generators, rabbitmq: Broker
 ) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Waits until the operator has written about every resource of the namespace, and went on doing so; returns them."""
+    """Waits until the operator has written about every resource of the namespace; returns them."""
 
     def written() -> bool:
         statuses = [each["status"] for each in generators.items()]
@@ -106,7 +106,8 @@ def living(
             each["observedGeneration"] == 1 and each["conditions"][0]["reason"] != "Starting" for each in statuses
         )
         flowing = (each for each in statuses if settled and each["conditions"][0]["reason"] == "Publishing")
-        return settled and all(each["eventsPublished"] >= 2 for each in flowing)
+        # One event, not more: a sample that follows the hours of an office says little at night.
+        return settled and all(each["eventsPublished"] >= 1 for each in flowing)
 
     def live() -> list[dict[str, Any]]:
         operator.wait_until(written, what="what the operator says", timeout_seconds=30)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import Slot
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.timeline.living import Inhabited, Maker
+from audit_event_operator.timeline.makers import Maker, Makers
 from support.judges.event import Seen, read
 
 MONDAY: Final = 1_767_571_200
@@ -16,21 +16,16 @@ LARGE: Final = {"users": {"count": 100_000}, "hosts": {"count": 10_000}}
 _BATCH: Final = 500
 
 
-def no_entropy(count: int) -> bytes:
-    """Ids that are all the same, so that streams can be compared."""
-    return bytes(count)
-
-
 def counted() -> Any:
     """Ids that are all different, and the same in each run."""
     left = iter(range(1, 2**60))
     return lambda count: b"".join(next(left).to_bytes(16, "big") for _ in range(count // 16))
 
 
-def maker(seed: int = 1, *, fresh: bool = True, inhabited: Inhabited | None = None, **spec: Any) -> Maker:
+def maker(seed: int = 1, *, fresh: bool = True, makers: Makers | None = None, **spec: Any) -> Maker:
     """What makes the events of a spec with activity Sessions."""
     parsed = parse_spec({"activity": "Sessions", **spec})
-    return (inhabited or Inhabited()).maker(parsed, seed, fresh=fresh, entropy=counted())
+    return (makers or Makers()).maker(parsed, seed, fresh=fresh, entropy=counted())
 
 
 def made(

@@ -42,7 +42,8 @@ class EngineContext:
     """The surroundings of a generator.
 
     `cap`: most events per second of one generator. `namespace_cap`: of all generators of one namespace, None for no cap.
-    `journal`: writes down what became of each event, if set. `now`: seconds of the loop's clock.
+    `journal`: writes down what became of each event, if set. `progress_kept`: a status tells after a restart what was done
+    before. `now`: seconds of the loop's clock.
     """
 
     brokers: Brokers
@@ -56,6 +57,7 @@ class EngineContext:
     cap: Fraction = Fraction(MAX_EVENTS_PER_SECOND)
     namespace_cap: Fraction | None = None
     journal: Journal | None = None
+    progress_kept: bool = True
     now: Callable[[], float] = loop_time
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom

@@ -242,6 +242,7 @@ class Generator:
                 cap=self._cap,
                 entropy=self._context.entropy,
                 preexisting=self._preexisting,
+                progress_kept=self._context.progress_kept,
                 spread_ns=int(self._context.timing.start_spread_seconds * _NS),
                 now=self._reading(),
             )

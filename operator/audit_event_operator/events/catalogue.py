@@ -253,7 +253,7 @@ _IN_A_SESSION: Final = frozenset({Need.LOGIN, Need.SESSION, Need.LOGOUT})
 
 
 @lru_cache(maxsize=64)
-def lived(name: str) -> CanonicalEvent:
+def in_session(name: str) -> CanonicalEvent:
     """All events of a kind where people behave: with their session, and a severity that follows the file."""
     kind = CATALOGUE[name]
     event, details = kind.event, dict(kind.event.details)

@@ -210,11 +210,6 @@ LINES: Final[Mapping[str, tuple[Line, ...]]] = MappingProxyType(
 """For every built-in kind: what is written, in that order. A text with no file named above it is what Debian 12 writes."""
 
 
-def lines_of(name: str) -> tuple[Line, ...]:
-    """All lines of a built-in kind, in the order in which they are written."""
-    return LINES[name]
-
-
 def pid_of(line: Line, pid: int) -> int | None:
     """The process number that the line bears when its program runs as `pid`; None where the program writes none."""
     return _PID_OF.get(line.program, pid + line.child) if line.pid else None

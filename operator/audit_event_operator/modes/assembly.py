@@ -68,8 +68,11 @@ def assemble(
     *,
     assignment: Assignment,
     default_stream: bool,
+    progress_kept: bool = True,
 ) -> Operator:
     """Put fleet, submissions and loop monitor together around brokers and destinations.
+
+    `progress_kept`: resources have a status, which outlives the process.
 
     Raises:
         SettingsError: AEG_JOURNAL_FILE cannot be written.
@@ -86,6 +89,7 @@ def assemble(
         cap=Fraction(settings.max_events_per_second),
         namespace_cap=None if cap is None else Fraction(cap),
         journal=journal,
+        progress_kept=progress_kept,
     )
     destination = RabbitMQDestination.of("", GeneratorSpec(queue=settings.rabbitmq_queue))
     fleet = Fleet(context, DefaultStream(context, destination) if default_stream else None)

@@ -97,7 +97,15 @@ async def _run(
     """Run the files' streams, or else `stream`; `brokers` may set the event to end, `started` is called with open ports."""
     who, stop, secrets = authorizer(settings, "demo" if demo else "standalone"), prepare_process(), Secrets()
     targets = FileTargets(default_target(settings), secrets)
-    operator = assemble(settings, brokers(targets, stop), targets, totals, assignment=AlwaysOurs(), default_stream=True)
+    operator = assemble(
+        settings,
+        brokers(targets, stop),
+        targets,
+        totals,
+        assignment=AlwaysOurs(),
+        default_stream=True,
+        progress_kept=demo,  # what a demo prints is all there ever was of it; a file says nothing of an earlier run
+    )
     source = FileSource(files, operator.fleet, secrets)
     collection = source.read() if files else Collection({(found := stream()).ref: found})
     if collection.problems and not collection.resources:

@@ -136,7 +136,8 @@ class GeneratorSpec(SpecModel):
         " at least one above 0. If unset, the first seven are equally likely; with activity Sessions user_login_success 12,"
         " user_login_failure 1, user_logout 12, sudo_command 44, file_modified 20, service_started 5, service_stopped 5 and"
         " user_account_created 1. If set, only the listed names occur; with activity Sessions an event that cannot happen"
-        " yet makes room for one that can, and is made up for later.",
+        " yet makes room for one that can, and is made up for later, and a failed login that would look like an attack"
+        " succeeds instead.",
     )
     event_types: Annotated[tuple[EventType, ...], AfterValidator(_names_differ)] = Field(
         default=(),

@@ -16,7 +16,7 @@ from audit_event_operator.resource.conditions import Completion
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.change import Change
-from audit_event_operator.timeline.living import Inhabited
+from audit_event_operator.timeline.makers import Makers
 from audit_event_operator.timeline.reading import Reading, unix_ns_of
 from audit_event_operator.timeline.run import Run
 from audit_event_operator.timeline.shaping import schedule_of
@@ -37,7 +37,8 @@ class Timeline:
 
     The seed follows from `uid` where the spec names none. `progress`: what was done of the run before. `cap`: most events per
     second. `entropy` gives as many random bytes as asked for, for the events' ids. `preexisting`: the resource was there
-    before this process, so its first tick keeps the rhythm and is spread over `spread_ns`. `now`: when it is taken up.
+    before this process, so its first tick keeps the rhythm and is spread over `spread_ns`. `progress_kept`: an empty progress
+    means that nothing was done; otherwise nobody knows. `now`: when it is taken up.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Timeline:
         cap: Fraction,
         entropy: Callable[[int], bytes],
         preexisting: bool = False,
+        progress_kept: bool = True,
         spread_ns: int = 0,
         now: Reading,
     ) -> None:
@@ -61,8 +63,8 @@ class Timeline:
         self.sequence = self.progress.events_published
         """The number of the next event."""
         self._entropy = entropy
-        self._inhabited = Inhabited()
-        self._fresh = not self.progress.events_published and self.progress.start_time is None
+        self._makers = Makers()
+        self._fresh = progress_kept and not self.progress.events_published and self.progress.start_time is None
         self._preexisting = preexisting
         self._spread_ns = spread_ns
         self._pacer: Pacer | None = None
@@ -78,7 +80,7 @@ class Timeline:
     def _use(self, spec: GeneratorSpec, now: Reading) -> None:
         self.spec = spec
         self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
-        self._maker = self._inhabited.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy)
+        self._maker = self._makers.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy)
         self._fresh = False
         self._plan(now)
 

@@ -2,10 +2,16 @@
 
 from typing import Final, NamedTuple
 
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.world.dice import Dice
 
 _MOST: Final = 32
-_RIPE_NS: Final = 60 * 1_000_000_000
+_USABLE_NS: Final = 60 * NS_PER_SECOND
+
+
+def new_suffix(dice: Dice) -> str:
+    """The end of a name that occurs once, also across a restart that repeats numbers: 12 hexadecimal digits."""
+    return f"{dice.roll(2**48):012x}"
 
 
 class Made(NamedTuple):
@@ -14,7 +20,7 @@ class Made(NamedTuple):
     name: str
     made_ns: int
     address: str = ""
-    """Where whoever uses it comes from."""
+    """Where its user logs in from; empty for none."""
 
 
 class Register:
@@ -22,9 +28,6 @@ class Register:
 
     def __init__(self) -> None:
         self._made: list[Made] = []
-
-    def __len__(self) -> int:
-        return len(self._made)
 
     def make(self, made: Made) -> None:
         """It is there."""
@@ -35,12 +38,12 @@ class Register:
         """One of them; None where there is none."""
         return self._made[dice.roll(len(self._made))].name if self._made else None
 
-    def ripe(self, dice: Dice, unix_ns: int) -> Made | None:
+    def usable(self, dice: Dice, unix_ns: int) -> Made | None:
         """One that was made more than a minute ago and has an address, if the chosen one is."""
         if not self._made:
             return None
         chosen = self._made[dice.roll(len(self._made))]
-        return chosen if chosen.address and unix_ns - chosen.made_ns > _RIPE_NS else None
+        return chosen if chosen.address and unix_ns - chosen.made_ns > _USABLE_NS else None
 
     def remove(self, name: str) -> None:
         """It is gone."""

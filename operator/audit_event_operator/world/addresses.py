@@ -8,10 +8,13 @@ _STEP: Final = 0x9E3779B1  # prime, so that it reaches every address of a networ
 
 
 class Addresses:
-    """The IPv4 addresses of some networks (`10.0.0.0/8`), without those that name a network or all its hosts."""
+    """The IPv4 addresses of some networks, without those that name a network or all its hosts.
+
+    `cidrs`: such as `10.0.0.0/8`. Overlaps count once, and `10.0.0.1/8` means the same network, as everywhere in Kubernetes.
+    """
 
     def __init__(self, cidrs: Sequence[str], salt: int) -> None:
-        networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr) for cidr in cidrs)
+        networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr, strict=False) for cidr in cidrs)
         self._ranges: list[tuple[int, int]] = []
         for network in networks:
             size = network.num_addresses

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from audit_event_operator.events.cast import Names
+from audit_event_operator.events.cast import Listed
 from audit_event_operator.events.drawn import UNKNOWN_USERS
 from audit_event_operator.resource.entities import SESSION_HOSTS, SESSION_USERS, Entities
 from audit_event_operator.world.addresses import Addresses
-from audit_event_operator.world.dice import Dice, mixed
+from audit_event_operator.world.dice import Dice, hash64
 from audit_event_operator.world.machines import Machines
 from audit_event_operator.world.people import People
 
@@ -32,20 +32,20 @@ class WorldCast:
         self.seed = seed
         users, hosts, cidrs = entities.users, entities.hosts, entities.clients.cidrs or _CLIENTS
         user_names, host_names = tuple(dict.fromkeys(users.names or ())), tuple(dict.fromkeys(hosts.names or ()))
-        self._addresses = Addresses(cidrs, mixed(seed, 1))
-        self.machines = Machines(host_names, hosts.count or len(host_names) or SESSION_HOSTS, mixed(seed, 2))
+        self._addresses = Addresses(cidrs, hash64(seed, 1))
+        self.machines = Machines(host_names, hosts.count or len(host_names) or SESSION_HOSTS, hash64(seed, 2))
         self.people = People(
             user_names,
             users.count or len(user_names) or SESSION_USERS,
             self.machines.count,
             self._addresses,
-            mixed(seed, 3),
+            hash64(seed, 3),
         )
         taken = {*user_names}
         self._strangers = tuple(name for name in UNKNOWN_USERS if name not in taken)
 
     def stranger(self, kind: str, dice: Dice) -> Stranger | None:
-        """Who knocks; None where users have all addresses."""
+        """Somebody who is no user and tries to get in; None where users have all addresses."""
         number = len(UNKNOWN_USERS) if kind == "connection_probe" else dice.roll(max(1, len(self._strangers)))
         place = self.people.addresses_used + number
         if place >= self._addresses.count or (kind != "connection_probe" and not self._strangers):
@@ -74,20 +74,19 @@ class _Named:
         return self._name(number)
 
 
-class IndependentCast:
+class IndependentCast(Listed):
     """Everybody of one stream of independent draws: what the spec names, filled up to its counts."""
 
     def __init__(self, entities: Entities, seed: int) -> None:
+        super().__init__(entities)
         users, hosts, cidrs = entities.users, entities.hosts, entities.clients.cidrs
-        addresses = Addresses(cidrs or _CLIENTS, mixed(seed, 1))
-        self.clients: Names | None = None if cidrs is None else _Named(addresses.count, addresses.__getitem__)
-        self.users: Names = users.listed
-        self.hosts: Names = hosts.listed
-        self.labels: Names = hosts.listed
+        addresses = Addresses(cidrs or _CLIENTS, hash64(seed, 1))
+        if cidrs is not None:
+            self.clients = _Named(addresses.count, addresses.__getitem__)
         if hosts.count is not None:
-            machines = Machines(hosts.listed, max(hosts.count, len(hosts.listed)), mixed(seed, 2))
+            machines = Machines(hosts.listed, max(hosts.count, len(hosts.listed)), hash64(seed, 2))
             self.hosts = _Named(machines.count, lambda number: machines[number].name)
             self.labels = _Named(machines.count, lambda number: machines[number].label)
         if users.count is not None:
-            people = People(users.listed, max(users.count, len(users.listed)), 1, addresses, mixed(seed, 3))
+            people = People(users.listed, max(users.count, len(users.listed)), 1, addresses, hash64(seed, 3))
             self.users = _Named(people.count, lambda number: people[number].name)

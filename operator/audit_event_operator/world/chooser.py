@@ -40,7 +40,7 @@ class Chooser:
             number = first + dice.roll(people.count if alike else min(first + 1, people.count - first))
             if people.works(number, minute) or not dice.roll(_OVERTIME):
                 return number
-        machines = people.machines
+        machines = people.service_accounts
         return machines[dice.roll(len(machines))] if machines else number
 
     def home(self, person: Person, turn: Turn) -> Machine:
@@ -77,5 +77,5 @@ class Chooser:
 
     def automation(self, turn: Turn) -> Person:
         """A service account; in a world that has none, the first user."""
-        machines = self.people.machines
+        machines = self.people.service_accounts
         return self.people[machines[turn.dice.roll(len(machines))] if machines else 0]

@@ -6,15 +6,11 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from audit_event_operator.events.drawn import DRAWN, Choices, Hex
+from audit_event_operator.world.accounts import new_suffix
 from audit_event_operator.world.dice import Dice
 from audit_event_operator.world.people import Person
 from audit_event_operator.world.sessions import UserSession
 from audit_event_operator.world.words import FILES
-
-_CONSOLE: Final = "tty1"
-_SUFFIX_DIGITS: Final = 12
-"""Names of accounts are used once only, also across a restart that repeats numbers."""
-
 
 Values = Mapping[str, str | int]
 
@@ -26,14 +22,16 @@ class _Making(NamedTuple):
     person: Person
 
 
-def filled(kind: str, dice: Dice, person: Person, session: UserSession | None) -> dict[str, str | int]:
+def values_for(kind: str, dice: Dice, person: Person, session: UserSession | None) -> dict[str, str | int]:
     """The values of a kind's variables: those of the session, and those of its own."""
     values: dict[str, str | int] = {}
     if session is not None:
-        protocol = "console" if session.tty == _CONSOLE else "ssh"
         values = {
-            "session_id": session.session_id, "client_ip": session.address, "protocol": protocol, "tty": session.tty
-        }  # fmt: skip
+            "session_id": session.session_id,
+            "client_ip": session.address,
+            "protocol": session.protocol,
+            "tty": session.tty,
+        }
     own = _OWN.get(kind)
     if own is not None:
         own(values, _Making(dice, person))
@@ -58,12 +56,12 @@ def _key(values: dict[str, str | int], making: _Making) -> None:
 
 
 def _account(values: dict[str, str | int], making: _Making) -> None:
-    values["suffix"] = f"{making.dice.roll(2**48):0{_SUFFIX_DIGITS}x}"
+    values["suffix"] = new_suffix(making.dice)
     values["group"] = ("users", "devops")[making.dice.roll(2)]
 
 
 def _team(values: dict[str, str | int], making: _Making) -> None:
-    values["team"] = f"team_{making.dice.roll(2**48):0{_SUFFIX_DIGITS}x}"
+    values["team"] = f"team_{new_suffix(making.dice)}"
 
 
 def _drawn(names: tuple[str, ...], values: dict[str, str | int], making: _Making) -> None:

@@ -43,7 +43,7 @@ class Seed:
         return fresh.digest()
 
 
-def mixed(number: int, salt: int) -> int:
+def hash64(number: int, salt: int) -> int:
     """64 bits that look random, at a fraction of a digest's price (splitmix64, Steele and others 2014)."""
     x = (number + salt) * 0x9E3779B97F4A7C15 & _MASK
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & _MASK

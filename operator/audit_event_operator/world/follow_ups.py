@@ -3,12 +3,13 @@
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.world.turn import Turn, Visit
 
 _PERCENT: Final = 85
 _SOONEST_MS: Final = 4_000
 _SPREAD_MS: Final = 20_000
-_NS_PER_MS: Final = 1_000_000
+_NS_PER_MS: Final = NS_PER_SECOND // 1_000
 
 
 class FollowUp(NamedTuple):
@@ -24,9 +25,6 @@ class FollowUps:
     def __init__(self) -> None:
         self._waiting: list[FollowUp] = []
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def maybe(self, visit: Visit, turn: Turn) -> None:
         """85 of a hundred try again."""
         if turn.dice.roll(100) < _PERCENT:
@@ -34,9 +32,9 @@ class FollowUps:
             self.add(FollowUp(turn.unix_ns + wait_ns, visit))
 
     def add(self, follow_up: FollowUp) -> None:
-        """He will try again."""
+        """This user will try again."""
         heappush(self._waiting, follow_up)
 
     def due(self, unix_ns: int) -> FollowUp | None:
-        """The earliest whose time has come; he is not waiting any more."""
+        """The earliest whose time has come; it is taken out."""
         return heappop(self._waiting) if self._waiting and self._waiting[0].due_ns <= unix_ns else None

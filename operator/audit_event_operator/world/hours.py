@@ -3,7 +3,8 @@
 from datetime import datetime, tzinfo
 from typing import Final
 
-NS_PER_SECOND: Final = 1_000_000_000
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
+
 NS_PER_MINUTE: Final = 60 * NS_PER_SECOND
 _QUARTER_NS: Final = 15 * NS_PER_MINUTE
 _SATURDAY: Final = 5

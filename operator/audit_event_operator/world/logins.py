@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from audit_event_operator.events.lived import Occurrence
+from audit_event_operator.events.occurrences import Occurrence
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.world.accounts import Made
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.chooser import Chooser
-from audit_event_operator.world.details import Values, filled
+from audit_event_operator.world.details import Values, values_for
 from audit_event_operator.world.follow_ups import FollowUps
 from audit_event_operator.world.quiet import Quiet
 from audit_event_operator.world.sessions import Sessions, UserSession
@@ -14,8 +15,9 @@ from audit_event_operator.world.turn import Turn, Visit
 
 SUCCESS: Final = "user_login_success"
 _STRANGERS: Final = frozenset({"login_unknown_user", "connection_probe"})
-_ONE_IN_16: Final = 16
-_ONE_IN_8: Final = 8
+_MADE_ACCOUNT_ONE_IN: Final = 16
+_CONSOLE_ONE_IN: Final = 8
+_TERMINALS: Final = 8
 _LIKELY_TRIES: Final = 3
 _TRIES: Final = 16
 """So many users are asked whether they may fail: at first as likely as they act, then all alike."""
@@ -24,12 +26,12 @@ _TRIES: Final = 16
 class Logins:
     """Who is there, who failed, who will try again.
 
-    `comes`: whether the mix has logins; where it has none, sessions were opened before the stream. `goes`: whether it has as
-    many logouts as logins; where it has fewer, some sessions end unseen.
+    `has_logins`: whether the mix has any; without them, sessions were opened before the stream. `balanced`: it has at least as
+    many logouts as logins; otherwise some sessions end unseen.
     """
 
     def __init__(self, cast: WorldCast, chooser: Chooser, sessions: Sessions, *, fresh: bool) -> None:
-        self.comes = self.goes = True
+        self.has_logins = self.balanced = True
         self._cast = cast
         self._chooser = chooser
         self._sessions = sessions
@@ -47,11 +49,11 @@ class Logins:
     def log_in(self, kind: str, turn: Turn, account: Made | None = None) -> Occurrence | None:
         """Somebody at work logs in, maybe to an `account` that was made; None where all are there who may be."""
         if not self.room:
-            if self.goes:
+            if self.balanced:
                 return None
             self._sessions.close(self._leaver(turn))
         visit = self._chooser.visit(turn)
-        if account is not None and not turn.dice.roll(_ONE_IN_16):
+        if account is not None and not turn.dice.roll(_MADE_ACCOUNT_ONE_IN):
             return self._enter(kind, turn, visit._replace(address=account.address), name=account.name, ssh=True)
         return self._enter(kind, turn, visit, ssh=kind == "login_publickey")
 
@@ -62,28 +64,31 @@ class Logins:
         return self._enter(SUCCESS, turn, self._chooser.visit(turn))
 
     def follow(self, turn: Turn) -> tuple[str, Occurrence] | None:
-        """One who failed tries again, with success, or somebody leaves for him; the kind says which. None: nobody is due."""
+        """A user who failed tries again and succeeds, or another one leaves to make room; None where nobody is due.
+
+        The kind is told with it.
+        """
         follow_up = self._follow_ups.due(turn.unix_ns)
         if follow_up is None:
             return None
         if self._sessions.full:
             leaver = self._leaver(turn)
             self._sessions.close(leaver)
-            if self.goes:
+            if self.balanced:
                 self._follow_ups.add(follow_up)
                 return "user_logout", self._left("user_logout", leaver, turn)
         return SUCCESS, self._enter(SUCCESS, turn, follow_up.visit, ssh=True)
 
     def _enter(self, kind: str, turn: Turn, visit: Visit, *, name: str | None = None, ssh: bool = False) -> Occurrence:
         session = self._session(turn, visit, name=name, ssh=ssh)
-        return _occurrence(kind, session, filled(kind, turn.dice, visit.person, session))
+        return _occurrence(kind, session, values_for(kind, turn.dice, visit.person, session))
 
     def _session(self, turn: Turn, visit: Visit, *, name: str | None = None, ssh: bool = False) -> UserSession:
         dice, person = turn.dice, visit.person
-        console = not dice.roll(_ONE_IN_8) and not ssh
-        tty = "tty1" if console else f"pts/{dice.roll(_ONE_IN_8)}"
+        console = not dice.roll(_CONSOLE_ONE_IN) and not ssh
+        terminal = None if console else dice.roll(_TERMINALS)
         times = turn.unix_ns, self._chooser.leaves_ns(person, turn.unix_ns)
-        session = UserSession(f"{dice.roll(2**64):016x}", visit, name or person.name, tty, times)
+        session = UserSession(f"{dice.roll(2**64):016x}", visit, name or person.name, terminal, times)
         self._sessions.open(session)
         return session
 
@@ -95,7 +100,7 @@ class Logins:
             failed = self._strange(kind, turn)
         else:
             if not self.room:
-                if self.goes:
+                if self.balanced:
                     return None
                 self._sessions.close(self._leaver(turn))
             failed = self._mistype(kind, turn)
@@ -113,7 +118,7 @@ class Logins:
         for number in range(_TRIES):
             visit = self._chooser.visit(turn, alike=number >= _LIKELY_TRIES)
             person, machine, address = visit
-            if person.quiet and self._quiet.may_fail(person.number, turn.unix_ns):
+            if person.own_address and self._quiet.may_fail(person.number, turn.unix_ns):
                 self._quiet.fail(person.number)
                 if kind == "user_login_failure":
                     self._follow_ups.maybe(visit, turn)
@@ -123,7 +128,7 @@ class Logins:
 
     def _come_or_go(self, turn: Turn) -> Occurrence | None:
         """By turns, so that as many go as come."""
-        going = self.goes and self._going
+        going = self.balanced and self._going
         done = self.log_out("user_logout", turn, at_any_rate=True) if going else self.log_in(SUCCESS, turn)
         if done is not None:
             self._going = not self._going
@@ -133,13 +138,13 @@ class Logins:
 
     def act(self, kind: str, turn: Turn) -> Occurrence | None:
         """Somebody who is there does something; None where nobody is."""
-        if self.comes:
+        if self.has_logins:
             if not len(self._sessions):
                 return None
         else:
             self._arrive(turn)
         session = self._sessions.some(turn.dice, turn.unix_ns)
-        return _occurrence(kind, session, filled(kind, turn.dice, session.person, session))
+        return _occurrence(kind, session, values_for(kind, turn.dice, session.person, session))
 
     def _arrive(self, turn: Turn) -> None:
         """The mix has no logins: somebody is there whose login was before the stream."""
@@ -151,11 +156,11 @@ class Logins:
 
     def log_out(self, kind: str, turn: Turn, *, at_any_rate: bool = False) -> Occurrence | None:
         """Somebody leaves, first those whose hours are over; None where too few are there."""
-        if not self.comes:
+        if not self.has_logins:
             self._arrive(turn)
         session = self._sessions.over(turn.unix_ns)
         if session is None:
-            few = not len(self._sessions) or (self.comes and not self._sessions.full and not at_any_rate)
+            few = not len(self._sessions) or (self.has_logins and not self._sessions.full and not at_any_rate)
             if few:
                 return None
             session = self._sessions.some(turn.dice, turn.unix_ns)
@@ -166,8 +171,8 @@ class Logins:
         return self._sessions.over(turn.unix_ns) or self._sessions.some(turn.dice, turn.unix_ns)
 
     def _left(self, kind: str, session: UserSession, turn: Turn) -> Occurrence:
-        lasted = max(0, turn.unix_ns - session.opened_ns) // 1_000_000_000
-        values = filled(kind, turn.dice, session.person, session)
+        lasted = max(0, turn.unix_ns - session.opened_ns) // NS_PER_SECOND
+        values = values_for(kind, turn.dice, session.person, session)
         return _occurrence(kind, session, {"duration_seconds": lasted, **values})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from audit_event_operator.world.dice import mixed
+from audit_event_operator.world.dice import hash64
 from audit_event_operator.world.words import ENVIRONMENTS, HOSTS_PER_NAME, ROLES, SERVICES
 
 GENERATED: Final = "generated"
@@ -41,7 +41,7 @@ class Machines:
     def _made(self, number: int) -> Machine:
         if number < len(self._names):
             name = self._names[number]
-            role = ROLES[mixed(number, self._salt) % len(ROLES)]
+            role = ROLES[hash64(number, self._salt) % len(ROLES)]
             role = next((each for each in ROLES if each in name), role)
             return Machine(number, name, name, role, SERVICES[role])
         place = (number * _NAME_STEP + self._salt) % _NAMES

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from audit_event_operator.world.addresses import Addresses
-from audit_event_operator.world.dice import mixed
+from audit_event_operator.world.dice import hash64
 from audit_event_operator.world.words import COMMANDS, INITIALS, NUMBERS, SURNAMES
 
 ADMIN: Final = 0
@@ -27,7 +27,8 @@ class Person(NamedTuple):
     """One user, or a service account.
 
     `begins` and `ends`: working hours in local minutes of the day, the same on each working day; service accounts always work.
-    `homes`: the numbers of 2 to 5 hosts, fewer where there are fewer. `quiet`: whether his address is his alone.
+    `homes`: the numbers of 2 to 5 hosts, fewer where there are fewer. `own_address`: nobody else
+    has his addresses.
     """
 
     number: int
@@ -39,7 +40,7 @@ class Person(NamedTuple):
     addresses: tuple[str, ...]
     commands: tuple[str, ...]
     fingerprint: str
-    quiet: bool
+    own_address: bool
 
     @property
     def human(self) -> bool:
@@ -64,7 +65,7 @@ class People:
         scanned = range(min(count, _SCANNED))
         self.admins = tuple(number for number in scanned if self.role(number) == ADMIN)
         """Some who may administer."""
-        self.machines = tuple(number for number in scanned if self.role(number) == SERVICE)
+        self.service_accounts = tuple(number for number in scanned if self.role(number) == SERVICE)
         """Some service accounts; empty in a world of one or two."""
 
     def __getitem__(self, number: int) -> Person:
@@ -74,12 +75,12 @@ class People:
         """The first four have one role each; the others 5, 35, 15 and 45 of a hundred."""
         if number < len(_ROLE_NAMES):
             return number
-        percent = mixed(number, self._salt) % 100
+        percent = hash64(number, self._salt) % 100
         return sum(percent >= limit for limit in _ROLE_SUMS)
 
     def hours(self, number: int) -> tuple[int, int]:
         """Working hours in local minutes of the day: eight to nine hours that begin between seven and ten."""
-        bits = mixed(number, self._salt) >> 8
+        bits = hash64(number, self._salt) >> 8
         begins = 420 + bits % 12 * 15
         return begins, begins + 480 + (bits >> 8) % 5 * 15
 

@@ -5,8 +5,10 @@ The narrowest public rule that counts failures of an address over a long time is
 
 from typing import Final
 
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
+
 WINDOW_SECONDS: Final = 1_860
-_WINDOW_NS: Final = WINDOW_SECONDS * 1_000_000_000
+_WINDOW_NS: Final = WINDOW_SECONDS * NS_PER_SECOND
 
 
 class Quiet:
@@ -28,5 +30,5 @@ class Quiet:
         return self._known and window == self._window and who not in self._failed
 
     def fail(self, who: int) -> None:
-        """He does."""
+        """Note that he does."""
         self._failed.add(who)

@@ -14,8 +14,13 @@ class Services:
     def __init__(self) -> None:
         self._stopped: dict[tuple[int, str], tuple[Machine, str]] = {}
 
+    def start_all(self, machine: Machine) -> None:
+        """Start all services of a host, unseen."""
+        for service in machine.services:
+            self._stopped.pop((machine.number, service), None)
+
     @property
-    def all_that_may(self) -> bool:
+    def full(self) -> bool:
         """So many are stopped that some have to start first."""
         return len(self._stopped) >= _MOST
 

@@ -19,15 +19,32 @@ def target(users: int) -> int:
 
 
 class UserSession:
-    """One user on one host, from login to logout. `user`: the account. `times_ns`: when he came, and when he goes home."""
+    """One user on one host, from login to logout.
 
-    __slots__ = ("address", "ends_ns", "machine", "opened_ns", "person", "place", "session_id", "tty", "user")
+    `account`: whom the user logs in as. `terminal`: the number of a pseudo-terminal, None for the console. `times_ns`: of the
+    login, and of the end of work.
+    """
 
-    def __init__(self, session_id: str, visit: Visit, user: str, tty: str, times_ns: tuple[int, int]) -> None:
+    __slots__ = (
+        "address",
+        "ends_ns",
+        "machine",
+        "opened_ns",
+        "person",
+        "place",
+        "protocol",
+        "session_id",
+        "tty",
+        "user",
+    )
+
+    def __init__(
+        self, session_id: str, visit: Visit, account: str, terminal: int | None, times_ns: tuple[int, int]
+    ) -> None:
         self.session_id = session_id
         self.person, self.machine, self.address = visit
-        self.user = user
-        self.tty = tty
+        self.user = account
+        self.protocol, self.tty = ("console", "tty1") if terminal is None else ("ssh", f"pts/{terminal}")
         self.opened_ns, self.ends_ns = times_ns
         self.place = -1
 

@@ -75,6 +75,6 @@ class Shares:
         else:
             self._ahead[kind] = self._ahead.get(kind, 0) + 1
 
-    def desperate(self, kind: str) -> bool:
+    def overdue(self, kind: str) -> bool:
         """Whether this kind has waited as long as any may."""
         return self.owed.get(kind, 0) >= self._limit

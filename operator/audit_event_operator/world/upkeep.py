@@ -1,10 +1,10 @@
 """What happens on hosts without a session: services, accounts, groups, jobs. An order of things is kept."""
 
-from audit_event_operator.events.lived import Occurrence
-from audit_event_operator.world.accounts import Made, Register
+from audit_event_operator.events.occurrences import Occurrence
+from audit_event_operator.world.accounts import Made, Register, new_suffix
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.chooser import Chooser
-from audit_event_operator.world.details import Values, filled
+from audit_event_operator.world.details import Values, values_for
 from audit_event_operator.world.machines import Machine
 from audit_event_operator.world.people import Person
 from audit_event_operator.world.services import Services
@@ -26,6 +26,7 @@ class Upkeep:
 
     def mix_in(self, kinds: frozenset[str]) -> None:
         """These are the kinds that happen."""
+        self._starts = "service_started" in kinds
         self._stops = bool(kinds & {"service_stopped", "service_failed"})
         self._makes_accounts = "user_account_created" in kinds
         self._makes_groups = "group_created" in kinds
@@ -44,10 +45,12 @@ class Upkeep:
         )
 
     def stop_service(self, kind: str, turn: Turn) -> Occurrence | None:
-        """What runs stops; None where too many have stopped."""
-        if self._services.all_that_may:
-            return None
+        """What runs stops; None where too many have stopped. Without starts in the mix they start again unseen."""
         machine = self._chooser.machine(turn)
+        if not self._starts:
+            self._services.start_all(machine)
+        if self._services.full:
+            return None
         service = self._services.stop(turn.dice, machine, "FAILED" if kind == "service_failed" else "STOPPED")
         return (
             None if service is None else _occurrence(kind, self._chooser.operator(turn), machine, {"service": service})
@@ -56,7 +59,7 @@ class Upkeep:
     def administer(self, kind: str, turn: Turn) -> Occurrence:
         """An administrator makes an account or a group, or sees to something else."""
         person = self._chooser.administrator(turn)
-        values = filled(kind, turn.dice, person, None)
+        values = values_for(kind, turn.dice, person, None)
         if kind == "user_account_created":
             address = self._cast.spare_address(turn.dice)
             self.accounts.make(Made(f"new_user_{values['suffix']}", turn.unix_ns, address))
@@ -70,13 +73,13 @@ class Upkeep:
         if account is None:
             if self._makes_accounts:
                 return None
-            account = f"new_user_{turn.dice.roll(2**48):012x}"
+            account = f"new_user_{new_suffix(turn.dice)}"
         if kind == "account_deleted":
             if self._sessions.of(account):
                 return None
             self.accounts.remove(account)
         person = self._chooser.administrator(turn)
-        values = {**filled(kind, turn.dice, person, None), "account": account}
+        values = {**values_for(kind, turn.dice, person, None), "account": account}
         return _occurrence(kind, person, self._chooser.home(person, turn), values)
 
     def manage_group(self, kind: str, turn: Turn) -> Occurrence | None:
@@ -85,7 +88,7 @@ class Upkeep:
         if group is None:
             if self._makes_groups:
                 return None
-            group = f"team_{turn.dice.roll(2**48):012x}"
+            group = f"team_{new_suffix(turn.dice)}"
         self._groups.remove(group)
         person = self._chooser.administrator(turn)
         return _occurrence(kind, person, self._chooser.home(person, turn), {"team": group})
@@ -93,7 +96,7 @@ class Upkeep:
     def automate(self, kind: str, turn: Turn) -> Occurrence:
         """A job ran."""
         person = self._chooser.automation(turn)
-        return _occurrence(kind, person, self._chooser.home(person, turn), filled(kind, turn.dice, person, None))
+        return _occurrence(kind, person, self._chooser.home(person, turn), values_for(kind, turn.dice, person, None))
 
 
 def _occurrence(kind: str, person: Person, machine: Machine, values: Values) -> Occurrence:

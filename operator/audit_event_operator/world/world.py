@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from audit_event_operator.events.catalogue import CATALOGUE, Need
-from audit_event_operator.events.lived import Occurrence
+from audit_event_operator.events.occurrences import Occurrence
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.chooser import Chooser
 from audit_event_operator.world.dice import Dice, Seed
@@ -51,7 +51,7 @@ class World:
         come, go = (
             sum(weights[kind] for kind in weights if self._needs[kind] is need) for need in (Need.LOGIN, Need.LOGOUT)
         )
-        self._logins.comes, self._logins.goes = come > 0, go > 0 and go >= come
+        self._logins.has_logins, self._logins.balanced = come > 0, go > 0 and go >= come
         self._more_go = go > come
         self._upkeep.mix_in(frozenset(weights))
 
@@ -65,7 +65,7 @@ class World:
             kind, occurrence = followed
             shares.happened(kind)
             return occurrence
-        for kind in (*shares.owed, *self._instead):
+        for kind in dict.fromkeys((*shares.owed, *self._instead)):
             done = self._try(kind, turn)
             if done is not None:
                 shares.happened(kind)
@@ -80,7 +80,7 @@ class World:
             case Need.SESSION:
                 return logins.act(kind, turn)
             case Need.LOGIN:
-                account = upkeep.accounts.ripe(turn.dice, turn.unix_ns) if kind == SUCCESS else None
+                account = upkeep.accounts.usable(turn.dice, turn.unix_ns) if kind == SUCCESS else None
                 return logins.log_in(kind, turn, account)
             case Need.LOGOUT:
                 return logins.log_out(kind, turn, at_any_rate=self._overdue(kind))
@@ -101,4 +101,4 @@ class World:
 
     def _overdue(self, kind: str) -> bool:
         """Somebody has to leave although there is room for more; where more go than come, it would never end."""
-        return self._shares.desperate(kind) and not self._more_go
+        return self._shares.overdue(kind) and not self._more_go

@@ -6,7 +6,7 @@ import pytest
 
 from audit_event_operator.events.canonical import Pattern, Variable
 from audit_event_operator.events.catalogue import CATALOGUE
-from audit_event_operator.events.syslog_lines import LINES, SYSLOG_VARIABLES, lines_of, pid_of, render, text_of
+from audit_event_operator.events.syslog_lines import LINES, SYSLOG_VARIABLES, pid_of, render, text_of
 from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
 
 ALL = [(name, line) for name, lines in LINES.items() for line in lines]
@@ -166,7 +166,7 @@ ON_A_TERMINAL = {
 
 
 def rendered(name, values, pid):
-    return [render(line, values, pid) for line in lines_of(name)]
+    return [render(line, values, pid) for line in LINES[name]]
 
 
 def variables(line):
@@ -187,7 +187,7 @@ def test_every_built_in_kind_has_lines_and_no_other_has():
 
 @pytest.mark.parametrize("name", BUILT_IN_TEMPLATES)
 def test_detectors_read_exactly_one_line_of_a_kind(name):
-    assert [line.detected for line in lines_of(name)].count(True) == 1
+    assert [line.detected for line in LINES[name]].count(True) == 1
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -218,7 +218,7 @@ def test_an_account_is_made_in_the_words_of_useradd():
 
 
 def test_the_shell_that_an_account_had_is_the_one_that_it_was_made_with():
-    made, changed = lines_of("user_account_created")[1], lines_of("shell_changed")[0]
+    made, changed = LINES["user_account_created"][1], LINES["shell_changed"][0]
     assert "shell=/bin/sh," in "".join(map(str, made.text.pieces))
     assert "from '/bin/sh' to" in "".join(map(str, changed.text.pieces))
 
@@ -301,7 +301,7 @@ def test_the_child_of_cron_says_what_it_runs():
     ],
 )
 def test_what_no_program_of_a_plain_debian_says_is_in_the_words_of_a_real_tool(name, values, expected):
-    [detected] = [line for line in lines_of(name) if line.detected]
+    [detected] = [line for line in LINES[name] if line.detected]
     assert render(detected, ALICE | values, 9) == expected
 
 
@@ -338,12 +338,12 @@ def test_pam_writes_two_spaces_before_the_user_who_failed():
     [("bob", "     bob"), ("engineer", "engineer"), ("devops_admin", "devops_admin")],
 )
 def test_sudo_aligns_users_to_eight_columns(user, written):
-    line = lines_of("sudo_denied")[0]
+    line = LINES["sudo_denied"][0]
     assert text_of(line, {**ALICE, "user": user, "command": "/usr/bin/id"}).startswith(f"{written} : user NOT")
 
 
 def test_sudo_bears_no_process_number():
-    [line] = lines_of("sudo_denied")
+    [line] = LINES["sudo_denied"]
     assert pid_of(line, 77) is None
     assert render(line, {**ALICE, "command": "/usr/bin/id"}, 77).startswith("<81>sudo: ")
 
@@ -352,11 +352,11 @@ def test_sudo_bears_no_process_number():
 def test_a_value_that_is_missing_is_named(missing, kind):
     values = {**ALICE, "port": 1024, "command": "/usr/bin/id"}
     del values[missing]
-    line = next(line for line in lines_of(kind) if line.detected)
+    line = next(line for line in LINES[kind] if line.detected)
     with pytest.raises(KeyError, match=f"needs a value for '{missing}'"):
         render(line, values, 1)
 
 
 def test_a_kind_that_is_not_built_in_has_no_lines():
     with pytest.raises(KeyError):
-        lines_of("my_own")
+        LINES["my_own"]

@@ -1,8 +1,11 @@
 """What a stream has to say, read along a synthetic clock."""
 
+import json
 import time
+from datetime import datetime, timedelta
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +70,59 @@ def test_what_found_no_room_stays_pending_until_the_next_tick():
     assert stream.pending == 3
     stream.advance(at(1))
     assert stream.pending == 10
+
+
+def times_of(events):
+    return [json.loads(event.body)["timestamp"][17:26] for event in events]
+
+
+def test_an_event_carries_the_time_at_which_it_was_due_not_the_time_of_making():
+    stream = timeline(interval="100ms", eventsPerInterval=2)
+    stream.begin(at(0))
+    stream.advance(at(0.24))
+    assert times_of(stream.take(3, 0, at(0.24))) == ["20.000000", "20.000000", "20.100000"]
+    assert times_of(stream.take(3, 0, at(0.3))) == ["20.100000", "20.200000", "20.200000"]
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        {"arrival": "Poisson"},
+        {"jitterPercent": 50},
+        {"bursts": [{"every": "10s", "duration": "1s", "multiplierPercent": 300}]},
+    ],
+)
+def test_events_of_a_shaped_stream_carry_their_own_times_in_order(traffic):
+    stream, found = timeline(interval="20ms", traffic=traffic), []
+    stream.begin(at(0))
+    for quarter in range(1, 200):
+        now = at(quarter / 5)
+        if stream.advance(now) is not None:
+            for event in stream.take(1_000, 0, now):
+                written = datetime.fromisoformat(json.loads(event.body)["timestamp"])
+                late = now.wall - written
+                assert timedelta(0) <= late <= timedelta(seconds=0.45), "at most the step and what is made up for"
+                found.append(written)
+    assert found == sorted(found)
+    assert len(set(found)) > 1_000
+
+
+def test_after_a_change_what_is_still_pending_carries_the_present():
+    stream = timeline(interval="100ms", eventsPerInterval=4)
+    stream.begin(at(0))
+    stream.advance(at(0.1))
+    stream.take(2, 0, at(0.1))
+    stream.adopt(parse_spec({"interval": "50ms", "eventsPerInterval": 4}), Change.RETIMED, at(0.12))
+    assert set(times_of(stream.take(6, 0, at(0.12)))) == {"20.120000"}
+
+
+@pytest.mark.parametrize("progress_kept, fails", [(True, True), (False, False)])
+def test_where_nobody_knows_what_was_done_before_nobody_fails_in_the_window_in_progress(progress_kept, fails):
+    spec = parse_spec({"interval": "100ms", "activity": "Sessions"})
+    stream = Timeline(
+        "uid", spec, Progress(), cap=Fraction(5_000), entropy=no_entropy, progress_kept=progress_kept, now=at(0)
+    )
+    assert any(event.action_result == "FAILURE" for _, event in said_until(120, stream)) is fails
 
 
 def test_a_new_run_tells_the_same_story_from_its_beginning():

@@ -5,8 +5,12 @@ import json
 from collections import Counter
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from audit_event_operator.timeline.living import Inhabited
+from audit_event_operator.events.catalogue import CATALOGUE, Need
+from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
+from audit_event_operator.timeline.makers import Makers
 from support.judges.consistency import ConsistencyChecker
 from support.judges.counting import all_judges
 from support.judges.quiet import WINDOW_SECONDS
@@ -56,14 +60,14 @@ def test_nothing_of_a_session_goes_on_after_a_restart_and_nobody_fails_in_the_wi
 
 
 def test_a_new_mix_keeps_whoever_is_logged_in():
-    inhabited = Inhabited()
+    makers = Makers()
     checker = ConsistencyChecker()
-    before = maker(inhabited=inhabited)
+    before = maker(makers=makers)
     for event in seen(made(before, 3_000, per_second=5)):
         checker.feed(event)
     open_before = checker.open_sessions
     mix = {"sudo_command": 10, "user_login_success": 1, "user_logout": 1, "backup_finished": 1}
-    after = maker(inhabited=inhabited, eventMix=mix)
+    after = maker(makers=makers, eventMix=mix)
     for event in seen(made(after, 3_000, per_second=5, start=MONDAY + 600, first=3_000)):
         checker.feed(event)
     assert checker.violations == []
@@ -72,12 +76,12 @@ def test_a_new_mix_keeps_whoever_is_logged_in():
 
 
 def test_other_people_come_with_another_count_and_nothing_of_the_old_ones_goes_on():
-    inhabited = Inhabited()
+    makers = Makers()
     checker = ConsistencyChecker()
-    for event in seen(made(maker(inhabited=inhabited), 2_000, per_second=5)):
+    for event in seen(made(maker(makers=makers), 2_000, per_second=5)):
         checker.feed(event)
     checker.restart(MONDAY + 400)
-    other = maker(inhabited=inhabited, fresh=False, entities={"users": {"count": 50}})
+    other = maker(makers=makers, fresh=False, entities={"users": {"count": 50}})
     for event in seen(made(other, 2_000, per_second=5, start=MONDAY + 400, first=2_000)):
         checker.feed(event)
     assert checker.violations == []
@@ -179,3 +183,34 @@ def test_made_up_hosts_share_one_label_and_named_ones_have_their_own():
     events = list(made(maker(entities=entities), 2_000, per_second=5))
     assert {event.server_hostname for event in events} == {"web-01", "generated"}
     assert len({event.host for event in seen(events)}) == 5
+
+
+OWN_RESULTS = {"user_login SUCCESS", "user_logout SUCCESS"}
+"""What may also happen where logins fail: they succeed instead, and somebody makes room."""
+
+
+def results(names):
+    return {f"{CATALOGUE[name].event.event_type} {CATALOGUE[name].event.action_result}" for name in names}
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    mix=st.dictionaries(st.sampled_from(BUILT_IN_TEMPLATES), st.integers(1, 5), min_size=1, max_size=5),
+    users=st.integers(1, 40),
+    hosts=st.integers(1, 5),
+    cidr=st.sampled_from(["10.0.0.0/8", "10.0.0.1/8", "192.0.2.0/30", "192.0.2.7/32"]),
+    per_second=st.sampled_from([0.01, 1, 100]),
+    seed=st.integers(-(2**53) + 1, 2**53 - 1),
+)
+@example({"service_stopped": 1}, 5, 1, "10.0.0.0/8", 1, 1)
+@example({"service_failed": 1, "sudo_command": 1}, 5, 2, "10.0.0.0/8", 1, 1)
+def test_every_mix_happens_in_every_world_and_nothing_else_does(mix, users, hosts, cidr, per_second, seed):
+    entities = {"users": {"count": users}, "hosts": {"count": hosts}, "clients": {"cidrs": [cidr]}}
+    stream = maker(seed, eventMix=mix, entities=entities)
+    events = list(made(stream, 700, per_second=per_second))
+    assert all(len(event.body) <= stream.largest_body_bytes for event in events)
+    found = {f"{event.event_type} {event.action_result}" for event in events}
+    failing = any(CATALOGUE[name].need is Need.FAILED_LOGIN for name in mix)
+    assert found <= results(mix) | (OWN_RESULTS if failing else set())
+    raised = alerts(seen(events))
+    assert raised == []

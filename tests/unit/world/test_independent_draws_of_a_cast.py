@@ -5,7 +5,7 @@ import json
 
 from audit_event_operator.events.factory import Slot
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.timeline.living import Inhabited
+from audit_event_operator.timeline.makers import Makers
 from support.worlds import MONDAY, counted
 
 ENTITIES = {
@@ -18,7 +18,7 @@ MIX = {"user_login_success": 1}
 
 def events(count, *, first=0, entities=ENTITIES, seed=1):
     spec = parse_spec({"entities": entities, "eventMix": MIX})
-    stream = Inhabited().maker(spec, seed, fresh=True, entropy=counted())
+    stream = Makers().maker(spec, seed, fresh=True, entropy=counted())
     made = stream.make([Slot(first + number, MONDAY * 10**9) for number in range(count)])
     assert all(len(event.body) <= stream.largest_body_bytes for event in made)
     return [(event, json.loads(event.body)) for event in made]

@@ -66,7 +66,7 @@ def test_addresses_are_all_those_of_the_networks_once(networks, salt):
 
 def test_where_addresses_are_scarce_only_users_with_one_of_their_own_fail():
     few = cast(users={"count": 40}, clients={"cidrs": ["192.0.2.0/28"]}).people
-    quiet = [number for number in range(40) if few[number].quiet]
+    quiet = [number for number in range(40) if few[number].own_address]
     assert len(quiet) == 14
     assert len({few[number].addresses for number in quiet}) == 14
 

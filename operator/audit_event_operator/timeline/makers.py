@@ -8,8 +8,8 @@ from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import EventFactory, Slot
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.layouts.seed_json import SEED_JSON
-from audit_event_operator.events.lived import Teller
 from audit_event_operator.events.mix import weights_of
+from audit_event_operator.events.occurrences import OccurrenceWriter
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.spec import Activity, GeneratorSpec
 from audit_event_operator.world.cast import IndependentCast, WorldCast
@@ -31,24 +31,24 @@ class Maker(Protocol):
         """How long the body of an event may become."""
 
 
-class Living:
+class SessionsMaker:
     """Events of users who behave. Their world outlives changes of the spec that leave its people the same."""
 
     def __init__(self, spec: GeneratorSpec, world: World, layout: Layout, entropy: Callable[[int], bytes]) -> None:
         self.world = world
-        self._teller = Teller(spec.event_types, layout=layout, entropy=entropy)
+        self._writer = OccurrenceWriter(spec.event_types, layout=layout, entropy=entropy)
         longest = max((len(layout.escape(name)) for name in _named(spec.entities)), default=0)
-        self.largest_body_bytes = self._teller.largest_body_bytes(
+        self.largest_body_bytes = self._writer.largest_body_bytes(
             weights_of(spec.event_mix, spec.activity), max(_LONGEST_VALUE, longest)
         )
 
     def make(self, slots: Sequence[Slot]) -> list[AuditEvent]:
         """What happens at each slot."""
         happen = self.world.happen
-        return self._teller.tell(slots, [happen(sequence, unix_ns) for sequence, unix_ns in slots])
+        return self._writer.write(slots, [happen(sequence, unix_ns) for sequence, unix_ns in slots])
 
 
-class Inhabited:
+class Makers:
     """The world of one stream: kept as long as it is about the same people in the same zone."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Inhabited:
         else:
             self._world.mix_in(weights)
         self._about = about
-        return Living(spec, self._world, layout, entropy)
+        return SessionsMaker(spec, self._world, layout, entropy)
 
 
 def _named(entities: Entities) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from audit_event_operator.events.canonical import CanonicalEvent
-from audit_event_operator.events.catalogue import CATALOGUE, kind_of, lived
+from audit_event_operator.events.catalogue import CATALOGUE, in_session, kind_of
 from audit_event_operator.events.compiled import GIVEN, laid_out, variables_of
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import Slot
@@ -30,7 +30,7 @@ class Occurrence(NamedTuple):
     values: Mapping[str, str | int]
 
 
-class LivedTemplate(NamedTuple):
+class OccurrenceTemplate(NamedTuple):
     """A kind of event in one layout: its body is `form % arrange(values)`, the values of `names` last."""
 
     event_type: str
@@ -40,17 +40,17 @@ class LivedTemplate(NamedTuple):
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
 
 
-class Teller:
+class OccurrenceWriter:
     """Writes occurrences of built-in kinds and of a spec's own event types in one layout."""
 
     def __init__(self, event_types: Iterable[EventType], *, layout: Layout, entropy: Callable[[int], bytes]) -> None:
         self._own = {each.name: each for each in event_types}
         self._layout = layout
         self._entropy = entropy
-        self._templates: dict[str, LivedTemplate] = {}
+        self._templates: dict[str, OccurrenceTemplate] = {}
         self._written = _writer(layout)
 
-    def tell(self, slots: Sequence[Slot], occurrences: Sequence[Occurrence]) -> list[AuditEvent]:
+    def write(self, slots: Sequence[Slot], occurrences: Sequence[Occurrence]) -> list[AuditEvent]:
         """One event for each slot and its occurrence."""
         templates, written, timestamp = self._templates, self._written, self._layout.timestamp
         content_type, build = self._layout.content_type, tuple.__new__
@@ -76,7 +76,7 @@ class Teller:
         templates = [self._templates.get(kind) or self._compiled(kind) for kind in kinds]
         return max(len(template.form) + longest_value * template.form.count(b"%") for template in templates)
 
-    def _compiled(self, kind: str) -> LivedTemplate:
+    def _compiled(self, kind: str) -> OccurrenceTemplate:
         template = (
             _built_in(kind, self._layout) if kind in CATALOGUE else _compile(kind_of(self._own[kind]), self._layout)
         )
@@ -85,15 +85,15 @@ class Teller:
 
 
 @lru_cache(maxsize=256)
-def _built_in(kind: str, layout: Layout) -> LivedTemplate:
+def _built_in(kind: str, layout: Layout) -> OccurrenceTemplate:
     """Compiled once and shared by all streams that have this layout."""
-    return _compile(lived(kind), layout)
+    return _compile(in_session(kind), layout)
 
 
-def _compile(event: CanonicalEvent, layout: Layout) -> LivedTemplate:
+def _compile(event: CanonicalEvent, layout: Layout) -> OccurrenceTemplate:
     names = tuple(variables_of(event))
     form, arrange = laid_out(event, layout, {**GIVEN, **dict.fromkeys(names, b"%b")})
-    return LivedTemplate(event.event_type, event.action_result, names, form, arrange)
+    return OccurrenceTemplate(event.event_type, event.action_result, names, form, arrange)
 
 
 @lru_cache(maxsize=16)
