@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
+from random import Random
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
@@ -11,16 +13,22 @@ sys.path.insert(0, str(ROOT / "operator"))
 
 import yaml  # noqa: E402
 
+from audit_event_operator.events.event import AuditEvent  # noqa: E402
 from audit_event_operator.events.mix import weights_of  # noqa: E402
 from audit_event_operator.pacing.shape import Shape  # noqa: E402
 from audit_event_operator.resource.spec import Activity, parse_spec  # noqa: E402
+from audit_event_operator.resource.status import Progress  # noqa: E402
 from audit_event_operator.resource.traffic import Traffic  # noqa: E402
+from audit_event_operator.timeline.reading import Reading  # noqa: E402
+from audit_event_operator.timeline.timeline import Timeline  # noqa: E402
 from audit_event_operator.world.cast import WorldCast  # noqa: E402
 from audit_event_operator.world.hours import LocalTime  # noqa: E402
+from audit_event_operator.world.scenarios.truth import Record  # noqa: E402
 from audit_event_operator.world.world import World  # noqa: E402
 
 NS: Final = 10**9
 MONDAY: Final = 1_767_567_600  # 5 January 2026, 00:00 in Berlin
+START: Final = (MONDAY + 10 * 3_600) * NS
 INK, FAINT, ACCENT, FAILED = "#24292f", "#d0d7de", "#0969da", "#cf222e"
 WIDTH: Final = 860
 
@@ -124,12 +132,88 @@ def sessions() -> Iterator[str]:
         yield text(x, bottom, datetime.fromtimestamp(start + minutes * 60, UTC).strftime("%H:%M"), "middle")
 
 
+_STAGED: Final = {
+    "activity": "Sessions",
+    "interval": "4s",
+    "randomSeed": 8,
+    "scenarios": [
+        {"name": "guess", "type": "BruteForce", "startAfter": "90s", "successPercent": 100},
+        {"name": "typo", "type": "MistypedPassword", "startAfter": "5m"},
+    ],
+}
+_ROWS: Final = (
+    ("user_login", "SUCCESS", "logins"),
+    ("sudo_command", "", "commands"),
+    ("file_modified", "", "changed files"),
+    ("", "", "the rest"),
+)
+
+
+def _played(seconds: int) -> tuple[list[tuple[float, AuditEvent]], list[Record]]:
+    """What a stream with scenarios says, each event with its second, and the records of its episodes."""
+    stream = Timeline(
+        "a", parse_spec(_STAGED), Progress(), cap=Fraction(1_000), entropy=Random(8).randbytes, now=Reading(0, START)
+    )
+    said: list[tuple[float, AuditEvent]] = []
+    now = Reading(0, START)
+    stream.begin(now)
+    while now.ns < seconds * NS:
+        stream.advance(now)
+        for event in (*stream.act(1_000, 0, now, ready=True), *stream.take(1_000, 0, now)):
+            said.append((now.ns / NS, event))
+            if event.mark is not None:
+                stream.episodes.settle(event.mark, published=True)
+        wait_ns = stream.wait_ns(now) or NS
+        now = Reading(now.ns + wait_ns, now.unix_ns + wait_ns)
+    return said, stream.episodes.playbook.records
+
+
+def attack() -> Iterator[str]:
+    """Seven minutes of a stream in which somebody guesses a password, and somebody else mistypes one."""
+    seconds, left, top, row_high = 420, 225, 44, 22
+    said, records = _played(seconds)
+    wide = WIDTH - left - 20
+    yield text(
+        12,
+        22,
+        "Seven minutes: users who behave (dots), an attack and a mistyped password (crosses fail, rings succeed)",
+    )
+    names = [*(name for _, _, name in _ROWS), "BruteForce", "MistypedPassword"]
+    for row, name in enumerate(names):
+        y = top + row * row_high + 11
+        yield line(left, y, left + wide, y)
+        yield text(left - 8, y + 4, name, "end")
+    for second, event in said:
+        x = left + second / seconds * wide
+        if event.mark is not None:
+            y = top + (len(_ROWS) + (event.mark.scenario == "typo")) * row_high + 11
+            colour = FAILED if event.mark.scenario == "guess" else ACCENT
+            if event.action_result == "FAILURE":
+                yield f'<path d="M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8" stroke="{colour}" stroke-width="2"/>'
+            else:
+                yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#fff" stroke="{colour}" stroke-width="2"/>'
+            continue
+        row = next(
+            index
+            for index, (kind, result, _) in enumerate(_ROWS)
+            if kind in ("", event.event_type) and result in ("", event.action_result)
+        )
+        yield f'<circle cx="{x:.1f}" cy="{top + row * row_high + 11:.1f}" r="2.2"/>'
+    bottom = top + len(names) * row_high + 16
+    for minute in range(seconds // 60 + 1):
+        yield text(left + minute * 60 / seconds * wide, bottom, f"{minute} min", "middle")
+    for index, record in enumerate(records):
+        alerts = " and ".join(f"{each.times} {each.rule}" for each in record.expected()) or "none"
+        yield text(12, bottom + 24 + index * 18, f"Expected alerts of {record.type}: {alerts}")
+
+
 def pictures() -> dict[str, str]:
     """File name and content of each."""
     timeline = list(sessions())
     rows = sum(" on " in part and 'text-anchor="end"' in part for part in timeline)
     return {
         "week.svg": picture("The rate over a week", 250, week()),
+        "attack.svg": picture("An attack in a stream of users who behave", 252, attack()),
         "sessions.svg": picture("Sessions over half an hour", 44 + rows * 17 + 26, iter(timeline)),
     }
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO, TypeVar
 
 import click
 
@@ -17,6 +17,13 @@ from audit_event_operator.terminal import PROGRAM, SHELLS, Commands, completion_
 DOTENV: Final = Path(".env")
 FILE_OR_STDIN: Final = click.Path(allow_dash=True)
 FILES_HELP: Final = "A YAML or JSON file, or a folder of them. Can be repeated."
+
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _truth_option(says: str) -> Callable[[_Command], _Command]:
+    return click.option("--truth", type=click.File("a", encoding="utf-8"), metavar="FILE", help=says)
 
 
 class Duration(click.ParamType[float]):
@@ -72,7 +79,8 @@ def run() -> None:
 
 @main.command(epilog=examples("standalone", "standalone -f my-streams/ -f broker-secret.yaml"))
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help=FILES_HELP)
-def standalone(files: tuple[Path, ...]) -> None:
+@_truth_option("In place of truth queues, append the ground truth of scenarios to this file, one record a line.")
+def standalone(files: tuple[Path, ...], truth: TextIO | None) -> None:
     """Publish to RabbitMQ without a cluster.
 
     Without -f, runs one generator, configured like the seed service by environment variables or .env:
@@ -81,20 +89,21 @@ def standalone(files: tuple[Path, ...]) -> None:
     """
     from audit_event_operator.modes.without_cluster import run_standalone
 
-    _serve(lambda settings: run_standalone(settings, files), dotenv=DOTENV)
+    _serve(lambda settings: run_standalone(settings, files, truth), dotenv=DOTENV)
 
 
 @main.command(epilog=examples("demo", "demo --for 10s > events.jsonl", "demo -f my-streams/mix.yaml | jq .event_type"))
 @click.option("--for", "seconds", type=Duration(), help="Stop after this time, such as 10s. Default: at Ctrl-C.")
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(path_type=Path), help=FILES_HELP)
-def demo(seconds: float | None, files: tuple[Path, ...]) -> None:
+@_truth_option("Append the ground truth of scenarios to this file, one record a line. Default: stderr.")
+def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -> None:
     """Print events on this terminal, without a cluster or a broker.
 
     One JSON object per line on stdout. While it runs, all HTTP routes are served on loopback.
     """
     from audit_event_operator.modes.without_cluster import run_demo
 
-    _serve(lambda settings: run_demo(settings, files, seconds), dotenv=DOTENV, quiet=True)
+    _serve(lambda settings: run_demo(settings, files, seconds, truth), dotenv=DOTENV, quiet=True)
 
 
 @main.command(

@@ -26,10 +26,9 @@ from audit_event_operator.engine.context import MAX_EVENTS_PER_SECOND, EngineTim
 from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.engine.submissions import POST_SECONDS
 from audit_event_operator.files.environment import SHORTEST_INTERVAL
-from audit_event_operator.resource.broker_spec import TLSMode
+from audit_event_operator.resource.broker_spec import QueueName, TLSMode
 from audit_event_operator.resource.durations import Seconds
 from audit_event_operator.resource.names import OPERATOR_NAME
-from audit_event_operator.resource.spec import Queue
 from audit_event_operator.setting_values import (
     BrokerHosts,
     Host,
@@ -79,7 +78,7 @@ class Settings:
     """User of the default broker."""
     rabbitmq_pass: Password = SecretStr("password")
     """Password of the default broker."""
-    rabbitmq_queue: Queue = "audit_events"
+    rabbitmq_queue: QueueName = "audit_events"
     """Queue on the default broker, for posted events and for the generator that `standalone` builds from the environment."""
     rabbitmq_vhost: VirtualHost = "/"
     """Virtual host of the default broker."""

@@ -16,7 +16,7 @@ from audit_event_operator.resource.conditions import Completion, CompletionReaso
 from audit_event_operator.resource.crd import resource_schema
 from audit_event_operator.resource.names import API_VERSION, KIND
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.resource.status import Contested, Facts, Progress, build_status
+from audit_event_operator.resource.status import Contested, Facts, Progress, ScenarioStatus, build_status
 from support.parts.controlplane import ControlPlane
 from support.waiting import wait_until
 
@@ -148,7 +148,7 @@ def test_an_empty_spec_shows_every_default(generators) -> None:
         "eventsPerInterval": 1,
         "suspend": False,
         "activity": "Independent",
-        "entities": {"users": {}, "hosts": {}, "clients": {}},
+        "entities": {"users": {}, "hosts": {}, "clients": {}, "attackers": {}},
         "delivery": "AtLeastOnce",
         "queueDeclaration": {"mode": "CreateIfMissing", "type": "Classic"},
     }
@@ -172,6 +172,8 @@ def test_names_replace_the_default_ones_also_by_server_side_apply(plane, namespa
 
 def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None:
     created = generators.create("demo", interval="250ms")
+    uid = "0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f"
+    played = tuple(ScenarioStatus(f"{number}" * 63, 2**53 - 1, 5, uid, uid, NOW, 2**53 - 1) for number in range(8))
     everything = {
         "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
         "advice": tuple(Advice(reason, "spec", f"{reason}. " + "w" * 300) for reason in AdviceReason),
@@ -180,7 +182,8 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None
         "destination": "q" * 255,
         "broker": f"{'h' * 253}:65535/{'%2F' * 255}",
         "random_seed": -(2**53) + 1,
-        "progress": Progress(1234, 5, "r" * 63, NOW, NOW, NOW),
+        "progress": Progress(1234, 5, "r" * 63, NOW, NOW, NOW, played),
+        "truth_undelivered": "Records cannot be delivered.",
     }
     for reason in Reason:
         message = f"About {reason}. " + "é" * 3000

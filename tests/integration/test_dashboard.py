@@ -39,7 +39,13 @@ def prometheus(
     """Has scraped an operator with three generators, one of which nobody can help."""
     operator = start_operator()
     generators.create("fast", queue=queue, interval="20ms")
-    generators.create("slow", queue=queue, interval="500ms")
+    brute = {
+        "name": "brute",
+        "type": "BruteForce",
+        "attempts": {"min": 3, "max": 3},
+        "pace": {"min": "10ms", "max": "10ms"},
+    }
+    generators.create("slow", queue=queue, interval="500ms", scenarios=[brute])
     generators.create("broken", queue=queue, rabbitmq={"secretRef": {"name": "nowhere"}})
     generators.wait_for("fast", "Publishing")
     folder = tmp_path / "prometheus"

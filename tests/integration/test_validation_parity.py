@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from audit_event_operator.files.manifest import load_manifest
 from audit_event_operator.files.object_validation import validate_object
+from audit_event_operator.resource.durations import parse_duration
 from audit_event_operator.resource.names import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.templates import RESERVED_NAMES
@@ -20,7 +21,7 @@ from support.parts.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration
 
-EXAMPLES = 700
+EXAMPLES = 800
 
 
 class DryRun:
@@ -216,6 +217,97 @@ traffics = st.fixed_dictionaries(
         "repeatStages": st.one_of(st.booleans(), other_types),
     },
 )
+# What is inside of scenarios is compared as far as the API server judges it: spans in range with min below max, and names of
+# events that are known. The rest is the operator's alone (tests/unit/resource/test_scenarios.py).
+span_ends = st.sampled_from(["10ms", "1s", "1.5s", "2s", "1m30s", "10m"])
+spans = st.one_of(
+    st.builds(
+        lambda one, other: dict(zip(("min", "max"), sorted([one, other], key=parse_duration), strict=True)),
+        span_ends,
+        span_ends,
+    ),
+    st.fixed_dictionaries(
+        {"min": st.just("1s")}, optional={"max": st.sampled_from(["1d", "5", "", "1s\n", "-1s", "1e3s"])}
+    ),
+    other_types,
+)
+step_names = st.one_of(
+    st.sampled_from(["victim", "web-01", "a.b_c", "-a", "a-", "a b", "é", "x" * 253, "x" * 254, "x" * 255, "x" * 256]),
+    texts,
+    other_types,
+)
+steps = st.one_of(
+    st.fixed_dictionaries(
+        {"event": st.sampled_from(["sudo_denied", "user_login_failure", "log_cleared"])},
+        optional={
+            "user": step_names,
+            "host": step_names,
+            "address": st.one_of(
+                st.sampled_from(["victim", "attacker", "10.0.0.1", "10.0.0.256", "::1", "attacker ", "10.0.0.1\n"]),
+                other_types,
+            ),
+            "after": spans,
+            "gap": spans,
+            "repeat": st.one_of(st.sampled_from([0, 1, 1_000, 1_001]), other_types),
+            "times": st.just(3),
+        },
+    ),
+    st.fixed_dictionaries({"event": st.one_of(st.sampled_from(["", "1a", "A", "a b", "a\n", "a" * 64]), other_types)}),
+    other_types,
+)
+attempts = st.one_of(
+    st.builds(
+        lambda low, more: {"min": low, "max": low + more}, st.sampled_from([0, 1, 3, 1_000]), st.sampled_from([0, 1, 7])
+    ),
+    st.fixed_dictionaries({}, optional={"min": numbers}),
+    other_types,
+)
+scenario_types = st.one_of(
+    st.sampled_from(["BruteForce", "Steps", "MistypedPassword", "LateralMovement", "bruteForce", ""]), other_types
+)
+scenarios = st.one_of(
+    st.fixed_dictionaries(
+        {"name": st.one_of(st.sampled_from(["a", "b-1"]), texts, long_texts), "type": scenario_types},
+        optional={
+            "every": durations,
+            "startAfter": durations,
+            "jitterPercent": percentages,
+            "attempts": attempts,
+            "pace": spans,
+            "successPercent": percentages,
+            "users": names_lists,
+            "hosts": names_lists,
+            "steps": st.one_of(
+                st.lists(steps, max_size=3), st.sampled_from([[{"event": "cron_job"}] * 17]), other_types
+            ),
+            "malicious": st.one_of(st.booleans(), other_types),
+            "techniques": st.one_of(
+                st.lists(st.sampled_from(["T1110", "T1110.001", "T111", "t1110", "T1110.1", "T1110\n", 5]), max_size=2),
+                st.just(["T1110"] * 9),
+                other_types,
+            ),
+            "suspend": st.one_of(st.booleans(), other_types),
+        },
+    ),
+    st.builds(
+        lambda which, more: {"name": "s", "type": "Steps", "steps": [which], **more},
+        steps,
+        st.fixed_dictionaries({}, optional={"every": durations, "users": names_lists}),
+    ),
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", "A", "", "a-", "x" * 63, "x" * 64]), "type": st.just("LogTampering")}
+    ),
+    other_types,
+)
+truths = st.fixed_dictionaries(
+    {},
+    optional={
+        "queue": st.one_of(
+            st.sampled_from(["truth", "audit_events", "amq.x", "", " "]), texts, long_texts, other_types
+        ),
+        "header": st.one_of(st.booleans(), other_types),
+    },
+)
 object_names = st.one_of(
     st.sampled_from(["a", "a.b", "a..b", "-a", "A", "a\n", "a" * 253, "a" * 254]), texts, other_types
 )
@@ -234,9 +326,12 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
             "users": st.one_of(casts, other_types),
             "hosts": st.one_of(casts, other_types),
             "clients": st.one_of(st.fixed_dictionaries({}, optional={"cidrs": network_lists}), other_types),
+            "attackers": st.one_of(st.fixed_dictionaries({}, optional={"cidrs": network_lists}), other_types),
         },
     ),
     "traffic": traffics,
+    "scenarios": st.one_of(st.lists(scenarios, max_size=2), st.just([{}] * 9), other_types),
+    "groundTruth": truths,
     "randomSeed": numbers,
     "maxEvents": numbers,
     "runDuration": durations,

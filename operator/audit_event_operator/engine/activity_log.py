@@ -16,6 +16,8 @@ from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.conditions import Ready, Reason
 
 logger = logging.getLogger(__name__)
+EPISODES_LOGGER: Final = "audit_event_operator.episodes"
+"""Where the episodes of scenarios are told of; the demo shows it."""
 
 EVENT_BY_EVENT_RATE: Final = Fraction(1)
 SUMMARY_SECONDS: Final = 10.0

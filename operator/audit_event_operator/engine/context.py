@@ -16,6 +16,7 @@ from audit_event_operator.engine.readiness import Damping
 from audit_event_operator.resource.durations import Seconds
 
 MAX_EVENTS_PER_SECOND: Final = 5_000
+TRUTH_BUDGET_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class EngineContext:
     """The surroundings of a generator.
 
     `cap`: most events per second of one generator. `namespace_cap`: of all generators of one namespace, None for no cap.
-    `journal`: writes down what became of each event, if set. `progress_kept`: a status tells after a restart what was done
+    `journal`: writes down what became of each event, if set. `truth_totals` and `truth_budget`: counts and memory of the
+    records of the ground truth, apart from those of events. `truth_listener`: gets the records, as JSON, in place of truth
+    queues, and says whether it could tell them. `progress_kept`: a status tells after a restart what was done
     before. `now`: seconds of the loop's clock.
     """
 
@@ -57,6 +60,9 @@ class EngineContext:
     cap: Fraction = Fraction(MAX_EVENTS_PER_SECOND)
     namespace_cap: Fraction | None = None
     journal: Journal | None = None
+    truth_totals: Totals = field(default_factory=Totals)
+    truth_budget: Budget = field(default_factory=lambda: Budget(TRUTH_BUDGET_BYTES))
+    truth_listener: Callable[[bytes], bool] | None = None
     progress_kept: bool = True
     now: Callable[[], float] = loop_time
     wall_ns: Callable[[], int] = time.time_ns

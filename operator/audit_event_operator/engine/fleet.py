@@ -20,6 +20,7 @@ from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.pacing.caps import fair_shares
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
+from audit_event_operator.world.scenarios.ending import Ending
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,8 @@ class Fleet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for generator in self._generators.values():
+            generator.end_episodes(Ending.OPERATOR_STOPPED)
         await asyncio.gather(*(each.drained(drain_seconds) for each in streams))
         if self._leaving:
             await asyncio.wait(
@@ -234,6 +237,7 @@ class Fleet:
     async def _let_go(self, uid: str, generator: Generator, task: asyncio.Task[None]) -> None:
         """Drain a generator that was taken out, and end it. Whoever cancels this ends it at once."""
         await asyncio.wait([task])
+        generator.end_episodes(Ending.HAND_OVER)
         await generator.drained(self._context.timing.target_drain_seconds)
         del self._leaving[uid]
         generator.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)

@@ -4,17 +4,22 @@ It is woken by its deadline or by a change. A changed spec is taken up in place;
 knows no broker, no Kubernetes and not its supervisor, and ends only by being cancelled.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
+from audit_event_operator.engine.activity_log import EPISODES_LOGGER
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.egress import Egress
 from audit_event_operator.engine.ledger import DropReason, Ledger, SkipReason
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.engine.truth import TruthTeller
 from audit_event_operator.engine.view import GeneratorView
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
+from audit_event_operator.events.event import Mark
 from audit_event_operator.pacing.pacer import Due
 from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.spec import GeneratorSpec
@@ -23,11 +28,16 @@ from audit_event_operator.timeline.change import Change, change_between
 from audit_event_operator.timeline.reading import Reading
 from audit_event_operator.timeline.shaping import advice_on_traffic
 from audit_event_operator.timeline.timeline import Timeline
+from audit_event_operator.world.scenarios.ending import Ending
+
+episode_logger = logging.getLogger(EPISODES_LOGGER)
 
 BATCH: Final = 100
 """Most events made in one turn of the loop, so that no generator holds the others up."""
 
 GATE_POLL_SECONDS: Final = 0.25
+LAST_WORDS_SECONDS: Final = 0.9
+"""So long after a deletion records may still be written: nothing is written later than a second after it."""
 _NS: Final = 1_000_000_000
 
 
@@ -59,7 +69,10 @@ class Generator:
         self._preexisting = preexisting
         self._wakeup = WakeableSleep()
         self._egress = Egress(ref, context, self.ledger, self)
-        self._view = GeneratorView(ref, uid, context, self.ledger, self._egress, progress=progress, changed=changed)
+        self._truth = TruthTeller(ref, context, self.gate, changed)
+        self._view = GeneratorView(
+            ref, uid, context, self.ledger, self._egress, truth=self._truth, progress=progress, changed=changed
+        )
         self._desired: tuple[int, GeneratorSpec] | None = None
         self._cap = context.cap
         self._hungry = False
@@ -99,6 +112,7 @@ class Generator:
         self._desired = None
         self._view.tracker.invalid = message
         self._forget_pending()
+        self.end_episodes(Ending.INVALID_SPEC)
         self._view.tell()
 
     def set_cap(self, cap: Fraction) -> None:
@@ -138,6 +152,17 @@ class Generator:
         self._view.tracker.crashed = message
         self._view.tell()
 
+    def marked(self, mark: Mark, published: bool) -> None:
+        """What became of an event of a scenario."""
+        if self.timeline is not None and self.timeline.episodes.settle(mark, published=published):
+            self._tell_episodes()
+
+    def end_episodes(self, ending: Ending) -> None:
+        """End what is under way of scenarios; what is on its way may still be published."""
+        if self.timeline is not None:
+            self.timeline.episodes.end(ending)
+            self._tell_episodes()
+
     def wake(self) -> None:
         """Look at the clock and the gate again."""
         self._wakeup.wake()
@@ -145,16 +170,31 @@ class Generator:
     def stop(self, reason: DropReason, grace_seconds: float) -> None:
         """End delivery: what is buffered is dropped for `reason` now, what is in flight at the latest after the grace."""
         self._forget_pending()
+        deleted = reason is DropReason.RESOURCE_DELETED
+        self.end_episodes(Ending.RESOURCE_DELETED if deleted else Ending.OPERATOR_STOPPED)
         self._egress.stop(reason, grace_seconds)
+        if grace_seconds and not (self._truth.idle and self._nothing_played):
+            # What is still to be told of episodes may be written within the second that a deletion has for it.
+            asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._stop_truth, reason, grace_seconds)
+        else:
+            self._stop_truth(reason, grace_seconds)
         self.ledger.labels.leave()
+
+    def _stop_truth(self, reason: DropReason, grace_seconds: float) -> None:
+        self._truth.stop(reason, grace_seconds)
+        if self.timeline is not None:
+            self.timeline.episodes.playbook.give_up()
+            self._tell_episodes()
 
     async def drained(self, seconds: float) -> None:
         """Wait until nothing is buffered or in flight, at most `seconds`. Nothing may be generated meanwhile."""
+        end = self._context.now() + seconds
         self._draining = True
         try:
             await self._egress.drained(seconds, self._wakeup)
         finally:
             self._draining = False
+        await self._truth.drained(end - self._context.now())
 
     # -- the task ------------------------------------------------------------------------------------------------------
 
@@ -182,6 +222,8 @@ class Generator:
             due = timeline.advance(now)
             if due is not None:
                 self._count_due(due, outbox, skipped)
+            if timeline.episodes.playbook:
+                self._act(timeline, outbox)
             if timeline.pending and self._make_some(timeline, outbox):
                 return 0.0
         wait_ns = timeline.wait_ns(now)
@@ -196,11 +238,39 @@ class Generator:
         self.ledger.skip(SkipReason.LATE, due.late)
         self.ledger.skip(SkipReason.RATE_LIMITED, due.limited)
 
+    def _act(self, timeline: Timeline, outbox: Outbox) -> None:
+        """Make what is due of scenarios."""
+        used = self._used(timeline, outbox)
+        events = timeline.act(min(BATCH, outbox.room), used, self._reading(), ready=self._egress.taking)
+        if events:
+            outbox.put(events)
+        self._tell_episodes()
+
+    def _tell_episodes(self) -> None:
+        """Pass on what episodes did."""
+        playbook = None if self.timeline is None else self.timeline.episodes.playbook
+        if playbook is None or not (playbook.news or playbook.records):
+            return
+        news, playbook.news = playbook.news, []
+        records, playbook.records = playbook.records, []
+        for record in records:
+            self._truth.tell(record)
+        for sentence in news:
+            episode_logger.info("%s: %s", self.ref, sentence)
+        self._view.tell()
+
+    @property
+    def _nothing_played(self) -> bool:
+        return self.timeline is None or self.timeline.episodes.playbook.idle
+
+    @staticmethod
+    def _used(timeline: Timeline, outbox: Outbox) -> int:
+        """Events of this run that were published or still may be, as far as that matters."""
+        return 0 if timeline.spec.max_events is None else outbox.ledger.run_published + outbox.run_pending
+
     def _make_some(self, timeline: Timeline, outbox: Outbox) -> bool:
         """Make what fits of the pending events, at most one batch; True when more can be made in the next turn."""
-        bounded = timeline.spec.max_events is not None
-        used = self.ledger.run_published + outbox.run_pending if bounded else 0
-        events = timeline.take(min(BATCH, outbox.room), used, self._reading())
+        events = timeline.take(min(BATCH, outbox.room), self._used(timeline, outbox), self._reading())
         if events:
             outbox.put(events)
         self._hungry = timeline.pending > 0
@@ -226,6 +296,8 @@ class Generator:
         moved = self._egress.take(spec, self._full_rate)
         self._act_on(change_between(self.spec, spec, was_invalid=was_invalid, moved=moved), spec)
         self._resize()
+        self._truth.use(spec)
+        self._tell_episodes()
         if self.timeline is not None:
             now = self._reading()
             self._view.advice = (*advice_on_traffic(spec, self.timeline.run.start_time, now), *advice_on(spec))
@@ -259,12 +331,15 @@ class Generator:
         if timeline.check(now, self.ledger.run_published):
             if timeline.complete is None:
                 self._view.tracker.reset(self.ledger.published)
+            self._tell_episodes()
             self._view.tell()
 
     def _resize(self) -> None:
         """Fit window and log to the rate."""
         if self.timeline is not None:
             self._egress.resize(self._full_rate, self.timeline.largest_event_bytes)
+        if self._egress.outbox is not None:
+            self._egress.outbox.on_marked = self.marked
         self._view.log_each_event(self._full_rate)
 
     def _forget_pending(self) -> None:
@@ -295,8 +370,9 @@ class Generator:
 
     @property
     def shaped(self) -> bool:
-        """Whether the rate it asks for changes by itself."""
-        return self.timeline is not None and not self.timeline.schedule.regular
+        """Whether the rate it asks for changes by itself, or scenarios add to it."""
+        timeline = self.timeline
+        return timeline is not None and (not timeline.schedule.regular or bool(timeline.episodes.playbook))
 
     @property
     def _full_rate(self) -> Fraction:

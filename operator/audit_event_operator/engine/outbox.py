@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from audit_event_operator.engine.budget import PARCEL_OVERHEAD_BYTES, Account
 from audit_event_operator.engine.ledger import DropReason, Ledger, Outcome
-from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.event import AuditEvent, Mark
 
 EVENT_LIMIT_BYTES: Final = 64 * 1024
 """Largest event body; a larger one is dropped as `oversize` before it is buffered."""
@@ -96,6 +96,8 @@ class Outbox:
         """Set by the generator: room appeared, or the run came closer to its end. Called once per broker answer."""
         self.on_published: Callable[[AuditEvent], None] | None = None
         """Set where each published event is told of one by one (few of them)."""
+        self.on_marked: Callable[[Mark, bool], None] | None = None
+        """Set by the generator: an event of a scenario was published, or never will be."""
         self._writer: Writer | None = None
         self.event_bytes = EVENT_LIMIT_BYTES
         """Largest body to come, for asking how many there is memory for; set by the generator."""
@@ -173,6 +175,8 @@ class Outbox:
             if size > EVENT_LIMIT_BYTES:
                 ledger.drop(DropReason.OVERSIZE, run)
                 self._tell(Parcel(self, event, order, run), DropReason.OVERSIZE)
+                if event.mark is not None and self.on_marked is not None:
+                    self.on_marked(event.mark, False)
                 continue
             used += size + PARCEL_OVERHEAD_BYTES
             fresh.append(Parcel(self, event, order, run))
@@ -327,5 +331,7 @@ class Outbox:
     def _settle(self, parcel: Parcel, *, published: bool) -> None:
         parcel.settled = True
         self._account.give_back(parcel.size_bytes)
+        if parcel.event.mark is not None and self.on_marked is not None:
+            self.on_marked(parcel.event.mark, published)
         if parcel.waiter is not None and not parcel.waiter.done():
             parcel.waiter.set_result(published)

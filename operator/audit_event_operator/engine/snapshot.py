@@ -3,9 +3,11 @@
 Status reporter, metrics, health, pages and the last log line read this one value, so they can never disagree.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from audit_event_operator.engine.ledger import Ledger
 from audit_event_operator.engine.outbox import Outbox
@@ -50,6 +52,34 @@ class Counts(NamedTuple):
     held_bytes: int = 0
 
 
+class ScenarioCounts(NamedTuple):
+    """What became of one scenario since this process took the resource up.
+
+    `events`: those that the broker confirmed. `expected_alerts`: by rule.
+    """
+
+    name: str
+    complete: int = 0
+    incomplete: int = 0
+    missed: int = 0
+    events: int = 0
+    expected_alerts: Mapping[str, int] = MappingProxyType({})
+
+
+class TruthCounts(NamedTuple):
+    """What became of the records of the ground truth since this process took the resource up.
+
+    `undelivered`: given up, because the resource, its truth queue or the operator went. `dropped`: no room to keep them.
+    """
+
+    delivered: int = 0
+    undelivered: int = 0
+    dropped: int = 0
+
+
+NOTHING_TOLD: Final = TruthCounts()
+
+
 def count(ledger: Ledger, outbox: Outbox | None) -> Counts:
     """Read the counts of one ledger and what its outbox holds."""
     return Counts(
@@ -72,6 +102,8 @@ class Snapshot:
     uid: str
     counts: Counts
     facts: Facts
+    scenarios: tuple[ScenarioCounts, ...] = ()
+    truth: TruthCounts = NOTHING_TOLD
 
     @property
     def state(self) -> GeneratorState:

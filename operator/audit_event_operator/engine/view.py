@@ -11,7 +11,8 @@ from audit_event_operator.engine.egress import Egress
 from audit_event_operator.engine.ledger import Ledger
 from audit_event_operator.engine.rates import ObservedRate
 from audit_event_operator.engine.readiness_tracker import ReadinessTracker
-from audit_event_operator.engine.snapshot import Ref, Snapshot, count
+from audit_event_operator.engine.snapshot import Ref, ScenarioCounts, Snapshot, count
+from audit_event_operator.engine.truth import TruthTeller
 from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import Ready
 from audit_event_operator.resource.status import Facts, Progress
@@ -34,6 +35,7 @@ class GeneratorView:
         ledger: Ledger,
         egress: Egress,
         *,
+        truth: TruthTeller,
         progress: Progress,
         changed: Callable[[], None],
     ) -> None:
@@ -49,6 +51,7 @@ class GeneratorView:
         self._now = context.now
         self._ledger = ledger
         self._egress = egress
+        self._truth = truth
         self._progress = progress
         self._changed = changed
         self._observed = ObservedRate()
@@ -68,7 +71,7 @@ class GeneratorView:
         many = outbox is not None and outbox.on_published is None
         self._log.summary(now, published, self._egress.label, wanted=many)
         self._look()
-        return self._told != before
+        return self._truth.sweep() or self._told != before
 
     def log_each_event(self, rate: Fraction) -> None:
         """Log single events where the rate is low enough for that."""
@@ -82,7 +85,11 @@ class GeneratorView:
             facts = self._facts(ready, self.timeline)
         else:  # what the status told before still holds
             facts = Facts(self.generation, ready, progress=self._progress, restarts=self.restarts)
-        return Snapshot(self._ref, self._uid, count(self._ledger, self._egress.outbox), facts)
+        scenarios = () if self.timeline is None else self.timeline.episodes.playbook.totals()
+        played = tuple(ScenarioCounts(*each) for each in scenarios)
+        return Snapshot(
+            self._ref, self._uid, count(self._ledger, self._egress.outbox), facts, played, self._truth.counts
+        )
 
     def _look(self) -> None:
         self._told = self.tracker.decide(self._now(), self.timeline, self._egress)
@@ -98,6 +105,7 @@ class GeneratorView:
             ready,
             complete=run.complete if valid else None,
             rate_limited=None if allowed is asked or not valid else _rate_limited(timeline),
+            truth_undelivered=self._truth.trouble if valid else None,
             advice=self.advice if valid else (),
             destination=self._egress.label,
             broker=self._egress.broker,
@@ -114,6 +122,7 @@ class GeneratorView:
                 run.start_time,
                 run.completion_time,
                 _last_publish_time(ledger, timeline.progress),
+                timeline.episodes.playbook.status(),
             ),
             restarts=self.restarts,
         )

@@ -246,6 +246,25 @@ CATALOGUE: Final[Mapping[str, Kind]] = MappingProxyType(
 )
 """Every built-in template. A name, once released, keeps its words."""
 
+ROOT_ACCOUNT: Final = "root_account_created"
+_ROOT_ACCOUNT: Final = {"resource": "new_user_${suffix}", "uid": "0", "group": "root", "home_directory": "/root"}
+SCRIPTED: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        ROOT_ACCOUNT: Kind(
+            _event(_MANAGED, "CRITICAL", "CREATED", _ROOT_ACCOUNT),
+            Need.ADMINISTRATOR,
+            "User Account: User Account Creation",
+        )
+    }
+)
+"""What happens in scenarios only: no mix can ask for it."""
+
+
+def built_in(name: str) -> Kind | None:
+    """One of both; None for a name that the spec has to define."""
+    return CATALOGUE.get(name) or SCRIPTED.get(name)
+
+
 SESSION_ID: Final = Variable("session_id")
 SEVERITY: Final = Variable("severity")
 DURATION: Final = Variable("duration_seconds")
@@ -255,7 +274,7 @@ _IN_A_SESSION: Final = frozenset({Need.LOGIN, Need.SESSION, Need.LOGOUT})
 @lru_cache(maxsize=64)
 def in_session(name: str) -> CanonicalEvent:
     """All events of a kind where people behave: with their session, and a severity that follows the file."""
-    kind = CATALOGUE[name]
+    kind = CATALOGUE.get(name) or SCRIPTED[name]
     event, details = kind.event, dict(kind.event.details)
     if kind.need in _IN_A_SESSION:
         details.setdefault("ip_address", Pattern((Variable("client_ip"),)))

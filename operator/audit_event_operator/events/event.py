@@ -3,8 +3,27 @@
 from typing import NamedTuple
 
 
+class Mark(NamedTuple):
+    """Which episode of a scenario an event belongs to: the id of the episode, the step (from 1) and its place among all.
+
+    `header`: whether the event is to carry it, as `x-aeg-truth`.
+    """
+
+    scenario: str
+    episode: str
+    step: int
+    place: int
+    header: bool
+
+    def __str__(self) -> str:
+        return f"{self.scenario}/{self.episode}/{self.step}"
+
+
 class AuditEvent(NamedTuple):
-    """`unix_seconds` is the event's time, whole seconds since 1970. `content_type` is the media type of `body`."""
+    """`unix_seconds` is the event's time, whole seconds since 1970. `content_type` is the media type of `body`.
+
+    `mark`: set where the event belongs to a scenario.
+    """
 
     event_id: str
     event_type: str
@@ -13,3 +32,4 @@ class AuditEvent(NamedTuple):
     unix_seconds: int
     content_type: str
     body: bytes
+    mark: Mark | None = None

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from audit_event_operator.events.canonical import CanonicalEvent
-from audit_event_operator.events.catalogue import CATALOGUE, in_session, kind_of
+from audit_event_operator.events.catalogue import built_in, in_session, kind_of
 from audit_event_operator.events.compiled import GIVEN, laid_out, variables_of
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import Slot
@@ -66,7 +66,7 @@ class OccurrenceWriter:
             values: list[bytes | int] = [event_id, stamp, written(host), written(user), sequence]
             values += [written(known[name]) for name in names]
             fields = (
-                event_id.decode(), event_type, label, action_result, unix_seconds, content_type, form % arrange(values)
+                event_id.decode(), event_type, label, action_result, unix_seconds, content_type, form % arrange(values), None
             )  # fmt: skip
             events.append(build(AuditEvent, fields))
         return events
@@ -77,9 +77,7 @@ class OccurrenceWriter:
         return max(len(template.form) + longest_value * template.form.count(b"%") for template in templates)
 
     def _compiled(self, kind: str) -> OccurrenceTemplate:
-        template = (
-            _built_in(kind, self._layout) if kind in CATALOGUE else _compile(kind_of(self._own[kind]), self._layout)
-        )
+        template = _built_in(kind, self._layout) if built_in(kind) else _compile(kind_of(self._own[kind]), self._layout)
         self._templates[kind] = template
         return template
 

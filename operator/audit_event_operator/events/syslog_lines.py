@@ -205,6 +205,9 @@ LINES: Final[Mapping[str, tuple[Line, ...]]] = MappingProxyType(
         "backup_finished": _lines(
             "* <14>borgmatic: INFO /etc/borgmatic.d/${backup}.yaml: Successfully ran configuration file"
         ),
+        "root_account_created": _lines(
+            "* <86>useradd[]: new user: name=new_user_${suffix}, UID=0, GID=0, home=/root, shell=/bin/sh, from=none",
+        ),
     }
 )
 """For every built-in kind: what is written, in that order. A text with no file named above it is what Debian 12 writes."""

@@ -69,10 +69,12 @@ def assemble(
     assignment: Assignment,
     default_stream: bool,
     progress_kept: bool = True,
+    truth_listener: Callable[[bytes], bool] | None = None,
 ) -> Operator:
     """Put fleet, submissions and loop monitor together around brokers and destinations.
 
-    `progress_kept`: resources have a status, which outlives the process.
+    `progress_kept`: resources have a status, which outlives the process. `truth_listener`: gets the records of the ground
+    truth in place of truth queues.
 
     Raises:
         SettingsError: AEG_JOURNAL_FILE cannot be written.
@@ -89,6 +91,7 @@ def assemble(
         cap=Fraction(settings.max_events_per_second),
         namespace_cap=None if cap is None else Fraction(cap),
         journal=journal,
+        truth_listener=truth_listener,
         progress_kept=progress_kept,
     )
     destination = RabbitMQDestination.of("", GeneratorSpec(queue=settings.rabbitmq_queue))

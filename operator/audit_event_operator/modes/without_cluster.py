@@ -7,10 +7,12 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from audit_event_operator.brokers.stream import StreamBrokers
+from audit_event_operator.engine.activity_log import EPISODES_LOGGER
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.ports import AlwaysOurs, Brokers
 from audit_event_operator.engine.snapshot import Ref
@@ -41,8 +43,10 @@ DRAIN_SECONDS: Final = 0.5
 DEMO_SPEC: Final = {"interval": "500ms"}
 
 
-async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
+async def run_standalone(settings: Settings, files: Sequence[Path], truth: TextIO | None = None) -> int:
     """Publish until a signal the stream of the environment, or those of the files; returns the exit code.
+
+    `truth`: gets the records of the ground truth, one a line, in place of truth queues.
 
     Raises:
         SettingsError: AEG_API_AUTH needs a cluster.
@@ -59,14 +63,20 @@ async def run_standalone(settings: Settings, files: Sequence[Path]) -> int:
     def started(servers: Servers) -> None:
         logger.info("Listening on ports %d (all routes) and %d (/metrics)", servers.app_port, servers.metrics_port)
 
-    return await _run(settings, files, brokers, stream, started, totals=totals)
+    return await _run(settings, files, brokers, stream, started, totals=totals, truth=truth)
 
 
-async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | None) -> int:
-    """Print events until a signal, or for some seconds; returns the exit code and raises as `run_standalone`."""
+async def run_demo(
+    settings: Settings, files: Sequence[Path], seconds: float | None, truth: TextIO | None = None
+) -> int:
+    """Print events until a signal, or for some seconds; returns the exit code and raises as `run_standalone`.
+
+    Episodes of scenarios are told of on stderr, and so is their ground truth unless there is a file for it.
+    """
     if sys.stdout is None:
         raise StartError("stdout is closed, so there is nowhere to print events")
     totals, printers, output = Totals(), list[StreamBrokers](), sys.stdout.buffer
+    logging.getLogger(EPISODES_LOGGER).setLevel(logging.INFO)
 
     def brokers(_: FileTargets, stop: asyncio.Event) -> Brokers:
         printers.append(StreamBrokers(output, totals=totals, closed=stop.set))
@@ -75,7 +85,10 @@ async def run_demo(settings: Settings, files: Sequence[Path], seconds: float | N
     def stream() -> Found:
         return Found(Ref("default", "demo"), parse_spec(DEMO_SPEC))
 
-    code = await _run(settings, files, brokers, stream, _welcome, totals=totals, seconds=seconds, demo=True)
+    truth = truth or sys.stderr
+    code = await _run(
+        settings, files, brokers, stream, _welcome, totals=totals, truth=truth, seconds=seconds, demo=True
+    )
     (printer,) = printers
     kinds = ", ".join(f"{count} {name}" for name, count in printer.shown.most_common())
     printed = "1 event" if totals.published == 1 else f"{totals.published} events"
@@ -91,6 +104,7 @@ async def _run(
     started: Callable[[Servers], None],
     *,
     totals: Totals,
+    truth: TextIO | None,
     seconds: float | None = None,
     demo: bool = False,
 ) -> int:
@@ -104,6 +118,7 @@ async def _run(
         totals,
         assignment=AlwaysOurs(),
         default_stream=True,
+        truth_listener=None if truth is None else partial(_write_line, truth),
         progress_kept=demo,  # what a demo prints is all there ever was of it; a file says nothing of an earlier run
     )
     source = FileSource(files, operator.fleet, secrets)
@@ -120,6 +135,16 @@ async def _run(
             operator.spawn(source.run(), "the file watch")
         drain_seconds = DRAIN_SECONDS if demo else settings.shutdown_drain_seconds
         return await until_stopped(operator, stop, seconds=seconds, drain_seconds=drain_seconds)
+
+
+def _write_line(file: TextIO, record: bytes) -> bool:
+    """One record; a disk that is full stops no stream."""
+    try:
+        print(record.decode(), file=file, flush=True)
+    except OSError as error:
+        logger.warning("The ground truth cannot be written to %s: %s", file.name, error.strerror)
+        return False
+    return True
 
 
 def _welcome(servers: Servers) -> None:

@@ -4,6 +4,7 @@ Rejecting would be too much: each of these may be right for somebody. Warnings a
 Pure, and about the spec alone; must not know what a broker or a Secret contains.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND
 from audit_event_operator.resource.entities import MAX_USERS
+from audit_event_operator.resource.scenarios import Scenario, ScenarioType
 from audit_event_operator.resource.spec import Activity, GeneratorSpec
 from audit_event_operator.resource.templates import ALIASES, FAILING, LOGINS, SESSIONS_MIX
 
@@ -22,6 +24,17 @@ _NAMES_SHOWN: Final = 3
 _USERS_PER_FAILURE: Final = 2_000
 """So many users for one failed login a second: each of them fails at most once in 1,860 s."""
 _SHORT_SESSION_SECONDS: Final = 30
+_RULE_WINDOW_NS: Final = 60 * NANOSECONDS_PER_SECOND
+_GUESSING: Final = frozenset({ScenarioType.BRUTE_FORCE, ScenarioType.ACCOUNT_TAKEOVER})
+_FAILING_SCENARIOS: Final = _GUESSING | {ScenarioType.PASSWORD_SPRAY, ScenarioType.MISTYPED_PASSWORD}
+_WITHOUT_ATTEMPTS: Final = frozenset(
+    {
+        ScenarioType.PRIVILEGE_ESCALATION,
+        ScenarioType.LOG_TAMPERING,
+        ScenarioType.MISTYPED_PASSWORD,
+        ScenarioType.STEPS,
+    }
+)
 
 
 class AdviceReason(StrEnum):
@@ -30,6 +43,10 @@ class AdviceReason(StrEnum):
     ASKS_FOR_NOTHING = "AsksForNothing"
     MORE_FAILURES_THAN_QUIET_ALLOWS = "MoreFailuresThanQuietAllows"
     SHORT_SESSIONS = "ShortSessions"
+    SCENARIOS_WITH_INDEPENDENT = "ScenariosWithIndependent"
+    PACE_SLOWER_THAN_RULE = "PaceSlowerThanRule"
+    SCENARIO_OVERLAP = "ScenarioOverlap"
+    SCENARIO_FIELD_WITHOUT_EFFECT = "ScenarioFieldWithoutEffect"
     BLANKS_IN_NAME = "BlanksInName"
     UNUSED_EVENT_TYPE = "UnusedEventType"
     ALIAS_ADDS_UP = "AliasAddsUp"
@@ -56,7 +73,7 @@ class Advice(NamedTuple):
 
 def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
     """Return the warnings about a spec, the most serious first; usually none."""
-    return (*_people(spec), *_names(spec), *_mix(spec), *_run(spec), *_queue(spec))
+    return (*_people(spec), *_scenarios(spec), *_names(spec), *_mix(spec), *_run(spec), *_queue(spec))
 
 
 def _people(spec: GeneratorSpec) -> Iterator[Advice]:
@@ -85,6 +102,56 @@ def _people(spec: GeneratorSpec) -> Iterator[Advice]:
             f"With {users} users and {_figure(logins)} logins a second, a session lasts less than half a minute on average."
             " Raise entities.users.count (400 users for each event a second give about 15 minutes), or lower the rate.",
         )
+
+
+def _scenarios(spec: GeneratorSpec) -> Iterator[Advice]:
+    active = [(number, scenario) for number, scenario in enumerate(spec.scenarios) if not scenario.suspend]
+    if active and spec.activity is Activity.INDEPENDENT:
+        yield Advice(
+            AdviceReason.SCENARIOS_WITH_INDEPENDENT,
+            "spec.activity",
+            "With activity Independent, the events around the scenarios may raise the same alerts, which no record of the"
+            " ground truth expects. Set activity to Sessions.",
+        )
+    for number, scenario in active:
+        if scenario.type in _GUESSING and scenario.pace is not None and scenario.pace.range.low * 2 >= _RULE_WINDOW_NS:
+            yield Advice(
+                AdviceReason.PACE_SLOWER_THAN_RULE,
+                f"spec.scenarios[{number}].pace",
+                f"With {scenario.pace.min} or more between two failed logins, scenario {scenario.name} has at most two of them"
+                " in 60 seconds, but ANLY-SEC-001 needs three: it raises no alert. Lower pace.min below 30s.",
+            )
+    for (_, one), (number, other) in itertools.combinations(active, 2):
+        failing = one.type in _FAILING_SCENARIOS and other.type in _FAILING_SCENARIOS
+        if failing and {*one.users} & {*other.users} and {*one.hosts} & {*other.hosts}:
+            yield Advice(
+                AdviceReason.SCENARIO_OVERLAP,
+                f"spec.scenarios[{number}].users",
+                f"Scenarios {one.name} and {other.name} share a name in users and one in hosts. When they coincide, they"
+                " may raise alerts that neither record expects. Name others, or let the operator choose.",
+            )
+    without_effect = [text for number, scenario in active for text in _idle_fields(number, scenario)]
+    if spec.ground_truth is not None and not spec.scenarios:
+        without_effect.append("groundTruth without scenarios")
+    if without_effect:
+        yield Advice(
+            AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
+            "spec.scenarios" if spec.scenarios else "spec.groundTruth",
+            f"These fields have no effect: {_listed(without_effect)}. Remove them.",
+        )
+
+
+def _idle_fields(number: int, scenario: Scenario) -> Iterator[str]:
+    """Fields that a scenario of this type does not read."""
+    steps = scenario.type is ScenarioType.STEPS
+    unread = {
+        "attempts": scenario.attempts is not None and scenario.type in _WITHOUT_ATTEMPTS,
+        "pace": scenario.pace is not None and steps,
+        "successPercent": scenario.success_percent is not None and scenario.type not in _GUESSING,
+        "techniques": bool(scenario.techniques) and not steps,
+        "malicious": not scenario.malicious and not steps,
+    }
+    return (f"scenarios[{number}].{field} of type {scenario.type}" for field, idle in unread.items() if idle)
 
 
 def _figure(rate: Fraction) -> str:
@@ -116,7 +183,8 @@ def _names(spec: GeneratorSpec) -> Iterator[Advice]:
 
 def _mix(spec: GeneratorSpec) -> Iterator[Advice]:
     mix = spec.event_mix or {}
-    unused = [each.name for each in spec.event_types if each.name not in mix]
+    staged = {step.event for scenario in spec.scenarios for step in scenario.steps}
+    unused = [each.name for each in spec.event_types if each.name not in mix and each.name not in staged]
     if unused:
         yield Advice(
             AdviceReason.UNUSED_EVENT_TYPE,

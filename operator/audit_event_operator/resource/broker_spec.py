@@ -30,6 +30,18 @@ def at_most_255_bytes(field: str) -> Rule:
     )
 
 
+QueueName = Annotated[
+    str,
+    BROKER_NAME,
+    at_most_255_bytes("queue"),
+    Rule(
+        message="queue must not begin with amq. because RabbitMQ reserves these names",
+        cel="!self.startsWith('amq.')",
+        holds=lambda queue: not queue.startswith("amq."),
+    ),
+]
+
+
 class Delivery(StrEnum):
     """The promise about each event."""
 

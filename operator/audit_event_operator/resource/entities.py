@@ -15,20 +15,21 @@ SESSION_USERS: Final = 200
 SESSION_HOSTS: Final = 40
 """How many there are with activity Sessions, where the spec does not say."""
 DEFAULT_USERS: Final = ("devops_admin", "app_user", "guest_user", "monitoring_agent", "attacker_bob")
+ATTACKER_NETWORKS: Final = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")
+"""RFC 5737: nobody has these addresses, and no list of trusted networks excuses them."""
 DEFAULT_HOSTS: Final = ("prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04")
 
 
-UserName = Annotated[
-    str, Text(255, NO_CONTROL_CHARACTERS, "must be a user name of 1 to 255 characters without control characters")
-]
-HostName = Annotated[
-    str,
-    Text(
-        253,
-        ALPHANUMERIC_ENDS,
-        "must be a host name of at most 253 letters, digits and _ . - beginning and ending with a letter or digit",
-    ),
-]
+USER_TEXT: Final = Text(
+    255, NO_CONTROL_CHARACTERS, "must be a user name of 1 to 255 characters without control characters"
+)
+HOST_TEXT: Final = Text(
+    253,
+    ALPHANUMERIC_ENDS,
+    "must be a host name of at most 253 letters, digits and _ . - beginning and ending with a letter or digit",
+)
+UserName = Annotated[str, USER_TEXT]
+HostName = Annotated[str, HOST_TEXT]
 
 
 _OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -121,6 +122,24 @@ class Clients(SpecModel):
     )
 
 
+class Attackers(SpecModel):
+    """Where attackers come from."""
+
+    cidrs: tuple[Network, ...] | None = Field(
+        default=None,
+        json_schema_extra={LIST_TYPE: "atomic"},
+        min_length=1,
+        max_length=16,
+        description="IPv4 networks of the attackers in scenarios, 1 to 16. Each episode has an address of its own, as long as"
+        f" they last. If unset, those reserved for documentation: {', '.join(ATTACKER_NETWORKS)}.",
+    )
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The networks, else those reserved for documentation."""
+        return self.cidrs or ATTACKER_NETWORKS
+
+
 class Entities(SpecModel):
     """The users, hosts and addresses of one stream."""
 
@@ -128,4 +147,9 @@ class Entities(SpecModel):
     hosts: Hosts = Field(default=Hosts(), json_schema_extra={"default": {}}, description="Hosts that report.")
     clients: Clients = Field(
         default=Clients(), json_schema_extra={"default": {}}, description="Addresses that users come from."
+    )
+    attackers: Attackers = Field(
+        default=Attackers(),
+        json_schema_extra={"default": {}},
+        description="Addresses that attackers in scenarios come from.",
     )

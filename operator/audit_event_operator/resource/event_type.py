@@ -31,12 +31,12 @@ _TOKEN_LIST: Final = ", ".join(TOKENS)
 _RESERVED_LIST: Final = ", ".join(RESERVED_NAMES)
 CEL_RESERVED: Final = "[" + ", ".join(f"'{name}'" for name in RESERVED_NAMES) + "]"
 _KEY: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
-_IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
+IPV4: Final = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
 
 
 def _address_is_valid(details: Mapping[str, str]) -> bool:
     address = details.get("ip_address", "${client_ip}")
-    return address == "${client_ip}" or full_match(_IPV4, address)
+    return address == "${client_ip}" or full_match(IPV4, address)
 
 
 def _resource_is_short(details: Mapping[str, str]) -> bool:
@@ -44,25 +44,29 @@ def _resource_is_short(details: Mapping[str, str]) -> bool:
     return len(resource) <= MAX_RESOURCE_LENGTH and full_match(NO_CONTROL_CHARACTERS, resource) and "${" not in resource
 
 
-DetailValue = Annotated[
-    str,
-    Text(
-        1024,
-        r"^[^\x00]*$",
-        "must be a string of at most 1024 characters, without NUL",
-        min_length=0,
-        cel=r"!self.contains('\u0000')",
-    ),
-    Rule(
-        message=f"details may contain only these tokens: {_TOKEN_LIST}",
-        cel="!self" + "".join(f".replace('{token}', ' ')" for token in TOKENS) + ".contains('${')",
-        holds=lambda value: "${" not in reduce(lambda text, token: text.replace(token, " "), TOKENS, value),
-    ),
-]
+_WITHOUT_TOKENS: Final = "".join(f".replace('{token}', ' ')" for token in TOKENS)
+
+
+def _without_tokens(value: str) -> str:
+    return reduce(lambda text, token: text.replace(token, " "), TOKENS, value)
+
+
+DetailValue = Annotated[str, Text(1024, None, "must be a string of at most 1024 characters", min_length=0)]
 
 Details = Annotated[
     dict[str, DetailValue],
     Field(max_length=32),
+    # Rules of the map and not of its values, of which there may be 1024: each would cost every status patch a call.
+    Rule(
+        message="details must not contain NUL",
+        cel=r"self.all(k, !self[k].contains('\u0000'))",
+        holds=lambda details: not any("\0" in value for value in details.values()),
+    ),
+    Rule(
+        message=f"details may contain only these tokens: {_TOKEN_LIST}",
+        cel=f"self.all(k, !self[k].contains('${{') || !self[k]{_WITHOUT_TOKENS}.contains('${{'))",
+        holds=lambda details: all("${" not in _without_tokens(value) for value in details.values()),
+    ),
     Rule(
         message="details keys must be at most 63 letters, digits and _ . - and begin with a letter or _",
         cel=f"self.all(k, k.size() <= 63 && k.matches({cel_string(_KEY)}))",
@@ -72,7 +76,7 @@ Details = Annotated[
         message="details.ip_address must be ${client_ip} or an IPv4 address, because it is copied to client_ip",
         cel=(
             "!('ip_address' in self) || self['ip_address'] == '${client_ip}'"
-            f" || self['ip_address'].matches({cel_string(_IPV4)})"
+            f" || self['ip_address'].matches({cel_string(IPV4)})"
         ),
         holds=_address_is_valid,
     ),

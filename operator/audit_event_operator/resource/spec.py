@@ -5,20 +5,19 @@ generated from them. Defaults and bounds here are therefore the API server's own
 running generators.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationError
 
 from audit_event_operator.resource.broker_spec import (
-    BROKER_NAME,
     Delivery,
     QueueDeclaration,
+    QueueName,
     RabbitMQ,
-    at_most_255_bytes,
 )
 from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND, parse_duration
 from audit_event_operator.resource.entities import Entities
@@ -36,6 +35,7 @@ from audit_event_operator.resource.fields import (
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.problems import Problem, SpecError, problems_of
 from audit_event_operator.resource.rules import Rule
+from audit_event_operator.resource.scenarios import MAX_SCENARIOS, GroundTruth, Scenario, scenario_problems
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES
 from audit_event_operator.resource.traffic import Traffic
@@ -45,17 +45,6 @@ _SHORTEST_WITH_LARGE_BATCH: Final = "100ms"
 _SHORTEST_WITH_LARGE_BATCH_NS: Final = parse_duration(_SHORTEST_WITH_LARGE_BATCH)
 _TEMPLATE_LIST: Final = ", ".join(BUILT_IN_TEMPLATES)
 _ALIAS_LIST: Final = ", ".join(ALIASES)
-
-Queue = Annotated[
-    str,
-    BROKER_NAME,
-    at_most_255_bytes("queue"),
-    Rule(
-        message="queue must not begin with amq. because RabbitMQ reserves these names",
-        cel="!self.startsWith('amq.')",
-        holds=lambda queue: not queue.startswith("amq."),
-    ),
-]
 
 RunId = Annotated[
     str,
@@ -85,17 +74,25 @@ class Activity(StrEnum):
     SESSIONS = "Sessions"
 
 
-def _names_differ(event_types: tuple[EventType, ...]) -> tuple[EventType, ...]:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Items = TypeVar("_Items", bound=Sequence[_Named])
+
+
+def _names_differ(items: _Items) -> _Items:
     """Reject a name that is defined twice, as the API server does for a list that is a map by name."""
-    if len({event_type.name for event_type in event_types}) < len(event_types):
+    if len({item.name for item in items}) < len(items):
         raise refusal("must not define a name twice")
-    return event_types
+    return items
 
 
 class GeneratorSpec(SpecModel):
     """The desired stream of audit events."""
 
-    queue: Queue = Field(
+    queue: QueueName = Field(
         default="audit_events",
         description="RabbitMQ queue that receives the events. At most 255 bytes, no control characters, must not start with"
         ' "amq.". A new name takes effect once the events on their way to the old queue are delivered.',
@@ -150,6 +147,19 @@ class GeneratorSpec(SpecModel):
         default=Entities(),
         json_schema_extra={"default": {}},
         description="Users, hosts and client addresses that the events are about.",
+    )
+    scenarios: Annotated[tuple[Scenario, ...], AfterValidator(_names_differ)] = Field(
+        default=(),
+        max_length=MAX_SCENARIOS,
+        json_schema_extra={LIST_TYPE: "map", LIST_MAP_KEYS: ["name"], "default": None},
+        description="Scripted chains of events over the same users and hosts, at most 8: attacks, and what looks like one."
+        " Their events come in addition to the others, and the rate leaves them out. A changed scenario counts from its next"
+        " episode; a removed one ends at once.",
+    )
+    ground_truth: GroundTruth | None = Field(
+        default=None,
+        description="Where to tell what the episodes of scenarios really did, and which alerts they should raise. If unset,"
+        " they are only counted.",
     )
     random_seed: Annotated[int, WholeNumber(-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER, "int64")] | None = Field(
         default=None,
@@ -217,6 +227,15 @@ class GeneratorSpec(SpecModel):
             ),
             field="eventMix",
         ),
+        Rule(
+            message="queue of groundTruth must differ from the queue of the stream",
+            cel=(
+                "!has(self.groundTruth) || !has(self.groundTruth.queue) || !has(self.queue)"
+                " || self.groundTruth.queue != self.queue"
+            ),
+            holds=lambda spec: spec.ground_truth is None or spec.ground_truth.queue != spec.queue,
+            field="groundTruth.queue",
+        ),
     )
 
     @cached_property
@@ -257,9 +276,13 @@ def parse_spec(raw: Mapping[str, Any]) -> GeneratorSpec:
     if not isinstance(raw, Mapping):
         raise SpecError((Problem("spec", "spec must be an object"),))
     try:
-        return GeneratorSpec.model_validate(without_nulls(raw), by_alias=True, by_name=False)
+        spec = GeneratorSpec.model_validate(without_nulls(raw), by_alias=True, by_name=False)
     except ValidationError as error:
         raise SpecError(problems_of(error, "spec")) from None
+    problems = tuple(scenario_problems(spec.scenarios, {event_type.name for event_type in spec.event_types}))
+    if problems:
+        raise SpecError(problems)
+    return spec
 
 
 def without_nulls(value: Any) -> Any:

@@ -3,7 +3,7 @@
 Pure: the caller passes the previous status and the time. When and how it is written is none of its business.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal
@@ -14,10 +14,34 @@ from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import Completion, ConditionStatus, Ready
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.problems import shortened
+from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 
 MAX_MESSAGE_LENGTH: Final = 1024
+EPISODE_ID_LENGTH: Final = 36
 MAX_OWNER_LENGTH: Final = 571
 """A namespace, a Lease's name and a process's name, with two slashes."""
+
+
+class ScenarioStatus(NamedTuple):
+    """What became of one scenario in a run.
+
+    Attributes:
+        name: the scenario's.
+        episodes: those that ended, complete or not.
+        missed: those that could not begin in time.
+        open: the id of the one that is under way.
+        last_episode: the id of the one that began last.
+        last_time: when it began, aware.
+        expected_alerts: how many alerts all of them together should have raised.
+    """
+
+    name: str
+    episodes: int = 0
+    missed: int = 0
+    open: str | None = None
+    last_episode: str | None = None
+    last_time: datetime | None = None
+    expected_alerts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +55,7 @@ class Progress:
         start_time: its first tick, aware, as the others.
         completion_time: its end.
         last_publish_time: last confirm.
+        scenarios: those that have begun or missed an episode, by name.
     """
 
     events_published: int = 0
@@ -39,6 +64,7 @@ class Progress:
     start_time: datetime | None = None
     completion_time: datetime | None = None
     last_publish_time: datetime | None = None
+    scenarios: tuple[ScenarioStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +76,7 @@ class Facts:
         ready: why the generator is ready or not.
         complete: which bound ended the run, None while it goes on.
         rate_limited: a sentence when a cap cuts the rate, else None.
+        truth_undelivered: a sentence while records of the ground truth cannot be told, else None.
         advice: what is valid in the spec but unwise, the gravest first.
         destination: where events go, for people: today the queue's name; empty while unknown.
         broker: `host:port/vhost` without the user; empty while unknown.
@@ -67,6 +94,7 @@ class Facts:
     ready: Ready
     complete: Completion | None = None
     rate_limited: str | None = None
+    truth_undelivered: str | None = None
     advice: tuple[Advice, ...] = ()
     destination: str = ""
     broker: str = ""
@@ -104,6 +132,7 @@ def parse_progress(status: Mapping[str, Any] | None) -> Progress:
         start_time=_parse_time(status.get("startTime")),
         completion_time=_parse_time(status.get("completionTime")),
         last_publish_time=_parse_time(status.get("lastPublishTime")),
+        scenarios=tuple(_parse_scenarios(status.get("scenarios"))),
     )
 
 
@@ -141,6 +170,7 @@ def build_status(
         "completionTime": _format_milliseconds(progress.completion_time),
         "lastPublishTime": _format_milliseconds(progress.last_publish_time),
         "runId": progress.run_id,
+        "scenarios": [_scenario(each) for each in progress.scenarios] or None,
     }
     return {field: value for field, value in status.items() if value is not None}
 
@@ -148,7 +178,8 @@ def build_status(
 def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
     """Return what has to be written at once when it changes; two statuses with the same key differ in counters only.
 
-    The key is the generation, the owner's sign of life and, of every condition, all but its transition time. Never raises.
+    The key is the generation, the owner's sign of life, of every condition all but its transition time, and of every scenario
+    the episode that is under way. Never raises.
     """
     if not isinstance(status, Mapping):
         return ()
@@ -156,7 +187,8 @@ def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
         tuple(str(condition.get(part)) for part in ("type", "status", "reason", "message", "observedGeneration"))
         for condition in _conditions_of(status)
     )
-    return (status.get("observedGeneration"), status.get("ownerRenewTime"), *conditions)
+    episodes = sorted((each.name, str(each.open)) for each in _parse_scenarios(status.get("scenarios")))
+    return (status.get("observedGeneration"), status.get("ownerRenewTime"), *conditions, *episodes)
 
 
 def installation_of(owner: object) -> str | None:
@@ -212,6 +244,8 @@ def _conditions(
         wanted.append(("Stalled", "True", ready.reason, ready.message))
     if facts.rate_limited is not None:
         wanted.append(("RateLimited", "True", "RateLimited", facts.rate_limited))
+    if facts.truth_undelivered is not None:
+        wanted.append(("GroundTruthUndelivered", "True", "GroundTruthUndelivered", facts.truth_undelivered))
     if contested is not None:
         wanted.append(("ForeignOwner", "True", "ForeignOwner", contested.message))
     if facts.complete is not None:
@@ -244,6 +278,37 @@ def _transition_times(previous: Mapping[str, Any] | None) -> dict[tuple[str, str
         for condition in _conditions_of(previous)
         if _parse_time(condition.get("lastTransitionTime")) is not None
     }
+
+
+def _scenario(scenario: ScenarioStatus) -> dict[str, Any]:
+    written = {
+        "name": scenario.name,
+        "episodes": scenario.episodes,
+        "missed": scenario.missed,
+        "open": scenario.open,
+        "lastEpisode": scenario.last_episode,
+        "lastTime": _format_milliseconds(scenario.last_time),
+        "expectedAlerts": scenario.expected_alerts,
+    }
+    return {field: value for field, value in written.items() if value is not None}
+
+
+def _parse_scenarios(value: object) -> Iterator[ScenarioStatus]:
+    for each in value[:MAX_SCENARIOS] if isinstance(value, list | tuple) else ():
+        if isinstance(each, Mapping) and isinstance(each.get("name"), str):
+            yield ScenarioStatus(
+                each["name"],
+                _parse_count(each.get("episodes")),
+                _parse_count(each.get("missed")),
+                _parse_id(each.get("open")),
+                _parse_id(each.get("lastEpisode")),
+                _parse_time(each.get("lastTime")),
+                _parse_count(each.get("expectedAlerts")),
+            )
+
+
+def _parse_id(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= EPISODE_ID_LENGTH else None
 
 
 def _parse_count(value: object) -> int:

@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
+from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
-from audit_event_operator.resource.status import MAX_MESSAGE_LENGTH, MAX_OWNER_LENGTH
+from audit_event_operator.resource.status import EPISODE_ID_LENGTH, MAX_MESSAGE_LENGTH, MAX_OWNER_LENGTH
 
 UNSEEN_STATUS: Final = {"observedGeneration": -1}
 """The status of a resource that no operator has seen yet; without it, status readers would consider it ready."""
@@ -22,7 +23,8 @@ def status_schema() -> dict[str, Any]:
             ),
             "conditions": {
                 "description": "Ready is always present: True, False, or Unknown while starting. Reconciling, Stalled,"
-                " RateLimited, ForeignOwner, Complete and ConfigurationWarning are present only while True.",
+                " RateLimited, GroundTruthUndelivered, ForeignOwner, Complete and ConfigurationWarning are present only"
+                " while True.",
                 "type": "array",
                 "maxItems": 16,
                 LIST_TYPE: "map",
@@ -51,6 +53,31 @@ def status_schema() -> dict[str, Any]:
             "completionTime": _time("Time at which the current run completed."),
             "lastPublishTime": _time("Time of the broker's last confirm."),
             "runId": _text("The runId that the counters belong to.", 63),
+            "scenarios": {
+                "description": "What became of each scenario in the current run.",
+                "type": "array",
+                "maxItems": MAX_SCENARIOS,
+                LIST_TYPE: "map",
+                LIST_MAP_KEYS: ["name"],
+                "items": _scenario(),
+            },
+        },
+    }
+
+
+def _scenario() -> dict[str, Any]:
+    return {
+        "description": "What became of one scenario.",
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": _text("Name of the scenario.", 63),
+            "episodes": _integer("Episodes that have ended, complete or not."),
+            "missed": _integer("Episodes that could not begin within five seconds of their time."),
+            "open": _text("Id of the episode that is under way; absent between episodes.", EPISODE_ID_LENGTH),
+            "lastEpisode": _text("Id of the episode that began last.", EPISODE_ID_LENGTH),
+            "lastTime": _time("Time at which it began."),
+            "expectedAlerts": _integer("Alerts that the platform should have raised about all of them together."),
         },
     }
 
@@ -63,7 +90,9 @@ def _condition() -> dict[str, Any]:
         "properties": {
             "type": {
                 **_text(
-                    "Ready, Reconciling, Stalled, RateLimited, ForeignOwner, Complete or ConfigurationWarning.", 316
+                    "Ready, Reconciling, Stalled, RateLimited, GroundTruthUndelivered, ForeignOwner, Complete or"
+                    " ConfigurationWarning.",
+                    316,
                 ),
                 "pattern": "^[A-Z][A-Za-z]*$",
             },

@@ -16,15 +16,15 @@ from audit_event_operator.world.cast import IndependentCast, WorldCast
 from audit_event_operator.world.hours import LocalTime
 from audit_event_operator.world.world import World
 
-_LONGEST_VALUE: Final = 96
+LONGEST_VALUE: Final = 96
 """No value of a detail is longer, in bytes; users and hosts are asked for theirs."""
 
 
 class Maker(Protocol):
     """Makes the events of one stream."""
 
-    def make(self, slots: Sequence[Slot]) -> list[AuditEvent]:
-        """One event for each slot."""
+    def make(self, slots: Sequence[Slot], others: int = 0) -> list[AuditEvent]:
+        """One event for each slot; `others`: so many of the numbers before were not its own."""
 
     @property
     def largest_body_bytes(self) -> int:
@@ -37,15 +37,15 @@ class SessionsMaker:
     def __init__(self, spec: GeneratorSpec, world: World, layout: Layout, entropy: Callable[[int], bytes]) -> None:
         self.world = world
         self._writer = OccurrenceWriter(spec.event_types, layout=layout, entropy=entropy)
-        longest = max((len(layout.escape(name)) for name in _named(spec.entities)), default=0)
+        longest = max((len(layout.escape(name)) for name in named(spec.entities)), default=0)
         self.largest_body_bytes = self._writer.largest_body_bytes(
-            weights_of(spec.event_mix, spec.activity), max(_LONGEST_VALUE, longest)
+            weights_of(spec.event_mix, spec.activity), max(LONGEST_VALUE, longest)
         )
 
-    def make(self, slots: Sequence[Slot]) -> list[AuditEvent]:
-        """What happens at each slot."""
+    def make(self, slots: Sequence[Slot], others: int = 0) -> list[AuditEvent]:
+        """What happens at each slot; weights are exact over all of them, whatever is told in between."""
         happen = self.world.happen
-        return self._writer.write(slots, [happen(sequence, unix_ns) for sequence, unix_ns in slots])
+        return self._writer.write(slots, [happen(sequence - others, unix_ns) for sequence, unix_ns in slots])
 
 
 class Makers:
@@ -77,8 +77,11 @@ class Makers:
         else:
             self._world.mix_in(weights)
         self._about = about
+        steps = (step.user for scenario in spec.scenarios for step in scenario.steps)
+        self._world.spare({*steps, *(user for scenario in spec.scenarios for user in scenario.users)})
         return SessionsMaker(spec, self._world, layout, entropy)
 
 
-def _named(entities: Entities) -> tuple[str, ...]:
+def named(entities: Entities) -> tuple[str, ...]:
+    """The users and hosts that are named."""
     return (*(entities.users.names or ()), *(entities.hosts.names or ()))

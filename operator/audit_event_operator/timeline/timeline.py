@@ -13,17 +13,22 @@ from audit_event_operator.events.factory import Slot, derive_seed
 from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.pacing.pacer import Due, Pacer
 from audit_event_operator.resource.conditions import Completion
+from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
 from audit_event_operator.timeline.change import Change
+from audit_event_operator.timeline.episodes import Episodes
 from audit_event_operator.timeline.makers import Makers
 from audit_event_operator.timeline.reading import Reading, unix_ns_of
 from audit_event_operator.timeline.run import Run
 from audit_event_operator.timeline.shaping import schedule_of
 from audit_event_operator.timeline.start import first_tick_ns
+from audit_event_operator.world.scenarios.ending import Ending
 
 _SHORTEST_WAIT_NS: Final = 1_000_000
 """Shortest wait for the end of a run: the wall clock decides it, and the two clocks may differ slightly."""
+_NO_ROOM_WAIT_NS: Final = 100_000_000
+"""How long until events of a scenario look for room again."""
 _CLOCKS_DIFFER_NS: Final = 250_000_000
 """When the wall clock has moved that far against the steady one, it was set, or has drifted for long."""
 _LITTLE: Final = Fraction(1, 100)
@@ -33,7 +38,8 @@ _LITTLE: Final = Fraction(1, 100)
 class Timeline:
     """The ticks, the run and the sequence of one stream.
 
-    Call, at each moment: `check` (is the run over?), `advance` (what has become due?), `take` (make what there is room for).
+    Call, at each moment: `check` (is the run over?), `advance` (what has become due?), `take` (make what there is room for),
+    `act` (the same for scenarios, whose events come in addition).
 
     The seed follows from `uid` where the spec names none. `progress`: what was done of the run before. `cap`: most events per
     second. `entropy` gives as many random bytes as asked for, for the events' ids. `preexisting`: the resource was there
@@ -62,6 +68,11 @@ class Timeline:
         """What was done of the run before."""
         self.sequence = self.progress.events_published
         """The number of the next event."""
+        self.episodes = Episodes(self.progress.scenarios, entropy)
+        """What scenarios add."""
+        self._others = 0
+        self._allowance = Fraction(1)
+        self._allowed_ns = now.ns
         self._entropy = entropy
         self._makers = Makers()
         self._fresh = progress_kept and not self.progress.events_published and self.progress.start_time is None
@@ -82,6 +93,7 @@ class Timeline:
         self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
         self._maker = self._makers.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy)
         self._fresh = False
+        self.episodes.use(spec, self.seed, now)
         self._plan(now)
 
     def _plan(self, now: Reading) -> None:
@@ -90,15 +102,23 @@ class Timeline:
         begun_ns = now.ns if start is None else unix_ns_of(start) - self._wall_offset_ns
         self.schedule = schedule_of(self.spec, self.seed, begun_ns=begun_ns, wall_offset_ns=self._wall_offset_ns)
         self._seen_ns, self._rates = now.ns, None
+        if start is not None:
+            self.episodes.begin(begun_ns, now)
 
     # -- what changes --------------------------------------------------------------------------------------------------
 
     def adopt(self, spec: GeneratorSpec, change: Change, now: Reading) -> None:
         """Put a changed spec in effect."""
+        if change is Change.NEW_RUN:
+            self.episodes.begin_run()
+        elif change is Change.MOVED:
+            self.episodes.end(Ending.DESTINATION_CHANGED)
+        elif spec.suspend:
+            self.episodes.end(Ending.SUSPENDED)
         self._use(spec, now)
         match change:
             case Change.NEW_RUN:
-                self.sequence = 0
+                self.sequence = self._others = 0
                 self.run.begin()
                 self._restart()
                 self._plan(now)
@@ -176,7 +196,7 @@ class Timeline:
     @property
     def largest_event_bytes(self) -> int:
         """How long the body of an event may become."""
-        return self._maker.largest_body_bytes
+        return max(self._maker.largest_body_bytes, self.episodes.largest_body_bytes)
 
     @property
     def full_rate(self) -> Fraction:
@@ -219,6 +239,8 @@ class Timeline:
             return False
         if self.run.complete is None:
             self._restart()
+        else:
+            self.episodes.end(Ending.RUN_COMPLETE)
         self.pending, self._rates = 0, None
         return True
 
@@ -245,6 +267,8 @@ class Timeline:
         if due is not None:
             self.pending, self._due, self._tick = due.events, due, (-1, 0)
             self.run.ticked(now)
+        if not self.episodes.begun and self.run.start_time is not None:
+            self.episodes.begin(unix_ns_of(self.run.start_time) - self._wall_offset_ns, now)
         return due
 
     def take(self, room: int, used: int, now: Reading) -> list[AuditEvent]:
@@ -252,16 +276,37 @@ class Timeline:
 
         `used`: events of this run that were confirmed or still may be; maxEvents minus these is what is left.
         """
-        if self.spec.max_events is not None:
-            self.pending = max(0, min(self.pending, self.spec.max_events - used))
+        self.pending = min(self.pending, self._left(used))
         count = min(self.pending, room)
         if count <= 0:
             return []
         first, self.sequence = self.sequence, self.sequence + count
         ahead_ns = now.unix_ns - now.ns
-        events = self._maker.make([Slot(first + index, self._due_ns(index, now) + ahead_ns) for index in range(count)])
+        slots = [Slot(first + index, self._due_ns(index, now) + ahead_ns) for index in range(count)]
+        events = self._maker.make(slots, self._others)
         self.pending -= count
         return events
+
+    def act(self, room: int, used: int, now: Reading, *, ready: bool) -> list[AuditEvent]:
+        """Make what is due of scenarios, at most `room`; `used` as for `take`. `ready`: events can be delivered now.
+
+        The cap is for all events together: what it leaves beside the paced ones may be made, a second's worth at once.
+        """
+        if self.resting:
+            return []
+        spare = max(Fraction(0), self._cap - self.rates[1])
+        earned = spare * (now.ns - self._allowed_ns) / NS_PER_SECOND
+        self._allowance, self._allowed_ns = min(max(Fraction(1), spare), self._allowance + earned), now.ns
+        self.episodes.look(now, ready=ready, limited=self._allowance < 1)
+        events = self.episodes.make(self.sequence, min(room, self._left(used), int(self._allowance)), now)
+        self.sequence += len(events)
+        self._others += len(events)
+        self._allowance -= len(events)
+        return events
+
+    def _left(self, used: int) -> int:
+        """How many events this run may still have."""
+        return MAX_EXACT_INTEGER if self.spec.max_events is None else max(0, self.spec.max_events - used)
 
     def _due_ns(self, index: int, now: Reading) -> int:
         """When the pending event at an index was due: those that are due together are spread evenly over their ticks.
@@ -281,6 +326,9 @@ class Timeline:
         waits = []
         if self._pacer is not None and not self.resting:
             waits.append(self._pacer.next_ns - now.ns)
+            if (next_ns := self.episodes.playbook.next_ns) is not None:
+                # What is due and finds no room is looked at again soon; an answer of the broker comes first.
+                waits.append(max(_SHORTEST_WAIT_NS if next_ns > now.ns else _NO_ROOM_WAIT_NS, next_ns - now.ns))
         left_ns = self.run.left_ns(self.spec, now)
         if left_ns is not None:
             waits.append(max(_SHORTEST_WAIT_NS, left_ns))

@@ -45,6 +45,8 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "start_time": lambda each: each.facts.progress.start_time,
     "completion_time": lambda each: each.facts.progress.completion_time,
     "last_publish_time": lambda each: each.facts.progress.last_publish_time,
+    "truth_undelivered": lambda each: each.facts.truth_undelivered,
+    "scenarios": lambda each: [scenario._asdict() for scenario in each.facts.progress.scenarios],
     "generation": lambda each: each.facts.generation,
     "restarts": lambda each: each.facts.restarts,
 }

@@ -1,6 +1,7 @@
 """The users, hosts and addresses that a spec asks for, also where each event is an independent draw."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from audit_event_operator.events.cast import Listed
@@ -8,8 +9,8 @@ from audit_event_operator.events.drawn import UNKNOWN_USERS
 from audit_event_operator.resource.entities import SESSION_HOSTS, SESSION_USERS, Entities
 from audit_event_operator.world.addresses import Addresses
 from audit_event_operator.world.dice import Dice, hash64
-from audit_event_operator.world.machines import Machines
-from audit_event_operator.world.people import People
+from audit_event_operator.world.machines import NOWHERE, Machine, Machines
+from audit_event_operator.world.people import NOBODY, People, Person
 
 _CLIENTS: Final = ("10.0.0.0/8",)
 _SPARE: Final = 100_000
@@ -41,6 +42,7 @@ class WorldCast:
             self._addresses,
             hash64(seed, 3),
         )
+        self.attackers = Addresses(entities.attackers.listed, hash64(seed, 4))
         taken = {*user_names}
         self._strangers = tuple(name for name in UNKNOWN_USERS if name not in taken)
 
@@ -58,6 +60,28 @@ class WorldCast:
         first = self.people.addresses_used + len(UNKNOWN_USERS) + 1
         spare = self._addresses.count - first
         return self._addresses[first + dice.roll(spare)] if spare >= _SPARE else ""
+
+    def named(self, name: str) -> Person:
+        """A user by name; somebody who is none of them has an address all the same."""
+        number = self.people.number_of(name)
+        if number is not None:
+            return self.people[number]
+        bits = int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        double = self.people[bits % self.people.count]
+        dice = Dice(blake2b(name.encode("utf-8", "surrogatepass")).digest())
+        address = self.spare_address(dice) or double.addresses[0]
+        return double._replace(number=NOBODY, name=name, addresses=(address,), own_address=False)
+
+    def machine_address(self, machine: Machine, otherwise: str) -> str:
+        """The address of a host, as the next host sees it; `otherwise` where there are too few addresses."""
+        place = self._addresses.count - 1 - machine.number
+        used = self.people.addresses_used + len(UNKNOWN_USERS) + 1
+        return otherwise if machine.number == NOWHERE or place < used else self._addresses[place]
+
+    @property
+    def unknown_names(self) -> tuple[str, ...]:
+        """Names that nobody has, and that are tried everywhere."""
+        return self._strangers
 
 
 class _Named:

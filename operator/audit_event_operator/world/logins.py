@@ -27,11 +27,13 @@ class Logins:
     """Who is there, who failed, who will try again.
 
     `has_logins`: whether the mix has any; without them, sessions were opened before the stream. `balanced`: it has at least as
-    many logouts as logins; otherwise some sessions end unseen.
+    many logouts as logins; otherwise some sessions end unseen. `pinned`: users whom scenarios name.
+    Like the victims of the others they never fail by themselves.
     """
 
     def __init__(self, cast: WorldCast, chooser: Chooser, sessions: Sessions, *, fresh: bool) -> None:
         self.has_logins = self.balanced = True
+        self.pinned: frozenset[int] = frozenset()
         self._cast = cast
         self._chooser = chooser
         self._sessions = sessions
@@ -118,7 +120,8 @@ class Logins:
         for number in range(_TRIES):
             visit = self._chooser.visit(turn, alike=number >= _LIKELY_TRIES)
             person, machine, address = visit
-            if person.own_address and self._quiet.may_fail(person.number, turn.unix_ns):
+            spared = self._cast.people.is_victim(person.number) or person.number in self.pinned
+            if person.own_address and not spared and self._quiet.may_fail(person.number, turn.unix_ns):
                 self._quiet.fail(person.number)
                 if kind == "user_login_failure":
                     self._follow_ups.maybe(visit, turn)

@@ -10,6 +10,8 @@ from audit_event_operator.world.words import ENVIRONMENTS, HOSTS_PER_NAME, ROLES
 GENERATED: Final = "generated"
 """What metrics call a made-up host: they have no label of their own, else there would be 10,000."""
 
+NOWHERE: Final = -1
+"""The number of a host that is none of those of the stream."""
 _NAMES: Final = len(ENVIRONMENTS) * len(ROLES) * HOSTS_PER_NAME
 _NAME_STEP: Final = 1_009  # prime: consecutive numbers have names far apart
 _KEPT: Final = 4_096
@@ -37,6 +39,13 @@ class Machines:
 
     def __getitem__(self, number: int) -> Machine:
         return self._machine(number)
+
+    def named(self, name: str) -> Machine:
+        """A host by its name; one that is not listed has no label of its own in metrics."""
+        role = next((each for each in ROLES if each in name), ROLES[0])
+        if name in self._taken:
+            return self._machine(self._names.index(name))
+        return Machine(NOWHERE, name, GENERATED, role, SERVICES[role])
 
     def _made(self, number: int) -> Machine:
         if number < len(self._names):

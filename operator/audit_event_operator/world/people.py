@@ -1,5 +1,6 @@
 """The users of a stream: each is a function of (seed, number), so that 100,000 of them cost nothing."""
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,8 +20,14 @@ _ROLE_SUMS: Final = (5, 40, 55)
 """Of 100 users, five are admins, 35 developers, 15 service accounts, and the rest work in the office."""
 _NAMES: Final = len(INITIALS) * len(SURNAMES) * NUMBERS
 _NAME_STEP: Final = 100_003  # prime: consecutive numbers have names far apart
+NOBODY: Final = -1
+"""The number of somebody who is none of the users."""
 _KEPT: Final = 4_096
 _SCANNED: Final = 512
+_VICTIM_ONE_IN: Final = 8
+_FEW: Final = 32
+"""In a smaller world every other one is a victim."""
+_MADE_UP: Final = re.compile(rf"([{INITIALS}])([a-z]+)([0-9]+)?")
 
 
 class Person(NamedTuple):
@@ -63,6 +70,10 @@ class People:
         self.addresses_used = self._each * count
         """So many of all addresses, from the first one on, are users'."""
         scanned = range(min(count, _SCANNED))
+        self._victim_step = _VICTIM_ONE_IN if count >= _FEW else 2
+        self._first_victim = salt % min(count, self._victim_step)
+        self.victims = len(range(self._first_victim, count, self._victim_step))
+        """How many there are whom scenarios may be about."""
         self.admins = tuple(number for number in scanned if self.role(number) == ADMIN)
         """Some who may administer."""
         self.service_accounts = tuple(number for number in scanned if self.role(number) == SERVICE)
@@ -83,6 +94,26 @@ class People:
         bits = hash64(number, self._salt) >> 8
         begins = 420 + bits % 12 * 15
         return begins, begins + 480 + (bits >> 8) % 5 * 15
+
+    def victim_number(self, index: int) -> int:
+        """The number of a victim, counted round and round from 0."""
+        return self._first_victim + index % self.victims * self._victim_step
+
+    def is_victim(self, number: int) -> bool:
+        """Whether scenarios may be about this one, who therefore never fails to log in otherwise."""
+        return self.count > 1 and number % self._victim_step == self._first_victim
+
+    def number_of(self, name: str) -> int | None:
+        """The number of a user; None where nobody has this name."""
+        if name in self._taken:
+            return self._names.index(name)
+        made_up = _MADE_UP.fullmatch(name)
+        if made_up is None or made_up[2] not in SURNAMES:
+            return None
+        which = int(made_up[3] or 1) - 1
+        place = (INITIALS.index(made_up[1]) * len(SURNAMES) + SURNAMES.index(made_up[2])) * NUMBERS + which
+        number = (place - self._salt) * pow(_NAME_STEP, -1, _NAMES) % _NAMES
+        return number if len(self._names) <= number < self.count and self._named(number) == name else None
 
     def works(self, number: int, minute: int) -> bool:
         """Whether this one is at work at a minute of the local day, −1 for a day off; service accounts always are."""

@@ -4,7 +4,7 @@ A function of seed, first sequence and due times: no clock, and no chance beside
 every service runs. The rules: docs/believable-streams.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from audit_event_operator.events.catalogue import CATALOGUE, Need
@@ -38,6 +38,7 @@ class World:
         self._deck_seed = Seed(cast.seed, b"deck")
         chooser = Chooser(cast.people, cast.machines, local)
         sessions = Sessions(cast.people.count)
+        self._people = cast.people
         self._limit = max(_LEAST_LIMIT, sessions.target)
         self._logins = Logins(cast, chooser, sessions, fresh=fresh)
         self._upkeep = Upkeep(cast, chooser, sessions)
@@ -54,6 +55,11 @@ class World:
         self._logins.has_logins, self._logins.balanced = come > 0, go > 0 and go >= come
         self._more_go = go > come
         self._upkeep.mix_in(frozenset(weights))
+
+    def spare(self, users: Iterable[str]) -> None:
+        """Scenarios are about these users: from now on they do not fail to log in by themselves."""
+        numbers = (self._people.number_of(name) for name in users)
+        self._logins.pinned = frozenset(number for number in numbers if number is not None)
 
     def happen(self, sequence: int, unix_ns: int) -> Occurrence:
         """What happens at this moment; moments go back only with a clock that was set."""

@@ -1,5 +1,6 @@
 """docs/reference/metrics.md is generated from the collector: `python tests/unit/docs/test_metrics_reference.py` rewrites it."""
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from audit_event_operator.build import build_info
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Totals
+from audit_event_operator.engine.snapshot import ScenarioCounts
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.families import Sources, families, look
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
@@ -28,9 +30,13 @@ resource disappear within two minutes.
 """
 
 PARTS = (
-    ("The seed service's four", "audit_event_generator_"),
-    ("Per resource", "audit_event_operator_generator_"),
-    ("The whole operator", "audit_event_operator_"),
+    ("The seed service's four", ("audit_event_generator_",)),
+    ("Per resource", ("audit_event_operator_generator_",)),
+    (
+        "Per resource with scenarios",
+        ("audit_event_operator_scenario_", "audit_event_operator_expected_", "audit_event_operator_truth_"),
+    ),
+    ("The whole operator", ("audit_event_operator_",)),
 )
 
 FOOT = """
@@ -59,7 +65,9 @@ def a_moment():
     """A scrape in which no family is empty, so that each shows its labels."""
     totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
     totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
-    snapshot = make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    snapshot = dataclasses.replace(
+        make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)), scenarios=(ScenarioCounts("brute"),)
+    )
     fleet = SimpleNamespace(
         totals=totals,
         budget=Budget(),
@@ -79,14 +87,14 @@ def a_moment():
 
 
 # Labels with a fixed set of words, all of which a sample holds.
-WORDS = {"state", "reason", "outcome", "result", "kind"}
+WORDS = {"state", "reason", "outcome", "result", "kind", "rule"}
 
 
 def render():
     text, left = HEAD, list(families(a_moment()))
-    for title, prefix in PARTS:
+    for title, prefixes in PARTS:
         text += f"\n## {title}\n\n| metric | type | labels | description |\n|---|---|---|---|\n"
-        for family in [each for each in left if each.name.startswith(prefix) and part_of(each) == prefix]:
+        for family in [each for each in left if part_of(each) in prefixes]:
             text += f"| `{name_of(family)}` | {family.type} | {labels_of(family)} | {family.documentation} |\n"
             left.remove(family)
     assert not left
@@ -95,7 +103,8 @@ def render():
 
 def part_of(family):
     """The longest prefix: a metric per resource begins like one of the whole operator."""
-    return max((prefix for _, prefix in PARTS if family.name.startswith(prefix)), key=len)
+    known = (prefix for _, prefixes in PARTS for prefix in prefixes)
+    return max((prefix for prefix in known if family.name.startswith(prefix)), key=len)
 
 
 def name_of(family):

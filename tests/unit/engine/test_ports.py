@@ -7,7 +7,7 @@ import pytest
 
 import audit_event_operator.engine as engine
 
-KNOWN = ("resource", "events", "pacing", "timeline", "engine")
+KNOWN = ("resource", "events", "pacing", "world", "timeline", "engine")
 FOREIGN_WORDS = {"AMQP", "Secret", "TLS", "TLSMode", "RabbitMQ", "QueueType", "QueueDeclaration", "DeclarationMode"}
 MODULES = sorted(Path(engine.__path__[0]).rglob("*.py"))
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from audit_event_operator.events.canonical import Pattern, Variable
-from audit_event_operator.events.catalogue import CATALOGUE
+from audit_event_operator.events.catalogue import SCRIPTED, built_in
 from audit_event_operator.events.syslog_lines import LINES, SYSLOG_VARIABLES, pid_of, render, text_of
 from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
 
@@ -174,14 +174,14 @@ def variables(line):
 
 
 def own_variables(name):
-    event = CATALOGUE[name].event
+    event = built_in(name).event
     texts = [event.user_id, *event.details.values()]
     pieces = [piece for text in texts for piece in (text.pieces if isinstance(text, Pattern) else (text,))]
     return {piece.name for piece in pieces if isinstance(piece, Variable)}
 
 
 def test_every_built_in_kind_has_lines_and_no_other_has():
-    assert tuple(LINES) == BUILT_IN_TEMPLATES
+    assert tuple(LINES) == (*BUILT_IN_TEMPLATES, *SCRIPTED)
     assert all(LINES.values())
 
 

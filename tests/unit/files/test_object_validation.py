@@ -59,7 +59,8 @@ def test_a_problem_says_where_it_is(more, field):
 def test_an_unknown_field_is_told_with_the_known_ones():
     (problem,) = validate_object({**GOOD, "spec": {"entities": {"user": {}}}})
     assert (
-        str(problem) == "spec.entities.user: user is not a field of spec.entities; its fields are users, hosts, clients"
+        str(problem)
+        == "spec.entities.user: user is not a field of spec.entities; its fields are users, hosts, clients, attackers"
     )
 
 

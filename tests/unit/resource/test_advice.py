@@ -13,6 +13,9 @@ QUORUM = {"type": "Quorum"}
 THOUSAND = {"interval": "100ms", "eventsPerInterval": 100}
 
 SESSIONS = {"activity": "Sessions"}
+BRUTE = {"name": "a", "type": "BruteForce"}
+PINNED = {"users": ["alice", "bob"], "hosts": ["web"]}
+STEPS = {"name": "a", "type": "Steps", "steps": [{"event": "door_opened"}]}
 
 UNWISE = [
     (
@@ -51,11 +54,41 @@ UNWISE = [
         "spec.queueDeclaration.type",
     ),
     (THOUSAND, AdviceReason.QUEUE_MAY_GROW, "spec.interval"),
+    ({"scenarios": [BRUTE]}, AdviceReason.SCENARIOS_WITH_INDEPENDENT, "spec.activity"),
+    (
+        SESSIONS | {"scenarios": [BRUTE | {"pace": {"min": "30s", "max": "1m"}}]},
+        AdviceReason.PACE_SLOWER_THAN_RULE,
+        "spec.scenarios[0].pace",
+    ),
+    (
+        SESSIONS | {"scenarios": [BRUTE | PINNED, BRUTE | PINNED | {"name": "b"}]},
+        AdviceReason.SCENARIO_OVERLAP,
+        "spec.scenarios[1].users",
+    ),
+    (SESSIONS | {"groundTruth": {}}, AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, "spec.groundTruth"),
+    *(
+        (SESSIONS | {"scenarios": [scenario]}, AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, "spec.scenarios")
+        for scenario in (
+            BRUTE | {"techniques": ["T1110"]},
+            BRUTE | {"malicious": False},
+            {"name": "a", "type": "LogTampering", "attempts": {"min": 1, "max": 2}},
+            {"name": "a", "type": "PasswordSpray", "successPercent": 50},
+            {**STEPS, "steps": [{"event": "sudo_denied"}], "pace": {"min": "1s", "max": "2s"}},
+        )
+    ),
 ]
 
 WISE = [
     {},
     SESSIONS,
+    SESSIONS | {"scenarios": [BRUTE], "groundTruth": {"queue": "truth"}},
+    SESSIONS | {"scenarios": [BRUTE | {"pace": {"min": "29s", "max": "1m"}}]},
+    SESSIONS | {"scenarios": [BRUTE, BRUTE | {"name": "b"}]},
+    SESSIONS | {"scenarios": [BRUTE | PINNED, BRUTE | PINNED | {"name": "b", "hosts": ["db"]}]},
+    SESSIONS | {"scenarios": [BRUTE | PINNED, BRUTE | PINNED | {"name": "b", "suspend": True}]},
+    SESSIONS | {"scenarios": [BRUTE | PINNED, {"name": "b", "type": "LateralMovement", **PINNED}]},
+    SESSIONS | {"eventTypes": [DOOR], "scenarios": [STEPS | {"malicious": False, "techniques": ["T1110"]}]},
+    {"scenarios": [BRUTE | {"suspend": True}]},
     SESSIONS | {"interval": "200ms", "entities": {"users": {"count": 2_000}}},
     SESSIONS | {"eventMix": {"sudo_command": 1}, "interval": "10ms"},
     {"interval": "10ms"},

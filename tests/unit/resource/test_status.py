@@ -15,6 +15,7 @@ from audit_event_operator.resource.status import (
     Contested,
     Facts,
     Progress,
+    ScenarioStatus,
     build_status,
     format_rate,
     parse_progress,
@@ -26,6 +27,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 BLANKS = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
 GROWTH = Advice(AdviceReason.QUEUE_MAY_GROW, "spec.interval", "It grows.")
 LATER = NOW + timedelta(minutes=1)
+PLAYED = ScenarioStatus("brute", 3, 1, "0f", "0f", NOW, 30)
 PUBLISHING = Facts(
     generation=3,
     ready=Ready(Reason.PUBLISHING, "Events are flowing."),
@@ -219,10 +221,60 @@ def test_a_new_resource_differs_from_everything():
 
 def test_every_field_that_is_written_is_declared_and_the_other_way_round():
     contested = Contested("Another one.", NOW)
-    written = build_status(replace(PUBLISHING, completion_time=LATER), None, NOW, owner="a/b/pod", contested=contested)
+    facts = replace(PUBLISHING, completion_time=LATER, scenarios=(PLAYED,))
+    written = build_status(facts, None, NOW, owner="a/b/pod", contested=contested)
     declared = status_schema()["properties"]
     assert set(written) == set(declared)
     assert set(written["conditions"][0]) == set(declared["conditions"]["items"]["properties"])
+    assert set(written["scenarios"][0]) == set(declared["scenarios"]["items"]["properties"])
+
+
+def test_scenarios_are_written_and_read_back():
+    written = build_status(replace(PUBLISHING, scenarios=(PLAYED, ScenarioStatus("fresh"))), None, NOW)
+    assert written["scenarios"] == [
+        {
+            "name": "brute",
+            "episodes": 3,
+            "missed": 1,
+            "open": "0f",
+            "lastEpisode": "0f",
+            "lastTime": "2026-01-02T03:04:05.678Z",
+            "expectedAlerts": 30,
+        },
+        {"name": "fresh", "episodes": 0, "missed": 0, "expectedAlerts": 0},
+    ]
+    assert parse_progress(written).scenarios == (PLAYED, ScenarioStatus("fresh"))
+
+
+@pytest.mark.parametrize(
+    "scenarios", [None, 5, "no", {}, [None], [5], [{}], [{"name": 5}], [{"name": None, "open": "0f"}], [["name"]]]
+)
+def test_what_is_no_list_of_scenarios_counts_as_none(scenarios):
+    assert parse_progress({"scenarios": scenarios}).scenarios == ()
+
+
+def test_what_cannot_be_read_of_a_scenario_counts_as_not_there():
+    odd = {"name": "brute", "episodes": "three", "missed": -1, "open": "", "lastEpisode": "x" * 37, "lastTime": "soon"}
+    assert parse_progress({"scenarios": [odd]}).scenarios == (ScenarioStatus("brute"),)
+    assert len(parse_progress({"scenarios": [{"name": str(number)} for number in range(20)]}).scenarios) == 8
+
+
+def test_an_episode_that_begins_or_ends_is_a_transition_and_its_counts_are_none():
+    between = PLAYED._replace(open=None)
+    keys = [
+        transition_key(build_status(replace(PUBLISHING, scenarios=(each,)), None, NOW))
+        for each in (PLAYED, between, between._replace(episodes=4, missed=2), PLAYED._replace(open="10"))
+    ]
+    assert keys[0] != keys[1] == keys[2] != keys[3] != keys[0]
+
+
+def test_ground_truth_that_cannot_be_told_has_a_condition_beside_ready():
+    told = conditions(build_status(replace(PUBLISHING, truth_undelivered="No queue."), None, NOW))
+    assert (told["GroundTruthUndelivered"]["status"], told["GroundTruthUndelivered"]["message"]) == (
+        "True",
+        "No queue.",
+    )
+    assert told["Ready"]["status"] == "True"
 
 
 @pytest.mark.parametrize(

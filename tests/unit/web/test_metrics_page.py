@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import gzip
 import re
 from collections import defaultdict
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
+from audit_event_operator.engine.snapshot import ScenarioCounts, TruthCounts
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import build_applications
 from audit_event_operator.web.http_counts import HttpCounts
@@ -30,6 +32,12 @@ TWELVE = {
     **{f"events_{place}": "gauge" for place in ("buffered", "in_flight")},
     **dict.fromkeys(("target_events_per_second", "interval_seconds", "ready", "info"), "gauge"),
     "last_publish_timestamp_seconds": "gauge",
+}
+OF_SCENARIOS = {
+    "audit_event_operator_scenario_episodes_total": ("counter", RESOURCE | {"scenario", "outcome"}),
+    "audit_event_operator_scenario_events_total": ("counter", RESOURCE | {"scenario"}),
+    "audit_event_operator_expected_alerts_total": ("counter", RESOURCE | {"rule"}),
+    "audit_event_operator_truth_records_total": ("counter", RESOURCE | {"outcome"}),
 }
 OPERATOR_WIDE = {
     "audit_event_operator_generators": ("gauge", {"state"}),
@@ -85,10 +93,10 @@ def scrape(client):
 
 
 async def test_names_types_and_labels_are_exactly_the_contract(scrape, backend, a_snapshot, a_default_stream):
-    backend.fleet.live, backend.fleet.default_stream_row = [a_snapshot()], a_default_stream()
+    backend.fleet.live, backend.fleet.default_stream_row = [with_scenarios(a_snapshot())], a_default_stream()
     backend.fleet.totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
     seen = await scrape()
-    contract = SEED | OPERATOR_WIDE
+    contract = SEED | OPERATOR_WIDE | OF_SCENARIOS
     contract |= {EACH + name: (kind, RESOURCE) for name, kind in TWELVE.items()}
     contract[f"{EACH}info"] = ("gauge", RESOURCE | {"queue", "broker"})
     ours = {name: kind for name, kind in seen.types.items() if name.startswith("audit_event")}
@@ -98,6 +106,33 @@ async def test_names_types_and_labels_are_exactly_the_contract(scrape, backend, 
     others = {name for name in seen.types if not name.startswith("audit_event")}
     assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "python_info"} <= others
     assert all(name.startswith(("process_", "python_")) for name in others)
+
+
+def with_scenarios(snapshot):
+    played = ScenarioCounts(
+        "brute", complete=3, incomplete=2, missed=1, events=40, expected_alerts={"ANLY-SEC-001": 30}
+    )
+    return dataclasses.replace(snapshot, scenarios=(played,), truth=TruthCounts(4, 1, 0))
+
+
+async def test_a_resource_with_scenarios_has_their_series_and_another_one_has_none(scrape, backend, a_snapshot):
+    backend.fleet.live = [with_scenarios(a_snapshot()), a_snapshot(name="other")]
+    seen = await scrape()
+    of = {"generator_namespace": "team-a", "generator": "logins"}
+    episodes = {
+        outcome: seen("audit_event_operator_scenario_episodes_total", **of, scenario="brute", outcome=outcome)
+        for outcome in ("complete", "incomplete", "missed")
+    }
+    assert episodes == {"complete": 3, "incomplete": 2, "missed": 1}
+    assert seen("audit_event_operator_scenario_events_total", **of, scenario="brute") == 40
+    assert seen("audit_event_operator_expected_alerts_total", **of, rule="ANLY-SEC-001") == 30
+    assert seen("audit_event_operator_expected_alerts_total", **of, rule="ANLY-SEC-002") == 0
+    records = {
+        outcome: seen("audit_event_operator_truth_records_total", **of, outcome=outcome)
+        for outcome in ("delivered", "undelivered", "dropped")
+    }
+    assert records == {"delivered": 4, "undelivered": 1, "dropped": 0}
+    assert not [key for key in seen.values if ("generator", "other") in key and key[0] in OF_SCENARIOS]
 
 
 async def test_every_metric_is_explained(scrape):

@@ -10,10 +10,11 @@ from typing import Final
 from pika import spec
 from pika.data import encode_short_string, encode_table
 
-from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.event import AuditEvent, Mark
 
 APP_ID: Final = "audit-event-operator"
 ATTEMPT_HEADER: Final = "x-aeg-attempt"
+TRUTH_HEADER: Final = "x-aeg-truth"
 
 _END: Final = bytes([spec.FRAME_END])
 _FRAME: Final = struct.Struct(">BHI")
@@ -51,9 +52,9 @@ class PublishFrames:
         if len(identity) > 255:
             raise ValueError("an event's id may have at most 255 bytes")
         tail = self._tails.get(event.event_type) or self._tail(event.event_type)
-        start = self._starts.get(event.content_type) if attempt == 1 else None
+        start = self._starts.get(event.content_type) if attempt == 1 and event.mark is None else None
         if start is None:
-            start = self._start(event.content_type, attempt)
+            start = self._start(event.content_type, attempt, event.mark)
         body = event.body
         size = len(body)
         channel = self._channel
@@ -75,18 +76,21 @@ class PublishFrames:
             part = body[begin : begin + self._body_max]
             into += (_FRAME.pack(spec.FRAME_BODY, channel, len(part)), part, _END)
 
-    def _start(self, content_type: str, attempt: int) -> bytes:
+    def _start(self, content_type: str, attempt: int, mark: Mark | None) -> bytes:
         """The properties before the message id, with their flags."""
         of = spec.BasicProperties
         flags = of.FLAG_CONTENT_TYPE | of.FLAG_DELIVERY_MODE | of.FLAG_MESSAGE_ID | of.FLAG_TIMESTAMP | of.FLAG_TYPE
         flags |= of.FLAG_APP_ID
         pieces: list[bytes] = []
         encode_short_string(pieces, content_type)
-        if attempt > 1:
+        headers: dict[str, int | str] = {ATTEMPT_HEADER: attempt} if attempt > 1 else {}
+        if mark is not None and mark.header:
+            headers[TRUTH_HEADER] = str(mark)
+        if headers:
             flags |= of.FLAG_HEADERS
-            encode_table(pieces, {ATTEMPT_HEADER: attempt})
+            encode_table(pieces, headers)
         start = b"".join((struct.pack(">H", flags), *pieces, self._delivery_mode))
-        if attempt == 1:
+        if not headers:
             self._starts[content_type] = start  # as many as there are formats
         return start
 

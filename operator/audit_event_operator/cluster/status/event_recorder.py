@@ -6,7 +6,7 @@ What a transition is worth is decided purely; the recorder posts slowly, and dro
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -19,7 +19,7 @@ from audit_event_operator.pacing.token_bucket import TokenBucket
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.names import API_VERSION, KIND, OPERATOR_NAME
 from audit_event_operator.resource.problems import shortened
-from audit_event_operator.resource.status import ReadyCondition, ready_condition
+from audit_event_operator.resource.status import ReadyCondition, ScenarioStatus, parse_progress, ready_condition
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ NORMAL: Final = "Normal"
 WARNING: Final = "Warning"
 RECOVERED: Final = "Recovered"
 STARTED: Final = "Started"
+EPISODE_STARTED: Final = "EpisodeStarted"
+EPISODE_ENDED: Final = "EpisodeEnded"
+EPISODE_MISSED: Final = "EpisodeMissed"
 FOREIGN_OWNER: Final = "ForeignOwner"
 _SHORTEST_SLEEP_SECONDS: Final = 0.001
 _SETTLED: Final = frozenset({Reason.SUSPENDED, Reason.COMPLETED})
@@ -62,6 +65,22 @@ def announcement(before: ReadyCondition | None, after: ReadyCondition | None) ->
     return Announcement(NORMAL, RECOVERED if recovered else STARTED, after.message)
 
 
+def episodes_announced(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Announcement]:
+    """What is worth telling of the episodes of scenarios."""
+    earlier = {each.name: each for each in parse_progress(before).scenarios}
+    for now in parse_progress(after).scenarios:
+        then = earlier.get(now.name, ScenarioStatus(now.name))
+        if then.open is not None and now.open != then.open:
+            yield Announcement(NORMAL, EPISODE_ENDED, f"Episode {then.open} of scenario {now.name} ended.")
+        if now.open is not None and now.open != then.open:
+            yield Announcement(NORMAL, EPISODE_STARTED, f"Episode {now.open} of scenario {now.name} began.")
+        if now.missed > then.missed:
+            message = (
+                f"Scenario {now.name} missed an episode: the stream was not ready within five seconds of its time."
+            )
+            yield Announcement(WARNING, EPISODE_MISSED, message)
+
+
 @dataclass(eq=False, kw_only=True)
 class EventRecorder:
     """Posts Kubernetes Events while `run` runs: at most one per (resource, reason) in ten minutes, and five per second in all.
@@ -88,8 +107,8 @@ class EventRecorder:
     def announce(self, snapshot: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """A status was written: tell about it if it is worth it."""
         told = announcement(ready_condition(before), ready_condition(after))
-        if told is not None:
-            self.tell(snapshot.ref, snapshot.uid, told)
+        for each in (*([] if told is None else [told]), *episodes_announced(before, after)):
+            self.tell(snapshot.ref, snapshot.uid, each)
 
     def tell(self, ref: Ref, uid: str, told: Announcement) -> None:
         """Tell about a resource, unless the same was told of it not long ago."""

@@ -3,6 +3,7 @@
 Numbers are read in one turn of the loop, so that sums add up within a scrape; families are built from them in a thread.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from audit_event_operator.engine.ports import Brokers, ConnectionState
 from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
+from audit_event_operator.world.scenarios.truth import FAILED_LOGINS, SENSITIVE_FILE
 
 SEED: Final = "audit_event_generator_"
 OURS: Final = "audit_event_operator_"
@@ -83,6 +85,10 @@ def families(moment: Moment) -> Iterator[Metric]:
     for kind, name, value, text in PER_RESOURCE:
         series = kind(EACH + name, text, labels=RESOURCE_LABELS)
         yield _filled(series, zip(names, map(value, moment.resources), strict=True))
+    played = [(names, each) for names, each in zip(names, moment.resources, strict=True) if each.scenarios]
+    for name, labels, read, text in OF_SCENARIOS:
+        series = CounterMetricFamily(OURS + name, text, labels=(*RESOURCE_LABELS, *labels))
+        yield _filled(series, [((*ref, *row), value) for ref, each in played for row, value in read(each).items()])
     info = GaugeMetricFamily(EACH + "info", INFO, labels=(*RESOURCE_LABELS, "queue", "broker"))
     for labels, each in zip(names, moment.resources, strict=True):
         info.add_metric((*labels, _printable(each.facts.destination), _printable(each.facts.broker)), 1)
@@ -121,6 +127,25 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _episodes(each: Snapshot) -> dict[Labels, int]:
+    return {
+        (scenario.name, outcome): value
+        for scenario in each.scenarios
+        for outcome, value in (
+            ("complete", scenario.complete),
+            ("incomplete", scenario.incomplete),
+            ("missed", scenario.missed),
+        )
+    }
+
+
+def _expected_alerts(each: Snapshot) -> dict[Labels, int]:
+    alerts = Counter({FAILED_LOGINS: 0, SENSITIVE_FILE: 0})
+    for scenario in each.scenarios:
+        alerts.update(scenario.expected_alerts)
+    return {(rule,): value for rule, value in alerts.items()}
 
 
 # fmt: off
@@ -217,3 +242,17 @@ PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], fl
      lambda each: 0.0 if (last := each.facts.progress.last_publish_time) is None else last.timestamp(),
      "Unix time of the last confirm; 0 before the first one."),
 )
+
+OF_SCENARIOS: Final[tuple[tuple[str, Labels, Callable[[Snapshot], Mapping[Labels, int]], str], ...]] = (
+    ("scenario_episodes_total", ("scenario", "outcome"), _episodes,
+     ("Episodes of a scenario, by outcome: complete, incomplete (ended early, or events were lost), missed (the stream was "
+      "not ready within five seconds of its time).")),
+    ("scenario_events_total", ("scenario",), lambda each: {(scenario.name,): scenario.events for scenario in each.scenarios},
+     "Audit events of a scenario that the broker confirmed, counted when their episode has ended."),
+    ("expected_alerts_total", ("rule",), _expected_alerts,
+     "Alerts that the platform should have raised about the episodes of this resource, by rule."),
+    ("truth_records_total", ("outcome",), lambda each: {(word,): value for word, value in each.truth._asdict().items()},
+     ("Records of the ground truth, by outcome: delivered, undelivered (given up with the resource, the truth queue or the "
+      "operator), dropped (no room to keep them).")),
+)
+"""Of resources with scenarios only."""

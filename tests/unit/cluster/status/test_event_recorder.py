@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from audit_event_operator.cluster.api.errors import Unreachable
-from audit_event_operator.cluster.status.event_recorder import Announcement, EventRecorder, announcement
+from audit_event_operator.cluster.status.event_recorder import (
+    Announcement,
+    EventRecorder,
+    announcement,
+    episodes_announced,
+)
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.status import ReadyCondition, ready_condition
 from support.doubles.fleet import make_snapshot
@@ -44,6 +49,27 @@ WELL, LOST = status("True", "Publishing"), status("False", "BrokerUnreachable")
 def test_only_a_turn_is_worth_telling(before, after, told):
     expected = None if told is None else Announcement(*told, f"about {after.reason}")
     assert announcement(before, after) == expected
+
+
+def played(**facts):
+    return {"scenarios": [{"name": "brute", **facts}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, played(), []),
+        (played(), played(open="1"), ["EpisodeStarted"]),
+        (played(open="1"), played(open="1", episodes=1), []),
+        (played(open="1"), played(episodes=1), ["EpisodeEnded"]),
+        (played(open="1"), played(open="2"), ["EpisodeEnded", "EpisodeStarted"]),
+        (played(missed=1), played(missed=2), ["EpisodeMissed"]),
+        (played(open="1"), {}, []),
+        ({"scenarios": "no"}, {"scenarios": None}, []),
+    ],
+)
+def test_episodes_are_told_of_when_they_begin_end_or_are_missed(before, after, told):
+    assert [each.reason for each in episodes_announced(before or {}, after)] == told
 
 
 @pytest.mark.parametrize("strange", [{}, {"conditions": None}, {"conditions": [None, 3, {"type": "Other"}]}])
