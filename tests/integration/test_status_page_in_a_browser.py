@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,7 @@ from aiohttp.test_utils import TestServer
 
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.status import ScenarioStatus
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import HealthChecks
 from support.doubles.fleet import changed, make_snapshot
@@ -181,6 +183,55 @@ async def test_a_deep_link_opens_one_generator_and_going_back_closes_it(browser:
         await page.wait_for("document.activeElement.textContent === 'logins'")  # where the reader came from
         await page.run("location.hash = '#/team-a/nobody'")
         await page.wait_for("document.getElementById('detail').innerText.includes('There is no such generator here')")
+
+
+async def test_an_episode_is_marked_where_it_began_and_named_while_it_goes_on(browser: Browser) -> None:
+    began = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    before = ScenarioStatus("brute", 2, 0, None, "an-episode", began, 36)
+    fleet = Fleet(a_generator("team-a", "attacks", scenarios=(before,)), a_generator("team-a", "plain"))
+    marks = (
+        "[...document.querySelectorAll('#rows path')].map((path) => path.getAttribute('d')?.match(/M/g)?.length ?? 0)"
+    )
+    refreshed = "refresh(); new Promise((done) => setInterval(() => !busy && done(true), 5))"
+    async with shown(browser, fleet) as page:
+        await page.run(refreshed)
+        assert await page.run(marks) == [0, 0], "what began before the page was opened has no place on the line"
+        assert "Episode" not in await text(page, "#rows tr:first-child .state")
+        open_now = before._replace(open="another", last_episode="another", last_time=began + timedelta(minutes=9))
+        fleet.live[0] = changed(fleet.live[0], scenarios=(open_now,))
+        await page.run(refreshed)
+        assert await page.run(marks) == [1, 0]
+        assert "Episode under way: brute" in await text(page, "#rows tr:first-child .state")
+        fleet.live[0] = changed(fleet.live[0], scenarios=(open_now._replace(open=None, episodes=3),))
+        await page.run(refreshed)
+        assert await page.run(marks) == [1, 0], "the mark stays and moves with the line"
+        assert "Episode" not in await text(page, "#rows tr:first-child .state")
+
+
+async def test_the_details_show_what_became_of_each_scenario(browser: Browser) -> None:
+    scenarios = (
+        ScenarioStatus("brute", 12, 3, "an-episode", "an-episode", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1216),
+        ScenarioStatus("<b>bold</b>", missed=1),
+    )
+    fleet = Fleet(
+        a_generator("team-a", "attacks", scenarios=scenarios, truth_undelivered="Its truth queue is full."),
+        a_generator("team-a", "plain"),
+    )
+    async with shown(browser, fleet, at="/#/team-a/attacks") as page:
+        await page.wait_for("document.querySelectorAll('#detail-scenarios section').length === 2")
+        titles = "[...document.querySelectorAll('#detail-scenarios h3')].map((title) => title.textContent)"
+        assert await page.run(titles) == ["Scenario brute", "Scenario <b>bold</b>"]
+        told = "[...document.querySelectorAll('#detail-scenarios section:nth-child({}) div')].map((each) => each.innerText)"
+        first = await page.run(told.format(1))
+        assert [each.replace("\n", " ") for each in first if "Last" not in each] == [
+            "Episodes 12", "Missed 3", "Expected alerts 1,216", "Under way an-episode"
+        ]  # fmt: skip
+        assert any("2026" in each for each in first if "Last began" in each)
+        second = await page.run(told.format(2))
+        assert [each.replace("\n", " ") for each in second] == ["Episodes 0", "Missed 1", "Expected alerts 0"]
+        assert "Its truth queue is full." in await text(page, "#detail-message")
+        await page.run("location.hash = '#/team-a/plain'")
+        await page.wait_for("document.getElementById('detail-scenarios').children.length === 0")
 
 
 async def test_the_table_is_filtered_and_sorted_by_keyboard_and_says_so(browser: Browser) -> None:

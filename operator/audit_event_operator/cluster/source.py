@@ -20,13 +20,8 @@ from audit_event_operator.cluster.resources.foreign_owners import ForeignOwners
 from audit_event_operator.cluster.resources.informer import Informer, MakeWatch, Rhythm
 from audit_event_operator.cluster.resources.reconciler import Reconciler
 from audit_event_operator.cluster.resources.watch import Watch
-from audit_event_operator.cluster.status.event_recorder import (
-    FOREIGN_OWNER,
-    SAME_REASON_SECONDS,
-    WARNING,
-    Announcement,
-    EventRecorder,
-)
+from audit_event_operator.cluster.status.announcements import FOREIGN_OWNER, WARNING, Announcement
+from audit_event_operator.cluster.status.event_recorder import SAME_REASON_SECONDS, EventRecorder
 from audit_event_operator.cluster.status.farewells import Farewells
 from audit_event_operator.cluster.status.reporter import Pace, Reporter
 from audit_event_operator.cluster.status.writer import StatusWriter

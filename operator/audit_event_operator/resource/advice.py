@@ -4,7 +4,6 @@ Rejecting would be too much: each of these may be right for somebody. Warnings a
 Pure, and about the spec alone; must not know what a broker or a Secret contains.
 """
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -24,17 +23,23 @@ _NAMES_SHOWN: Final = 3
 _USERS_PER_FAILURE: Final = 2_000
 """So many users for one failed login a second: each of them fails at most once in 1,860 s."""
 _SHORT_SESSION_SECONDS: Final = 30
-_RULE_WINDOW_NS: Final = 60 * NANOSECONDS_PER_SECOND
-_GUESSING: Final = frozenset({ScenarioType.BRUTE_FORCE, ScenarioType.ACCOUNT_TAKEOVER})
-_FAILING_SCENARIOS: Final = _GUESSING | {ScenarioType.PASSWORD_SPRAY, ScenarioType.MISTYPED_PASSWORD}
-_WITHOUT_ATTEMPTS: Final = frozenset(
-    {
-        ScenarioType.PRIVILEGE_ESCALATION,
-        ScenarioType.LOG_TAMPERING,
-        ScenarioType.MISTYPED_PASSWORD,
-        ScenarioType.STEPS,
-    }
-)
+
+_COUNTED_SECONDS: Final = 60
+_COUNTED_FAILURES: Final = 3
+"""ANLY-SEC-001 alerts on so many failures of a user on a host in so much time; one as old as that is out."""
+_SLOW_PACE_NS: Final = _COUNTED_SECONDS * NANOSECONDS_PER_SECOND // (_COUNTED_FAILURES - 1)
+_GUESSING: Final = {ScenarioType.BRUTE_FORCE, ScenarioType.ACCOUNT_TAKEOVER}
+"""Scenarios that fail many logins of one user."""
+_FAILING: Final = {*_GUESSING, ScenarioType.PASSWORD_SPRAY, ScenarioType.MISTYPED_PASSWORD}
+"""Scenarios that fail logins of users who exist."""
+_COUNTED: Final = {
+    *_GUESSING,
+    ScenarioType.PASSWORD_SPRAY,
+    ScenarioType.USER_ENUMERATION,
+    ScenarioType.LATERAL_MOVEMENT,
+    ScenarioType.DEPLOYMENT_BURST,
+}
+"""Scenarios of as many events as attempts says."""
 
 
 class AdviceReason(StrEnum):
@@ -44,14 +49,14 @@ class AdviceReason(StrEnum):
     MORE_FAILURES_THAN_QUIET_ALLOWS = "MoreFailuresThanQuietAllows"
     SHORT_SESSIONS = "ShortSessions"
     SCENARIOS_WITH_INDEPENDENT = "ScenariosWithIndependent"
-    PACE_SLOWER_THAN_RULE = "PaceSlowerThanRule"
     SCENARIO_OVERLAP = "ScenarioOverlap"
-    SCENARIO_FIELD_WITHOUT_EFFECT = "ScenarioFieldWithoutEffect"
+    PACE_SLOWER_THAN_RULE = "PaceSlowerThanRule"
     BLANKS_IN_NAME = "BlanksInName"
     UNUSED_EVENT_TYPE = "UnusedEventType"
     ALIAS_ADDS_UP = "AliasAddsUp"
     ENDS_AFTER_ONE_TICK = "EndsAfterOneTick"
     MAX_EVENTS_OUT_OF_REACH = "MaxEventsOutOfReach"
+    SCENARIO_FIELD_WITHOUT_EFFECT = "ScenarioFieldWithoutEffect"
     AT_MOST_ONCE_TO_QUORUM = "AtMostOnceToQuorum"
     TYPE_WITHOUT_EFFECT = "TypeWithoutEffect"
     QUEUE_MAY_GROW = "QueueMayGrow"
@@ -73,7 +78,15 @@ class Advice(NamedTuple):
 
 def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
     """Return the warnings about a spec, the most serious first; usually none."""
-    return (*_people(spec), *_scenarios(spec), *_names(spec), *_mix(spec), *_run(spec), *_queue(spec))
+    return (
+        *_people(spec),
+        *_scenarios(spec),
+        *_names(spec),
+        *_mix(spec),
+        *_run(spec),
+        *_without_effect(spec),
+        *_queue(spec),
+    )
 
 
 def _people(spec: GeneratorSpec) -> Iterator[Advice]:
@@ -104,56 +117,6 @@ def _people(spec: GeneratorSpec) -> Iterator[Advice]:
         )
 
 
-def _scenarios(spec: GeneratorSpec) -> Iterator[Advice]:
-    active = [(number, scenario) for number, scenario in enumerate(spec.scenarios) if not scenario.suspend]
-    if active and spec.activity is Activity.INDEPENDENT:
-        yield Advice(
-            AdviceReason.SCENARIOS_WITH_INDEPENDENT,
-            "spec.activity",
-            "With activity Independent, the events around the scenarios may raise the same alerts, which no record of the"
-            " ground truth expects. Set activity to Sessions.",
-        )
-    for number, scenario in active:
-        if scenario.type in _GUESSING and scenario.pace is not None and scenario.pace.range.low * 2 >= _RULE_WINDOW_NS:
-            yield Advice(
-                AdviceReason.PACE_SLOWER_THAN_RULE,
-                f"spec.scenarios[{number}].pace",
-                f"With {scenario.pace.min} or more between two failed logins, scenario {scenario.name} has at most two of them"
-                " in 60 seconds, but ANLY-SEC-001 needs three: it raises no alert. Lower pace.min below 30s.",
-            )
-    for (_, one), (number, other) in itertools.combinations(active, 2):
-        failing = one.type in _FAILING_SCENARIOS and other.type in _FAILING_SCENARIOS
-        if failing and {*one.users} & {*other.users} and {*one.hosts} & {*other.hosts}:
-            yield Advice(
-                AdviceReason.SCENARIO_OVERLAP,
-                f"spec.scenarios[{number}].users",
-                f"Scenarios {one.name} and {other.name} share a name in users and one in hosts. When they coincide, they"
-                " may raise alerts that neither record expects. Name others, or let the operator choose.",
-            )
-    without_effect = [text for number, scenario in active for text in _idle_fields(number, scenario)]
-    if spec.ground_truth is not None and not spec.scenarios:
-        without_effect.append("groundTruth without scenarios")
-    if without_effect:
-        yield Advice(
-            AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
-            "spec.scenarios" if spec.scenarios else "spec.groundTruth",
-            f"These fields have no effect: {_listed(without_effect)}. Remove them.",
-        )
-
-
-def _idle_fields(number: int, scenario: Scenario) -> Iterator[str]:
-    """Fields that a scenario of this type does not read."""
-    steps = scenario.type is ScenarioType.STEPS
-    unread = {
-        "attempts": scenario.attempts is not None and scenario.type in _WITHOUT_ATTEMPTS,
-        "pace": scenario.pace is not None and steps,
-        "successPercent": scenario.success_percent is not None and scenario.type not in _GUESSING,
-        "techniques": bool(scenario.techniques) and not steps,
-        "malicious": not scenario.malicious and not steps,
-    }
-    return (f"scenarios[{number}].{field} of type {scenario.type}" for field, idle in unread.items() if idle)
-
-
 def _figure(rate: Fraction) -> str:
     """Three digits, never an exponent."""
     return f"{float(rate):.3g}" if rate < LARGE_RATE else f"{float(rate):.0f}"
@@ -167,6 +130,83 @@ def _weight(mix: Mapping[str, int], kinds: Iterable[str]) -> Fraction:
         for _ in {*templates} & {*kinds}
     )
     return sum((Fraction(mix.get(kind, 0)) for kind in kinds), Fraction(0)) + sum(shared, Fraction(0))
+
+
+def _scenarios(spec: GeneratorSpec) -> Iterator[Advice]:
+    """Warn of scenarios whose alerts are not the ones that their records expect."""
+    active = [(number, scenario) for number, scenario in enumerate(spec.scenarios) if not scenario.suspend]
+    if active and spec.activity is Activity.INDEPENDENT:
+        yield Advice(
+            AdviceReason.SCENARIOS_WITH_INDEPENDENT,
+            "spec.activity",
+            "activity Independent lets users fail to log in again and again, so events outside of scenarios may raise the same"
+            " alerts as the scenarios, and nobody can tell them apart. Set activity to Sessions.",
+        )
+    for number, scenario in active:
+        others = [other.name for before, other in active if before < number and _overlap(other, scenario)]
+        if others:
+            yield Advice(
+                AdviceReason.SCENARIO_OVERLAP,
+                f"spec.scenarios[{number}].users",
+                f"users and hosts of scenario {scenario.name} share names with those of {_listed(others)}. When episodes come"
+                " close together, their failed logins count as one series and raise alerts that no record expects. Give each"
+                " scenario users or hosts of its own.",
+            )
+    for number, scenario in active:
+        pace = scenario.pace
+        if scenario.type in _GUESSING and pace is not None and pace.range.low >= _SLOW_PACE_NS:
+            yield Advice(
+                AdviceReason.PACE_SLOWER_THAN_RULE,
+                f"spec.scenarios[{number}].pace.min",
+                f"pace.min of scenario {scenario.name} is {pace.min}, so {_COUNTED_FAILURES} failed logins take at least"
+                f" {_figure(Fraction((_COUNTED_FAILURES - 1) * pace.range.low, NANOSECONDS_PER_SECOND))}s. ANLY-SEC-001 counts"
+                f" {_COUNTED_FAILURES} failures of a user on a host in {_COUNTED_SECONDS}s, so it raises nothing. Set pace.min"
+                f" and pace.max below {_SLOW_PACE_NS // NANOSECONDS_PER_SECOND}s, unless the silence is what you test.",
+            )
+
+
+def _overlap(one: Scenario, other: Scenario) -> bool:
+    """Whether both may fail logins of the same user on the same host."""
+    return (
+        {one.type, other.type} <= _FAILING
+        and not {*one.users}.isdisjoint(other.users)
+        and not {*one.hosts}.isdisjoint(other.hosts)
+    )
+
+
+def _without_effect(spec: GeneratorSpec) -> Iterator[Advice]:
+    """Warn of what is set and ignored."""
+    for number, scenario in enumerate(spec.scenarios):
+        ignored = [*_ignored(scenario)]
+        if ignored:
+            yield Advice(
+                AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
+                f"spec.scenarios[{number}].{ignored[0]}",
+                f"{_listed(ignored)} {'has' if len(ignored) == 1 else 'have'} no effect in scenario {scenario.name}, because"
+                f" its type is {scenario.type}. Remove {'it' if len(ignored) == 1 else 'them'}.",
+            )
+    if spec.ground_truth is not None and not spec.scenarios:
+        yield Advice(
+            AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
+            "spec.groundTruth",
+            "groundTruth has no effect without scenarios: there is nothing to tell. Add scenarios, or remove it.",
+        )
+
+
+def _ignored(scenario: Scenario) -> Iterator[str]:
+    """The fields that its type does not look at."""
+    if scenario.attempts is not None and scenario.type not in _COUNTED:
+        yield "attempts"
+    if scenario.success_percent is not None and scenario.type not in _GUESSING:
+        yield "successPercent"
+    if scenario.type is ScenarioType.STEPS:
+        if scenario.pace is not None:
+            yield "pace"
+        return
+    if not scenario.malicious:
+        yield "malicious"
+    if scenario.techniques:
+        yield "techniques"
 
 
 def _names(spec: GeneratorSpec) -> Iterator[Advice]:

@@ -3,7 +3,7 @@
 Pure: the caller passes the previous status and the time. When and how it is written is none of its business.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal
@@ -17,9 +17,11 @@ from audit_event_operator.resource.problems import shortened
 from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 
 MAX_MESSAGE_LENGTH: Final = 1024
-EPISODE_ID_LENGTH: Final = 36
 MAX_OWNER_LENGTH: Final = 571
 """A namespace, a Lease's name and a process's name, with two slashes."""
+MAX_EPISODE_LENGTH: Final = 64
+"""Of an episode's id; today they are UUIDs."""
+_MAX_SCENARIO_NAME_LENGTH: Final = 63
 
 
 class ScenarioStatus(NamedTuple):
@@ -132,7 +134,7 @@ def parse_progress(status: Mapping[str, Any] | None) -> Progress:
         start_time=_parse_time(status.get("startTime")),
         completion_time=_parse_time(status.get("completionTime")),
         last_publish_time=_parse_time(status.get("lastPublishTime")),
-        scenarios=tuple(_parse_scenarios(status.get("scenarios"))),
+        scenarios=_parse_scenarios(status),
     )
 
 
@@ -170,16 +172,33 @@ def build_status(
         "completionTime": _format_milliseconds(progress.completion_time),
         "lastPublishTime": _format_milliseconds(progress.last_publish_time),
         "runId": progress.run_id,
-        "scenarios": [_scenario(each) for each in progress.scenarios] or None,
+        "scenarios": scenario_entries(progress) or None,
     }
     return {field: value for field, value in status.items() if value is not None}
+
+
+def scenario_entries(progress: Progress) -> list[dict[str, Any]]:
+    """What the status tells of each scenario, in the order of `progress`."""
+    entries = (
+        {
+            "name": each.name,
+            "episodes": each.episodes,
+            "missed": each.missed,
+            "open": each.open,
+            "lastEpisode": each.last_episode,
+            "lastTime": _format_milliseconds(each.last_time),
+            "expectedAlerts": each.expected_alerts,
+        }
+        for each in progress.scenarios[:MAX_SCENARIOS]
+    )
+    return [{field: value for field, value in entry.items() if value is not None} for entry in entries]
 
 
 def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
     """Return what has to be written at once when it changes; two statuses with the same key differ in counters only.
 
-    The key is the generation, the owner's sign of life, of every condition all but its transition time, and of every scenario
-    the episode that is under way. Never raises.
+    The key is the generation, the owner's sign of life, of every condition all but its transition time, and which episode of
+    each scenario is under way: whoever takes over has to know. Never raises.
     """
     if not isinstance(status, Mapping):
         return ()
@@ -187,8 +206,8 @@ def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
         tuple(str(condition.get(part)) for part in ("type", "status", "reason", "message", "observedGeneration"))
         for condition in _conditions_of(status)
     )
-    episodes = sorted((each.name, str(each.open)) for each in _parse_scenarios(status.get("scenarios")))
-    return (status.get("observedGeneration"), status.get("ownerRenewTime"), *conditions, *episodes)
+    scenarios = sorted((each.name, each.open or "") for each in _parse_scenarios(status))
+    return (status.get("observedGeneration"), status.get("ownerRenewTime"), *conditions, *scenarios)
 
 
 def installation_of(owner: object) -> str | None:
@@ -280,35 +299,28 @@ def _transition_times(previous: Mapping[str, Any] | None) -> dict[tuple[str, str
     }
 
 
-def _scenario(scenario: ScenarioStatus) -> dict[str, Any]:
-    written = {
-        "name": scenario.name,
-        "episodes": scenario.episodes,
-        "missed": scenario.missed,
-        "open": scenario.open,
-        "lastEpisode": scenario.last_episode,
-        "lastTime": _format_milliseconds(scenario.last_time),
-        "expectedAlerts": scenario.expected_alerts,
-    }
-    return {field: value for field, value in written.items() if value is not None}
+def _parse_scenarios(status: Mapping[str, Any]) -> tuple[ScenarioStatus, ...]:
+    """The first entry of each name, as far as it can be read."""
+    entries = status.get("scenarios")
+    found: dict[str, ScenarioStatus] = {}
+    for entry in entries if isinstance(entries, list | tuple) else ():
+        name = _parse_text(entry.get("name"), _MAX_SCENARIO_NAME_LENGTH) if isinstance(entry, Mapping) else None
+        if name is None or name in found or len(found) == MAX_SCENARIOS:
+            continue
+        found[name] = ScenarioStatus(
+            name,
+            episodes=_parse_count(entry.get("episodes")),
+            missed=_parse_count(entry.get("missed")),
+            open=_parse_text(entry.get("open"), MAX_EPISODE_LENGTH),
+            last_episode=_parse_text(entry.get("lastEpisode"), MAX_EPISODE_LENGTH),
+            last_time=_parse_time(entry.get("lastTime")),
+            expected_alerts=_parse_count(entry.get("expectedAlerts")),
+        )
+    return tuple(found.values())
 
 
-def _parse_scenarios(value: object) -> Iterator[ScenarioStatus]:
-    for each in value[:MAX_SCENARIOS] if isinstance(value, list | tuple) else ():
-        if isinstance(each, Mapping) and isinstance(each.get("name"), str):
-            yield ScenarioStatus(
-                each["name"],
-                _parse_count(each.get("episodes")),
-                _parse_count(each.get("missed")),
-                _parse_id(each.get("open")),
-                _parse_id(each.get("lastEpisode")),
-                _parse_time(each.get("lastTime")),
-                _parse_count(each.get("expectedAlerts")),
-            )
-
-
-def _parse_id(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= EPISODE_ID_LENGTH else None
+def _parse_text(value: object, max_length: int) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= max_length else None
 
 
 def _parse_count(value: object) -> int:

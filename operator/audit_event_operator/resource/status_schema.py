@@ -5,7 +5,7 @@ from typing import Any, Final
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
-from audit_event_operator.resource.status import EPISODE_ID_LENGTH, MAX_MESSAGE_LENGTH, MAX_OWNER_LENGTH
+from audit_event_operator.resource.status import MAX_EPISODE_LENGTH, MAX_MESSAGE_LENGTH, MAX_OWNER_LENGTH
 
 UNSEEN_STATUS: Final = {"observedGeneration": -1}
 """The status of a resource that no operator has seen yet; without it, status readers would consider it ready."""
@@ -54,30 +54,13 @@ def status_schema() -> dict[str, Any]:
             "lastPublishTime": _time("Time of the broker's last confirm."),
             "runId": _text("The runId that the counters belong to.", 63),
             "scenarios": {
-                "description": "What became of each scenario in the current run.",
+                "description": "What became of each scenario in the current run; those that have begun or missed an episode.",
                 "type": "array",
                 "maxItems": MAX_SCENARIOS,
                 LIST_TYPE: "map",
                 LIST_MAP_KEYS: ["name"],
                 "items": _scenario(),
             },
-        },
-    }
-
-
-def _scenario() -> dict[str, Any]:
-    return {
-        "description": "What became of one scenario.",
-        "type": "object",
-        "required": ["name"],
-        "properties": {
-            "name": _text("Name of the scenario.", 63),
-            "episodes": _integer("Episodes that have ended, complete or not."),
-            "missed": _integer("Episodes that could not begin within five seconds of their time."),
-            "open": _text("Id of the episode that is under way; absent between episodes.", EPISODE_ID_LENGTH),
-            "lastEpisode": _text("Id of the episode that began last.", EPISODE_ID_LENGTH),
-            "lastTime": _time("Time at which it began."),
-            "expectedAlerts": _integer("Alerts that the platform should have raised about all of them together."),
         },
     }
 
@@ -111,6 +94,23 @@ def _condition() -> dict[str, Any]:
             "message": _text(
                 "The reason in sentences, for people: what is wrong, where, and what to do.", MAX_MESSAGE_LENGTH
             ),
+        },
+    }
+
+
+def _scenario() -> dict[str, Any]:
+    return {
+        "description": "One scenario of the spec: how many episodes it had, and which one is under way.",
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {**_text("Name of the scenario.", 63), "minLength": 1},
+            "episodes": _integer("Episodes that have ended, complete or not."),
+            "missed": _integer("Episodes that did not begin, because the stream was not ready in time."),
+            "open": _text("Id of the episode that is under way; absent between episodes.", MAX_EPISODE_LENGTH),
+            "lastEpisode": _text("Id of the episode that began last.", MAX_EPISODE_LENGTH),
+            "lastTime": _time("Time at which the last episode began."),
+            "expectedAlerts": _integer("Alerts that all episodes together should have raised."),
         },
     }
 

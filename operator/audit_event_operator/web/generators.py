@@ -13,6 +13,7 @@ from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.resource.status import scenario_entries
 from audit_event_operator.web.answers import Refusal, json_answer, large_answer
 from audit_event_operator.web.ports import HealthChecks
 
@@ -25,6 +26,7 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "message": lambda each: each.facts.ready.message,
     "complete": lambda each: None if each.facts.complete is None else each.facts.complete.message,
     "rate_limited": lambda each: each.facts.rate_limited,
+    "truth_undelivered": lambda each: each.facts.truth_undelivered,
     "warnings": lambda each: [advice.message for advice in each.facts.advice],
     "queue": lambda each: each.facts.destination,
     "broker": lambda each: each.facts.broker,
@@ -45,12 +47,15 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "start_time": lambda each: each.facts.progress.start_time,
     "completion_time": lambda each: each.facts.progress.completion_time,
     "last_publish_time": lambda each: each.facts.progress.last_publish_time,
-    "truth_undelivered": lambda each: each.facts.truth_undelivered,
-    "scenarios": lambda each: [scenario._asdict() for scenario in each.facts.progress.scenarios],
+    "scenarios": lambda each: scenario_entries(each.facts.progress),
+    "open_scenarios": lambda each: [one.name for one in each.facts.progress.scenarios if one.open is not None],
+    "last_episode_time": lambda each: max(
+        (one.last_time for one in each.facts.progress.scenarios if one.last_time), default=None
+    ),
     "generation": lambda each: each.facts.generation,
     "restarts": lambda each: each.facts.restarts,
 }
-"""What can be told of one resource; rates are events per second."""
+"""What can be told of one resource; rates are events per second, `scenarios` is that of its status."""
 
 NO_SUCH_GENERATOR: Final = "There is no such generator here; GET /generators lists them."
 

@@ -15,7 +15,7 @@ DEMO = Ref("default", "demo")
 def make_snapshot(
     ref=DEMO, uid="uid-1", reason=Reason.PUBLISHING, message="Events are confirmed.", **changes
 ) -> Snapshot:
-    """One generator that publishes, unless told otherwise; `changes` are counts, facts or progress."""
+    """One generator that publishes, unless told otherwise; `changes` are counts, facts, progress, or of scenarios."""
     facts = Facts(
         generation=1, ready=Ready(reason, message), destination="audit_events", broker="broker:5672/%2F", connected=True,
         interval_seconds=5.0, target_rate=Fraction(1, 5), observed_rate=0.2, random_seed=42,
@@ -25,12 +25,14 @@ def make_snapshot(
 
 
 def changed(snapshot: Snapshot, **changes: Any) -> Snapshot:
-    """The same generator with other counts, facts or progress."""
+    """The same generator with other counts, facts or progress; `scenario_counts` and `truth` are about its scenarios."""
+    scenarios = changes.pop("scenario_counts", snapshot.scenarios)
+    truth = changes.pop("truth", snapshot.truth)
     counts = {name: changes.pop(name) for name in Counts._fields if name in changes}
     done = {each.name: changes.pop(each.name) for each in fields(Progress) if each.name in changes}
     progress = replace(snapshot.facts.progress, **done)
     facts = replace(snapshot.facts, progress=progress, **changes)
-    return replace(snapshot, counts=snapshot.counts._replace(**counts), facts=facts)
+    return replace(snapshot, counts=snapshot.counts._replace(**counts), facts=facts, scenarios=scenarios, truth=truth)
 
 
 class FakeFleet:

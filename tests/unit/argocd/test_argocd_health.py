@@ -1,5 +1,6 @@
 """What Argo CD says of a resource: the states of health_test.yaml, and every reason there is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_a_warning_about_the_spec_changes_nothing_about_the_health(reason):
     assert plain != warned
     warned["status"]["conditions"].reverse()  # wherever it stands
     assert argo_lua.run(HEALTH, warned) == argo_lua.run(HEALTH, plain)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_records_of_the_truth_that_wait_change_nothing_about_the_health(reason):
+    plain = Facts(7, Ready(reason, "A sentence."))
+    waiting = resource(7, build_status(replace(plain, truth_undelivered="The queue is full."), None, NOW))
+    waiting["status"]["conditions"].reverse()
+    assert argo_lua.run(HEALTH, waiting) == argo_lua.run(HEALTH, resource(7, build_status(plain, None, NOW)))
 
 
 @pytest.mark.parametrize("reason", Reason)

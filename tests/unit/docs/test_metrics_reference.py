@@ -1,6 +1,5 @@
 """docs/reference/metrics.md is generated from the collector: `python tests/unit/docs/test_metrics_reference.py` rewrites it."""
 
-import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,14 +28,19 @@ operator's own broker have a row too: `generator_namespace` is empty and `genera
 resource disappear within two minutes.
 """
 
+OF_SCENARIOS = """
+Only resources that have [scenarios](api.md#specscenarios) have these. They disappear with the resource's other series.
+"""
+
 PARTS = (
-    ("The seed service's four", ("audit_event_generator_",)),
-    ("Per resource", ("audit_event_operator_generator_",)),
+    ("The seed service's four", ("audit_event_generator_",), ""),
+    ("Per resource", ("audit_event_operator_generator_",), ""),
     (
         "Per resource with scenarios",
-        ("audit_event_operator_scenario_", "audit_event_operator_expected_", "audit_event_operator_truth_"),
+        tuple(f"audit_event_operator_{name}" for name in ("scenario_", "expected_alerts", "truth_records")),
+        OF_SCENARIOS,
     ),
-    ("The whole operator", ("audit_event_operator_",)),
+    ("The whole operator", ("audit_event_operator_",), ""),
 )
 
 FOOT = """
@@ -55,6 +59,8 @@ sum by (generator_namespace, generator) (rate(audit_event_operator_generator_eve
   / (sum by (generator_namespace, generator) (audit_event_operator_generator_target_events_per_second) > 0)
 # resources that are not Ready
 audit_event_operator_generator_ready == 0
+# alerts that the scenarios of the last hour should have raised
+sum by (rule) (increase(audit_event_operator_expected_alerts_total[1h]))
 # 99th percentile of the time to confirm, in seconds
 histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_seconds_bucket[5m])))
 ```
@@ -65,8 +71,9 @@ def a_moment():
     """A scrape in which no family is empty, so that each shows its labels."""
     totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
     totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
-    snapshot = dataclasses.replace(
-        make_snapshot(last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)), scenarios=(ScenarioCounts("brute"),)
+    snapshot = make_snapshot(
+        last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        scenario_counts=(ScenarioCounts("brute-force", expected_alerts={"ANLY-SEC-001": 12}),),
     )
     fleet = SimpleNamespace(
         totals=totals,
@@ -87,13 +94,13 @@ def a_moment():
 
 
 # Labels with a fixed set of words, all of which a sample holds.
-WORDS = {"state", "reason", "outcome", "result", "kind", "rule"}
+WORDS = {"state", "reason", "outcome", "result", "kind"}
 
 
 def render():
     text, left = HEAD, list(families(a_moment()))
-    for title, prefixes in PARTS:
-        text += f"\n## {title}\n\n| metric | type | labels | description |\n|---|---|---|---|\n"
+    for title, prefixes, says in PARTS:
+        text += f"\n## {title}\n{says}\n| metric | type | labels | description |\n|---|---|---|---|\n"
         for family in [each for each in left if part_of(each) in prefixes]:
             text += f"| `{name_of(family)}` | {family.type} | {labels_of(family)} | {family.documentation} |\n"
             left.remove(family)
@@ -103,8 +110,8 @@ def render():
 
 def part_of(family):
     """The longest prefix: a metric per resource begins like one of the whole operator."""
-    known = (prefix for _, prefixes in PARTS for prefix in prefixes)
-    return max((prefix for prefix in known if family.name.startswith(prefix)), key=len)
+    found = (prefix for _, prefixes, _ in PARTS for prefix in prefixes if family.name.startswith(prefix))
+    return max(found, key=len)
 
 
 def name_of(family):

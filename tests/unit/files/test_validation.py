@@ -147,6 +147,57 @@ spec:
     assert {7, 12} <= {line for line, _ in lines(text)}
 
 
+SCRIPTED = """\
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata: {name: scripted}
+spec:
+  queue: audit
+  groundTruth:
+    header: true
+    queue: audit
+  scenarios:
+  - name: attack
+    type: BruteForce
+    attempts:
+      min: 3
+      max: 2
+    pace:
+      min: 1s
+      max: 11m
+  - name: own
+    type: Steps
+    steps:
+    - event: sudo_command
+      gap: {min: 1s, max: 1s}
+    - event: coffee_break
+      after: {min: 2s,
+              max: 1s}
+      gap:
+        max: 1s
+        min: 9ms
+"""
+
+
+def test_what_is_wrong_inside_of_scenarios_is_told_with_its_line():
+    fine = SCRIPTED.replace("    queue: audit\n", "    queue: truth\n")
+    assert lines(fine) == [(12, "attempts.min"), (17, "pace.max"), (23, "event"), (24, "after.min"), (28, "gap.min")]
+
+
+def test_a_rule_over_fields_of_the_ground_truth_is_told_with_its_line():
+    assert lines(SCRIPTED[: SCRIPTED.index("  scenarios:")]) == [(8, "queue")]
+
+
+def test_scenarios_that_will_not_do_what_they_say_are_warned_of_with_their_line():
+    text = SCRIPTED[: SCRIPTED.index("    attempts:")].replace("    queue: audit\n", "    queue: truth\n")
+    findings = judged(text + "    suspend: true\n    techniques: [T1110]\n")
+    assert findings.problems == []
+    (warning,) = findings.warnings
+    assert warning.startswith(
+        "standard input:13: warning: techniques has no effect in scenario attack, because its type"
+    )
+
+
 def test_json_and_lists_have_lines_too():
     text = """\
 {"kind": "List", "apiVersion": "v1", "items": [

@@ -1,10 +1,13 @@
 """What is allowed but unwise: each case is told with a way out, its neighbour that is right for somebody is not."""
 
+from itertools import combinations_with_replacement
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_event_operator.resource.advice import AdviceReason, advice_on
+from audit_event_operator.resource.scenarios import ScenarioType
 from audit_event_operator.resource.spec import parse_spec
 
 DOOR = {"name": "door_opened"}
@@ -13,9 +16,27 @@ QUORUM = {"type": "Quorum"}
 THOUSAND = {"interval": "100ms", "eventsPerInterval": 100}
 
 SESSIONS = {"activity": "Sessions"}
-BRUTE = {"name": "a", "type": "BruteForce"}
-PINNED = {"users": ["alice", "bob"], "hosts": ["web"]}
-STEPS = {"name": "a", "type": "Steps", "steps": [{"event": "door_opened"}]}
+
+GUESSING = ("BruteForce", "AccountTakeover")
+PINNED = {"users": ["alice", "bob"], "hosts": ["web-01", "web-02"]}
+STEPS = {"type": "Steps", "steps": [{"event": "sudo_command"}]}
+
+
+def script(kind="BruteForce", name="attack", **fields):
+    return {"name": name, "type": kind} | fields
+
+
+def scripted(*scenarios, **fields):
+    return SESSIONS | {"scenarios": list(scenarios)} | fields
+
+
+def pace(shortest, longest="5m"):
+    return {"min": shortest, "max": longest}
+
+
+def named(each):
+    return f"spec.scenarios[0].{each}"
+
 
 UNWISE = [
     (
@@ -33,6 +54,68 @@ UNWISE = [
         AdviceReason.SHORT_SESSIONS,
         "spec.entities.users.count",
     ),
+    ({"scenarios": [script()]}, AdviceReason.SCENARIOS_WITH_INDEPENDENT, "spec.activity"),
+    (
+        {"activity": "Independent", "scenarios": [script(suspend=True), script("LogTampering", "logs")]},
+        AdviceReason.SCENARIOS_WITH_INDEPENDENT,
+        "spec.activity",
+    ),
+    (scripted(script(pace=pace("30s"))), AdviceReason.PACE_SLOWER_THAN_RULE, named("pace.min")),
+    (
+        scripted(script("AccountTakeover", pace=pace("1m", "1m"))),
+        AdviceReason.PACE_SLOWER_THAN_RULE,
+        named("pace.min"),
+    ),
+    *(
+        (
+            scripted(
+                script(kind, "first", **PINNED), script(other, "second", users=["bob"], hosts=["web-02", "db-01"])
+            ),
+            AdviceReason.SCENARIO_OVERLAP,
+            "spec.scenarios[1].users",
+        )
+        for kind, other in combinations_with_replacement(
+            ("BruteForce", "PasswordSpray", "AccountTakeover", "MistypedPassword"), 2
+        )
+    ),
+    *(
+        (
+            scripted(script(kind, attempts={"min": 1, "max": 2})),
+            AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
+            named("attempts"),
+        )
+        for kind in ("PrivilegeEscalation", "LogTampering", "MistypedPassword")
+    ),
+    *(
+        (
+            scripted({"name": "own"} | STEPS | {field: value}),
+            AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
+            named(field),
+        )
+        for field, value in (
+            ("attempts", {"min": 1, "max": 2}),
+            ("pace", pace("1s")),
+            ("pace", pace("30s")),
+            ("successPercent", 0),
+        )
+    ),
+    *(
+        (scripted(script(kind, successPercent=20)), AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, named("successPercent"))
+        for kind in ScenarioType
+        if kind not in {"BruteForce", "AccountTakeover", "Steps"}
+    ),
+    *(
+        (scripted(script(kind, **{field: value})), AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, named(field))
+        for kind in ScenarioType
+        if kind != "Steps"
+        for field, value in (("malicious", False), ("techniques", ["T1110"]))
+    ),
+    (
+        scripted(script(suspend=True, malicious=False)),
+        AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT,
+        named("malicious"),
+    ),
+    ({"groundTruth": {}}, AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, "spec.groundTruth"),
     ({"queue": "audit "}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
     ({"queue": "\u00a0audit"}, AdviceReason.BLANKS_IN_NAME, "spec.queue"),
     ({"rabbitmq": {"secretRef": {"name": "a"}, "vhost": " /"}}, AdviceReason.BLANKS_IN_NAME, "spec.rabbitmq.vhost"),
@@ -54,43 +137,35 @@ UNWISE = [
         "spec.queueDeclaration.type",
     ),
     (THOUSAND, AdviceReason.QUEUE_MAY_GROW, "spec.interval"),
-    ({"scenarios": [BRUTE]}, AdviceReason.SCENARIOS_WITH_INDEPENDENT, "spec.activity"),
-    (
-        SESSIONS | {"scenarios": [BRUTE | {"pace": {"min": "30s", "max": "1m"}}]},
-        AdviceReason.PACE_SLOWER_THAN_RULE,
-        "spec.scenarios[0].pace",
-    ),
-    (
-        SESSIONS | {"scenarios": [BRUTE | PINNED, BRUTE | PINNED | {"name": "b"}]},
-        AdviceReason.SCENARIO_OVERLAP,
-        "spec.scenarios[1].users",
-    ),
-    (SESSIONS | {"groundTruth": {}}, AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, "spec.groundTruth"),
-    *(
-        (SESSIONS | {"scenarios": [scenario]}, AdviceReason.SCENARIO_FIELD_WITHOUT_EFFECT, "spec.scenarios")
-        for scenario in (
-            BRUTE | {"techniques": ["T1110"]},
-            BRUTE | {"malicious": False},
-            {"name": "a", "type": "LogTampering", "attempts": {"min": 1, "max": 2}},
-            {"name": "a", "type": "PasswordSpray", "successPercent": 50},
-            {**STEPS, "steps": [{"event": "sudo_denied"}], "pace": {"min": "1s", "max": "2s"}},
-        )
-    ),
 ]
 
 WISE = [
     {},
     SESSIONS,
-    SESSIONS | {"scenarios": [BRUTE], "groundTruth": {"queue": "truth"}},
-    SESSIONS | {"scenarios": [BRUTE | {"pace": {"min": "29s", "max": "1m"}}]},
-    SESSIONS | {"scenarios": [BRUTE, BRUTE | {"name": "b"}]},
-    SESSIONS | {"scenarios": [BRUTE | PINNED, BRUTE | PINNED | {"name": "b", "hosts": ["db"]}]},
-    SESSIONS | {"scenarios": [BRUTE | PINNED, BRUTE | PINNED | {"name": "b", "suspend": True}]},
-    SESSIONS | {"scenarios": [BRUTE | PINNED, {"name": "b", "type": "LateralMovement", **PINNED}]},
-    SESSIONS | {"eventTypes": [DOOR], "scenarios": [STEPS | {"malicious": False, "techniques": ["T1110"]}]},
-    {"scenarios": [BRUTE | {"suspend": True}]},
     SESSIONS | {"interval": "200ms", "entities": {"users": {"count": 2_000}}},
     SESSIONS | {"eventMix": {"sudo_command": 1}, "interval": "10ms"},
+    {"scenarios": [script(suspend=True)]},
+    *(scripted(script(kind)) for kind in ScenarioType if kind != "Steps"),
+    scripted(script(suspend=True), groundTruth={"queue": "truth", "header": True}),
+    scripted(script(pace=pace("29.999s"))),
+    scripted(script(pace=pace("30s"), suspend=True)),
+    *(scripted(script(kind, pace=pace("30s"))) for kind in ScenarioType if kind not in {*GUESSING, "Steps"}),
+    *(scripted(script(kind, attempts={"min": 1, "max": 1000}, successPercent=0)) for kind in GUESSING),
+    *(
+        scripted(script(kind, attempts={"min": 4, "max": 4}))
+        for kind in ("PasswordSpray", "UserEnumeration", "LateralMovement", "DeploymentBurst")
+    ),
+    scripted({"name": "own", "malicious": False, "techniques": ["T1110.001"]} | STEPS),
+    scripted(script(malicious=True, techniques=[], jitterPercent=0, startAfter="1h", every="1h")),
+    scripted({"name": "own", "jitterPercent": 100, "startAfter": "0s"} | STEPS),
+    scripted(script(**PINNED), script(name="second", users=["bob"], hosts=["db-01"])),
+    scripted(script(**PINNED), script(name="second", users=["carol"], hosts=["web-01"])),
+    scripted(script(**PINNED), script(name="second", users=["alice"])),
+    scripted(script(hosts=["web-01"]), script(name="second", users=["alice"], hosts=["web-01"])),
+    scripted(script(), script(name="second")),
+    scripted(script(**PINNED), script(name="second", suspend=True, **PINNED)),
+    scripted(script(**PINNED), script("LateralMovement", "second", **PINNED)),
+    scripted(script(**PINNED), script("UserEnumeration", "second", **PINNED)),
     {"interval": "10ms"},
     {"queue": "audit events"},
     {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": "/"}},
@@ -172,3 +247,41 @@ def test_more_failures_than_any_number_of_users_may_have_can_only_become_fewer()
     )
     assert advice.message.startswith("eventMix asks for 500 failed logins a second.")
     assert advice.message.endswith(" Lower the weight.")
+
+
+def test_a_slow_pace_is_told_with_the_time_that_three_failures_take():
+    (advice,) = advice_on(parse_spec(scripted(script(pace=pace("37.5s")))))
+    assert "pace.min of scenario attack is 37.5s, so 3 failed logins take at least 75s." in advice.message
+    assert "ANLY-SEC-001 counts 3 failures of a user on a host in 60s" in advice.message
+    assert "below 30s" in advice.message
+
+
+def test_all_fields_without_effect_of_one_scenario_are_told_in_one_sentence():
+    spec = scripted(
+        script(),
+        script(
+            "LogTampering",
+            "logs",
+            attempts={"min": 1, "max": 2},
+            successPercent=1,
+            malicious=False,
+            techniques=["T1110"],
+        ),
+    )
+    (advice,) = advice_on(parse_spec(spec))
+    assert advice.field == "spec.scenarios[1].attempts"
+    assert advice.message.startswith("attempts, successPercent, malicious and 1 more have no effect in scenario logs")
+
+
+def test_a_scenario_that_overlaps_with_several_names_them_all():
+    spec = scripted(script(name="one", **PINNED), script(name="two", **PINNED), script(name="three", **PINNED))
+    messages = [advice.message for advice in advice_on(parse_spec(spec))]
+    assert [message.split("those of ")[1].split(". ")[0] for message in messages] == ["one", "one and two"]
+
+
+def test_reasons_come_in_the_order_of_their_gravity():
+    silent = script(name="slow", pace=pace("1m"), techniques=["T1110"], **PINNED)
+    spec = {"scenarios": [silent, script(**PINNED)], "queue": "q ", "queueDeclaration": QUORUM | {"mode": "MustExist"}}
+    reasons = [advice.reason for advice in advice_on(parse_spec(spec))]
+    assert reasons == sorted(reasons, key=list(AdviceReason).index)
+    assert len(reasons) == 6

@@ -115,10 +115,10 @@ def test_whole_floats_are_integers_and_booleans_are_not():
         ({"eventTypes": [{"name": "user_login"}]}, "eventTypes[0].name", "built-in names"),
         (
             {"eventTypes": [{"name": "a", "details": {"x": "${ip}"}}]},
-            "eventTypes[0].details",
+            "eventTypes[0].details.x",
             "only these tokens: ${user}",
         ),
-        ({"eventTypes": [{"name": "a", "details": {"x": "a\0"}}]}, "eventTypes[0].details", "NUL"),
+        ({"eventTypes": [{"name": "a", "details": {"x": "a\0"}}]}, "eventTypes[0].details.x", "NUL"),
         ({"eventTypes": [{"name": "a", "details": {"1": "x"}}]}, "eventTypes[0].details", "keys must be"),
         ({"eventTypes": [{"name": "a", "details": {"ip_address": "unknown"}}]}, "eventTypes[0].details", "IPv4"),
         ({"eventTypes": [{"name": "a", "details": {"resource": "x" * 256}}]}, "eventTypes[0].details", "255"),

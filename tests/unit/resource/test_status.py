@@ -27,7 +27,8 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 BLANKS = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
 GROWTH = Advice(AdviceReason.QUEUE_MAY_GROW, "spec.interval", "It grows.")
 LATER = NOW + timedelta(minutes=1)
-PLAYED = ScenarioStatus("brute", 3, 1, "0f", "0f", NOW, 30)
+EPISODE = "0b9a4f7e-6b0c-5c1d-9a51-0f3f6f1f2a77"
+BRUTE = ScenarioStatus("brute", 4, 1, EPISODE, EPISODE, NOW, 72)
 PUBLISHING = Facts(
     generation=3,
     ready=Ready(Reason.PUBLISHING, "Events are flowing."),
@@ -93,6 +94,7 @@ def test_a_publishing_generator_is_ready_and_nothing_else():
         ({"reason": Reason.SECRET_NOT_FOUND}, {"Ready": "False", "Stalled": "True"}),
         ({"reason": Reason.SUSPENDED}, {"Ready": "True"}),
         ({"rate_limited": "Cut to 5000/s."}, {"Ready": "True", "RateLimited": "True"}),
+        ({"truth_undelivered": "The queue is gone."}, {"Ready": "True", "GroundTruthUndelivered": "True"}),
         (
             {"reason": Reason.COMPLETED, "complete": CompletionReason.MAX_EVENTS_REACHED},
             {"Ready": "True", "Complete": "True"},
@@ -149,6 +151,59 @@ def test_progress_is_read_back_from_what_was_written():
     assert parse_progress(status) == Progress(42, 1, "first", NOW, LATER, LATER)
 
 
+def test_scenarios_are_told_without_what_there_is_not():
+    told = build_status(replace(PUBLISHING, scenarios=(BRUTE, ScenarioStatus("spray", missed=2))), None, NOW)
+    assert told["scenarios"] == [
+        {
+            "name": "brute",
+            "episodes": 4,
+            "missed": 1,
+            "open": EPISODE,
+            "lastEpisode": EPISODE,
+            "lastTime": "2026-01-02T03:04:05.678Z",
+            "expectedAlerts": 72,
+        },
+        {"name": "spray", "episodes": 0, "missed": 2, "expectedAlerts": 0},
+    ]
+
+
+def test_scenarios_are_read_back_from_what_was_written():
+    scenarios = BRUTE, ScenarioStatus("spray", missed=2)
+    assert parse_progress(build_status(replace(PUBLISHING, scenarios=scenarios), None, NOW)).scenarios == scenarios
+
+
+@pytest.mark.parametrize(
+    "scenarios",
+    [
+        None,
+        7,
+        {"name": "brute"},
+        [None, "brute", 3, [], {}],
+        [{"name": ""}, {"name": 5}, {"name": ["brute"]}, {"name": "n" * 64}, {"open": EPISODE}],
+    ],
+)
+def test_what_is_no_scenario_counts_as_not_there(scenarios):
+    assert parse_progress({"scenarios": scenarios}).scenarios == ()
+
+
+def test_what_cannot_be_read_of_a_scenario_counts_as_not_done_and_the_rest_is_kept():
+    bad = {"episodes": 3, "missed": -1, "open": "x" * 65, "lastEpisode": "", "lastTime": "soon", "expectedAlerts": "2"}
+    assert parse_progress({"scenarios": [{"name": "a", **bad}]}).scenarios == (ScenarioStatus("a", episodes=3),)
+
+
+def test_an_id_of_an_episode_may_have_sixty_four_characters():
+    (read,) = parse_progress({"scenarios": [{"name": "a", "open": "x" * 64}]}).scenarios
+    assert read.open == "x" * 64
+
+
+def test_at_most_eight_scenarios_are_read_and_written_and_one_of_each_name():
+    many = [{"name": f"s{number // 2}", "episodes": number} for number in range(40)]
+    scenarios = parse_progress({"scenarios": many}).scenarios
+    assert scenarios == tuple(ScenarioStatus(f"s{number}", episodes=2 * number) for number in range(8))
+    told = build_status(replace(PUBLISHING, scenarios=(*scenarios, BRUTE)), None, NOW)
+    assert len(told["scenarios"]) == status_schema()["properties"]["scenarios"]["maxItems"] == 8
+
+
 def test_without_a_status_nothing_was_done():
     assert parse_progress(None) == parse_progress({}) == parse_progress({"observedGeneration": -1}) == Progress()
 
@@ -161,12 +216,17 @@ json_values = st.recursive(
 hostile_statuses = json_values | st.dictionaries(
     st.sampled_from(
         ["eventsPublished", "eventsDropped", "runId", "startTime", "completionTime", "lastPublishTime", "conditions"]
+        + ["scenarios"] * 3
     ),
     json_values
     | st.sampled_from(
         ["2026-01-01T00:00:00Z", "2026-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", ""]
     )
-    | st.just([{"type": "Ready", "status": "True", "lastTransitionTime": 5}]),
+    | st.just([{"type": "Ready", "status": "True", "lastTransitionTime": 5}])
+    | st.lists(
+        st.dictionaries(st.sampled_from(["name", "open", "lastTime", "episodes"]), json_values | st.just("a")),
+        max_size=3,
+    ),
 )
 
 
@@ -186,6 +246,16 @@ def test_counters_alone_are_no_transition():
     assert transition_key(before) == transition_key(after)
 
 
+def test_an_episode_that_begins_or_ends_is_a_transition_and_its_counters_are_none():
+    def told(*scenarios):
+        return transition_key(build_status(replace(PUBLISHING, scenarios=scenarios), None, NOW))
+
+    closed = BRUTE._replace(open=None)
+    assert len({told(), told(closed), told(BRUTE), told(BRUTE._replace(open="another"))}) == 4
+    assert told(closed) == told(closed._replace(episodes=5, missed=2, expected_alerts=90, last_time=LATER))
+    assert told(closed, BRUTE._replace(name="b")) == told(BRUTE._replace(name="b"), closed)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -193,6 +263,7 @@ def test_counters_alone_are_no_transition():
         {"reason": Reason.SUSPENDED},
         {"message": "Something else."},
         {"rate_limited": "Cut."},
+        {"truth_undelivered": "Gone."},
         {"advice": (GROWTH,)},
         {"reason": Reason.COMPLETED, "complete": CompletionReason.MAX_EVENTS_REACHED},
     ],
@@ -221,60 +292,12 @@ def test_a_new_resource_differs_from_everything():
 
 def test_every_field_that_is_written_is_declared_and_the_other_way_round():
     contested = Contested("Another one.", NOW)
-    facts = replace(PUBLISHING, completion_time=LATER, scenarios=(PLAYED,))
+    facts = replace(PUBLISHING, completion_time=LATER, scenarios=(BRUTE,))
     written = build_status(facts, None, NOW, owner="a/b/pod", contested=contested)
     declared = status_schema()["properties"]
     assert set(written) == set(declared)
-    assert set(written["conditions"][0]) == set(declared["conditions"]["items"]["properties"])
-    assert set(written["scenarios"][0]) == set(declared["scenarios"]["items"]["properties"])
-
-
-def test_scenarios_are_written_and_read_back():
-    written = build_status(replace(PUBLISHING, scenarios=(PLAYED, ScenarioStatus("fresh"))), None, NOW)
-    assert written["scenarios"] == [
-        {
-            "name": "brute",
-            "episodes": 3,
-            "missed": 1,
-            "open": "0f",
-            "lastEpisode": "0f",
-            "lastTime": "2026-01-02T03:04:05.678Z",
-            "expectedAlerts": 30,
-        },
-        {"name": "fresh", "episodes": 0, "missed": 0, "expectedAlerts": 0},
-    ]
-    assert parse_progress(written).scenarios == (PLAYED, ScenarioStatus("fresh"))
-
-
-@pytest.mark.parametrize(
-    "scenarios", [None, 5, "no", {}, [None], [5], [{}], [{"name": 5}], [{"name": None, "open": "0f"}], [["name"]]]
-)
-def test_what_is_no_list_of_scenarios_counts_as_none(scenarios):
-    assert parse_progress({"scenarios": scenarios}).scenarios == ()
-
-
-def test_what_cannot_be_read_of_a_scenario_counts_as_not_there():
-    odd = {"name": "brute", "episodes": "three", "missed": -1, "open": "", "lastEpisode": "x" * 37, "lastTime": "soon"}
-    assert parse_progress({"scenarios": [odd]}).scenarios == (ScenarioStatus("brute"),)
-    assert len(parse_progress({"scenarios": [{"name": str(number)} for number in range(20)]}).scenarios) == 8
-
-
-def test_an_episode_that_begins_or_ends_is_a_transition_and_its_counts_are_none():
-    between = PLAYED._replace(open=None)
-    keys = [
-        transition_key(build_status(replace(PUBLISHING, scenarios=(each,)), None, NOW))
-        for each in (PLAYED, between, between._replace(episodes=4, missed=2), PLAYED._replace(open="10"))
-    ]
-    assert keys[0] != keys[1] == keys[2] != keys[3] != keys[0]
-
-
-def test_ground_truth_that_cannot_be_told_has_a_condition_beside_ready():
-    told = conditions(build_status(replace(PUBLISHING, truth_undelivered="No queue."), None, NOW))
-    assert (told["GroundTruthUndelivered"]["status"], told["GroundTruthUndelivered"]["message"]) == (
-        "True",
-        "No queue.",
-    )
-    assert told["Ready"]["status"] == "True"
+    for one_of in ("conditions", "scenarios"):
+        assert set(written[one_of][0]) == set(declared[one_of]["items"]["properties"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
+from datetime import UTC, datetime, timedelta
+
 from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.status import ScenarioStatus, build_status
 
 
 async def test_generators_are_listed_in_order(ask, backend, a_snapshot, a_default_stream):
@@ -24,6 +27,27 @@ async def test_a_warning_about_the_spec_is_told(ask, backend, a_snapshot):
     blanks = Advice(AdviceReason.BLANKS_IN_NAME, "spec.queue", "queue ends with a blank.")
     backend.fleet.live = [a_snapshot(advice=(blanks,))]
     assert (await ask("/generators/team-a/logins"))[1]["warnings"] == ["queue ends with a blank."]
+
+
+async def test_scenarios_are_told_as_in_the_status(ask, backend, a_snapshot):
+    began = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    scenarios = (
+        ScenarioStatus("brute", 4, 1, "an-episode", "an-episode", began, 72),
+        ScenarioStatus("spray", 1, last_episode="another", last_time=began + timedelta(hours=1)),
+        ScenarioStatus("takeover", missed=1),
+    )
+    backend.fleet.live = [a_snapshot(scenarios=scenarios, truth_undelivered="The queue is full.")]
+    row = (await ask("/generators/team-a/logins"))[1]
+    assert row["scenarios"] == build_status(backend.fleet.live[0].facts, None, began)["scenarios"]
+    assert row["truth_undelivered"] == "The queue is full."
+    table = (await ask("/generators?fields=open_scenarios,last_episode_time"))[1]
+    assert table["rows"] == [[["brute"], "2026-01-02T04:04:05+00:00"]]
+
+
+async def test_without_scenarios_there_is_nothing_to_tell_of_them(ask, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot()]
+    table = (await ask("/generators?fields=scenarios,open_scenarios,last_episode_time,truth_undelivered"))[1]
+    assert table["rows"] == [[[], [], None, None]]
 
 
 async def test_an_unknown_generator_is_not_found(ask):

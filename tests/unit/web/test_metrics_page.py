@@ -1,5 +1,4 @@
 import asyncio
-import dataclasses
 import gzip
 import re
 from collections import defaultdict
@@ -33,12 +32,6 @@ TWELVE = {
     **dict.fromkeys(("target_events_per_second", "interval_seconds", "ready", "info"), "gauge"),
     "last_publish_timestamp_seconds": "gauge",
 }
-OF_SCENARIOS = {
-    "audit_event_operator_scenario_episodes_total": ("counter", RESOURCE | {"scenario", "outcome"}),
-    "audit_event_operator_scenario_events_total": ("counter", RESOURCE | {"scenario"}),
-    "audit_event_operator_expected_alerts_total": ("counter", RESOURCE | {"rule"}),
-    "audit_event_operator_truth_records_total": ("counter", RESOURCE | {"outcome"}),
-}
 OPERATOR_WIDE = {
     "audit_event_operator_generators": ("gauge", {"state"}),
     "audit_event_operator_events_dropped_total": ("counter", {"reason"}),
@@ -59,6 +52,19 @@ OPERATOR_WIDE = {
     "audit_event_operator_http_request_duration_seconds": ("histogram", {"route", "le"}),
     "audit_event_operator_label_overflow_total": ("counter", set()),
     "audit_event_operator_build_info": ("gauge", {"version", "revision", "python_version"}),
+}
+OF_SCENARIOS = {
+    "audit_event_operator_scenario_episodes_total": ("counter", RESOURCE | {"scenario", "outcome"}),
+    "audit_event_operator_scenario_events_total": ("counter", RESOURCE | {"scenario"}),
+    "audit_event_operator_expected_alerts_total": ("counter", RESOURCE | {"rule"}),
+    "audit_event_operator_truth_records_total": ("counter", RESOURCE | {"outcome"}),
+}
+SCENARIOS = {
+    "scenario_counts": (
+        ScenarioCounts("brute", 4, 1, 2, 97, {"ANLY-SEC-001": 72, "ANLY-SEC-002": 1}),
+        ScenarioCounts("takeover", 1, 0, 0, 40, {"ANLY-SEC-001": 30, "ANLY-SEC-002": 1}),
+    ),
+    "truth": TruthCounts(5, 1, 0),
 }
 
 
@@ -93,7 +99,7 @@ def scrape(client):
 
 
 async def test_names_types_and_labels_are_exactly_the_contract(scrape, backend, a_snapshot, a_default_stream):
-    backend.fleet.live, backend.fleet.default_stream_row = [with_scenarios(a_snapshot())], a_default_stream()
+    backend.fleet.live, backend.fleet.default_stream_row = [a_snapshot(**SCENARIOS)], a_default_stream()
     backend.fleet.totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
     seen = await scrape()
     contract = SEED | OPERATOR_WIDE | OF_SCENARIOS
@@ -106,33 +112,6 @@ async def test_names_types_and_labels_are_exactly_the_contract(scrape, backend, 
     others = {name for name in seen.types if not name.startswith("audit_event")}
     assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "python_info"} <= others
     assert all(name.startswith(("process_", "python_")) for name in others)
-
-
-def with_scenarios(snapshot):
-    played = ScenarioCounts(
-        "brute", complete=3, incomplete=2, missed=1, events=40, expected_alerts={"ANLY-SEC-001": 30}
-    )
-    return dataclasses.replace(snapshot, scenarios=(played,), truth=TruthCounts(4, 1, 0))
-
-
-async def test_a_resource_with_scenarios_has_their_series_and_another_one_has_none(scrape, backend, a_snapshot):
-    backend.fleet.live = [with_scenarios(a_snapshot()), a_snapshot(name="other")]
-    seen = await scrape()
-    of = {"generator_namespace": "team-a", "generator": "logins"}
-    episodes = {
-        outcome: seen("audit_event_operator_scenario_episodes_total", **of, scenario="brute", outcome=outcome)
-        for outcome in ("complete", "incomplete", "missed")
-    }
-    assert episodes == {"complete": 3, "incomplete": 2, "missed": 1}
-    assert seen("audit_event_operator_scenario_events_total", **of, scenario="brute") == 40
-    assert seen("audit_event_operator_expected_alerts_total", **of, rule="ANLY-SEC-001") == 30
-    assert seen("audit_event_operator_expected_alerts_total", **of, rule="ANLY-SEC-002") == 0
-    records = {
-        outcome: seen("audit_event_operator_truth_records_total", **of, outcome=outcome)
-        for outcome in ("delivered", "undelivered", "dropped")
-    }
-    assert records == {"delivered": 4, "undelivered": 1, "dropped": 0}
-    assert not [key for key in seen.values if ("generator", "other") in key and key[0] in OF_SCENARIOS]
 
 
 async def test_every_metric_is_explained(scrape):
@@ -171,6 +150,43 @@ async def test_a_resource_has_twelve_series_that_add_up(scrape, backend, a_snaps
     assert seen(f"{EACH}last_publish_timestamp_seconds", **labels) == 1767323045
     assert seen(f"{EACH}info", **labels, queue="audit_events", broker="rabbit:5672/%2F") == 1
     assert seen(f"{EACH}last_publish_timestamp_seconds", **labels | {"generator": "other"}) == 0
+
+
+async def test_a_resource_with_scenarios_tells_of_its_episodes_their_alerts_and_their_records(
+    scrape, backend, a_snapshot
+):
+    backend.fleet.live = [a_snapshot(**SCENARIOS)]
+    seen = await scrape()
+
+    def ours(name, **labels):
+        return seen(f"audit_event_operator_{name}_total", generator_namespace="team-a", generator="logins", **labels)
+
+    outcomes = "complete", "incomplete", "missed"
+    assert [ours("scenario_episodes", scenario="brute", outcome=outcome) for outcome in outcomes] == [4, 1, 2]
+    assert [ours("scenario_events", scenario=scenario) for scenario in ("brute", "takeover")] == [97, 40]
+    assert [ours("expected_alerts", rule=f"ANLY-SEC-00{number}") for number in (1, 2)] == [102, 2]
+    outcomes = "delivered", "undelivered", "dropped"
+    assert [ours("truth_records", outcome=outcome) for outcome in outcomes] == [5, 1, 0]
+
+
+async def test_only_resources_with_scenarios_have_series_of_scenarios_and_they_go_with_the_others(
+    scrape, backend, a_snapshot, a_default_stream
+):
+    backend.fleet.live, backend.fleet.default_stream_row = [a_snapshot()], a_default_stream()
+    backend.fleet.departed = [a_snapshot(name="leaving", **SCENARIOS)]
+    seen = await scrape()
+    found = [dict(key[1:]) for key in seen.values if key[0] in OF_SCENARIOS]
+    assert {labels["generator"] for labels in found} == {"leaving"}
+    backend.fleet.departed = []
+    seen = await scrape()
+    assert [key for key in seen.values if key[0] in OF_SCENARIOS] == []
+
+
+async def test_a_record_that_a_removed_scenario_left_behind_is_counted(scrape, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot(truth=TruthCounts(undelivered=1))]
+    seen = await scrape()
+    labels = {"generator_namespace": "team-a", "generator": "logins", "outcome": "undelivered"}
+    assert seen("audit_event_operator_truth_records_total", **labels) == 1
 
 
 async def test_ready_is_the_condition(scrape, backend, a_snapshot):

@@ -1,25 +1,24 @@
 """Kubernetes Events about resources, for `kubectl describe`: few, and only when something turned.
 
-What a transition is worth is decided purely; the recorder posts slowly, and drops some rather than flood the API server.
+The recorder posts slowly, and drops some rather than flood the API server.
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError
+from audit_event_operator.cluster.status.announcements import Announcement, announcements
 from audit_event_operator.cluster.status.turn_queue import TurnQueue
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.pacing.token_bucket import TokenBucket
-from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.names import API_VERSION, KIND, OPERATOR_NAME
 from audit_event_operator.resource.problems import shortened
-from audit_event_operator.resource.status import ReadyCondition, ScenarioStatus, parse_progress, ready_condition
 
 logger = logging.getLogger(__name__)
 
@@ -29,56 +28,7 @@ WAITING_LIMIT: Final = 500
 MESSAGE_LIMIT: Final = 512
 REMEMBERED: Final = 50_000
 
-NORMAL: Final = "Normal"
-WARNING: Final = "Warning"
-RECOVERED: Final = "Recovered"
-STARTED: Final = "Started"
-EPISODE_STARTED: Final = "EpisodeStarted"
-EPISODE_ENDED: Final = "EpisodeEnded"
-EPISODE_MISSED: Final = "EpisodeMissed"
-FOREIGN_OWNER: Final = "ForeignOwner"
 _SHORTEST_SLEEP_SECONDS: Final = 0.001
-_SETTLED: Final = frozenset({Reason.SUSPENDED, Reason.COMPLETED})
-
-
-class Announcement(NamedTuple):
-    """What is worth telling: the Kubernetes Event's type, reason and message."""
-
-    kind: str
-    reason: str
-    message: str
-
-
-def announcement(before: ReadyCondition | None, after: ReadyCondition | None) -> Announcement | None:
-    """What a change of the Ready condition is worth telling; None when it is nothing new."""
-    if after is None or (before is not None and (before.status, before.reason) == (after.status, after.reason)):
-        return None
-    if after.status == "False":
-        return Announcement(WARNING, after.reason, after.message)
-    if after.status != "True":
-        return None
-    if after.reason in _SETTLED:
-        return Announcement(NORMAL, after.reason, after.message)
-    if before is not None and before.status == "True" and before.reason not in _SETTLED:
-        return None  # Connected and Publishing are both well
-    recovered = before is not None and before.status == "False"
-    return Announcement(NORMAL, RECOVERED if recovered else STARTED, after.message)
-
-
-def episodes_announced(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Announcement]:
-    """What is worth telling of the episodes of scenarios."""
-    earlier = {each.name: each for each in parse_progress(before).scenarios}
-    for now in parse_progress(after).scenarios:
-        then = earlier.get(now.name, ScenarioStatus(now.name))
-        if then.open is not None and now.open != then.open:
-            yield Announcement(NORMAL, EPISODE_ENDED, f"Episode {then.open} of scenario {now.name} ended.")
-        if now.open is not None and now.open != then.open:
-            yield Announcement(NORMAL, EPISODE_STARTED, f"Episode {now.open} of scenario {now.name} began.")
-        if now.missed > then.missed:
-            message = (
-                f"Scenario {now.name} missed an episode: the stream was not ready within five seconds of its time."
-            )
-            yield Announcement(WARNING, EPISODE_MISSED, message)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -106,9 +56,8 @@ class EventRecorder:
 
     def announce(self, snapshot: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """A status was written: tell about it if it is worth it."""
-        told = announcement(ready_condition(before), ready_condition(after))
-        for each in (*([] if told is None else [told]), *episodes_announced(before, after)):
-            self.tell(snapshot.ref, snapshot.uid, each)
+        for told in announcements(before, after):
+            self.tell(snapshot.ref, snapshot.uid, told)
 
     def tell(self, ref: Ref, uid: str, told: Announcement) -> None:
         """Tell about a resource, unless the same was told of it not long ago."""

@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 WAITING_LIMIT: Final = 1_000
 _OF_THE_GARBAGE_COLLECTOR: Final = frozenset({"foregroundDeletion", "orphan"})
 """These stay for a moment only."""
-_OF_THE_MOMENT: Final = frozenset({"Ready", "Reconciling", "Stalled", "RateLimited"})
+_OF_THE_MOMENT: Final = frozenset({"Ready", "Reconciling", "Stalled", "RateLimited", "GroundTruthUndelivered"})
 
 
 def farewell(resource: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     """The status that a resource with a deletionTimestamp deserves; None when there is nothing (more) to say.
 
-    Conditions and counters stay as they are, but for what is over: Ready is False, and the rates are 0.
+    Conditions and counters stay as they are, but for what is over: Ready is False, the rates are 0, no episode is under way.
     """
     finalizers = [str(each) for each in resource["metadata"].get("finalizers") or ()]
     status, generation = resource.get("status"), resource["metadata"].get("generation")
@@ -55,6 +55,8 @@ def farewell(resource: Mapping[str, Any], now: datetime) -> dict[str, Any] | Non
         for kind, state in (("Ready", "False"), ("Reconciling", "True"))
     ]
     told["conditions"] += lasting
+    for scenario in told.get("scenarios", ()):
+        scenario.pop("open", None)
     return told | {"observedGeneration": generation, "targetRate": "0/s", "observedRate": "0/s"}
 
 

@@ -19,7 +19,6 @@ from audit_event_operator.engine.ports import Brokers, ConnectionState
 from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
-from audit_event_operator.world.scenarios.truth import FAILED_LOGINS, SENSITIVE_FILE
 
 SEED: Final = "audit_event_generator_"
 OURS: Final = "audit_event_operator_"
@@ -61,6 +60,15 @@ class Family(NamedTuple):
     text: str
 
 
+class OfScenarios(NamedTuple):
+    """One counter of resources with scenarios; `labels` follow those of the resource, `read` gives their rows."""
+
+    name: str
+    labels: Labels
+    read: Callable[[Snapshot], Iterator[tuple[Labels, int]]]
+    text: str
+
+
 class Moment(NamedTuple):
     """The numbers of one scrape."""
 
@@ -85,14 +93,42 @@ def families(moment: Moment) -> Iterator[Metric]:
     for kind, name, value, text in PER_RESOURCE:
         series = kind(EACH + name, text, labels=RESOURCE_LABELS)
         yield _filled(series, zip(names, map(value, moment.resources), strict=True))
-    played = [(names, each) for names, each in zip(names, moment.resources, strict=True) if each.scenarios]
-    for name, labels, read, text in OF_SCENARIOS:
-        series = CounterMetricFamily(OURS + name, text, labels=(*RESOURCE_LABELS, *labels))
-        yield _filled(series, [((*ref, *row), value) for ref, each in played for row, value in read(each).items()])
     info = GaugeMetricFamily(EACH + "info", INFO, labels=(*RESOURCE_LABELS, "queue", "broker"))
     for labels, each in zip(names, moment.resources, strict=True):
         info.add_metric((*labels, _printable(each.facts.destination), _printable(each.facts.broker)), 1)
     yield info
+    # A scenario that was removed may have left a record behind.
+    with_scenarios = [each for each in moment.resources if each.scenarios or any(each.truth)]
+    for one in OF_SCENARIOS:
+        counter = CounterMetricFamily(OURS + one.name, one.text, labels=(*RESOURCE_LABELS, *one.labels))
+        for each in with_scenarios:
+            for more, count in one.read(each):
+                counter.add_metric((each.ref.namespace, each.ref.name, *more), count)
+        yield counter
+
+
+def _episodes(each: Snapshot) -> Iterator[tuple[Labels, int]]:
+    for scenario in each.scenarios:
+        for outcome in ("complete", "incomplete", "missed"):
+            yield (scenario.name, outcome), getattr(scenario, outcome)
+
+
+def _scenario_events(each: Snapshot) -> Iterator[tuple[Labels, int]]:
+    for scenario in each.scenarios:
+        yield (scenario.name,), scenario.events
+
+
+def _expected_alerts(each: Snapshot) -> Iterator[tuple[Labels, int]]:
+    expected: Counter[str] = Counter()
+    for scenario in each.scenarios:
+        expected.update(scenario.expected_alerts)
+    for rule, count in expected.items():
+        yield (rule,), count
+
+
+def _truth_records(each: Snapshot) -> Iterator[tuple[Labels, int]]:
+    for outcome, count in each.truth._asdict().items():
+        yield (outcome,), count
 
 
 def _filled(family: Any, rows: Iterable[tuple[Any, Any]]) -> Metric:
@@ -127,25 +163,6 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def _episodes(each: Snapshot) -> dict[Labels, int]:
-    return {
-        (scenario.name, outcome): value
-        for scenario in each.scenarios
-        for outcome, value in (
-            ("complete", scenario.complete),
-            ("incomplete", scenario.incomplete),
-            ("missed", scenario.missed),
-        )
-    }
-
-
-def _expected_alerts(each: Snapshot) -> dict[Labels, int]:
-    alerts = Counter({FAILED_LOGINS: 0, SENSITIVE_FILE: 0})
-    for scenario in each.scenarios:
-        alerts.update(scenario.expected_alerts)
-    return {(rule,): value for rule, value in alerts.items()}
 
 
 # fmt: off
@@ -214,7 +231,7 @@ FAMILIES: Final = (
            "Always 1; the labels identify the running build."),
 )
 
-# Exactly twelve per resource: these, and `info`.
+# Exactly twelve for every resource: these, and `info`.
 RESOURCE_LABELS: Final = ("generator_namespace", "generator")
 INFO: Final = "Always 1; the labels name the generator's queue and broker, and are empty until these are known."
 PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], float], str], ...]] = (
@@ -243,16 +260,16 @@ PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], fl
      "Unix time of the last confirm; 0 before the first one."),
 )
 
-OF_SCENARIOS: Final[tuple[tuple[str, Labels, Callable[[Snapshot], Mapping[Labels, int]], str], ...]] = (
-    ("scenario_episodes_total", ("scenario", "outcome"), _episodes,
-     ("Episodes of a scenario, by outcome: complete, incomplete (ended early, or events were lost), missed (the stream was "
-      "not ready within five seconds of its time).")),
-    ("scenario_events_total", ("scenario",), lambda each: {(scenario.name,): scenario.events for scenario in each.scenarios},
-     "Audit events of a scenario that the broker confirmed, counted when their episode has ended."),
-    ("expected_alerts_total", ("rule",), _expected_alerts,
-     "Alerts that the platform should have raised about the episodes of this resource, by rule."),
-    ("truth_records_total", ("outcome",), lambda each: {(word,): value for word, value in each.truth._asdict().items()},
-     ("Records of the ground truth, by outcome: delivered, undelivered (given up with the resource, the truth queue or the "
-      "operator), dropped (no room to keep them).")),
+# For resources with scenarios only.
+OF_SCENARIOS: Final = (
+    OfScenarios("scenario_episodes_total", ("scenario", "outcome"), _episodes,
+                "Episodes of scenarios, by outcome: complete, incomplete (not all of its events were published), missed (the "
+                "stream was not ready when it was to begin)."),
+    OfScenarios("scenario_events_total", ("scenario",), _scenario_events,
+                "Audit events of scenarios that the broker confirmed; the generator's other counters include them."),
+    OfScenarios("expected_alerts_total", ("rule",), _expected_alerts,
+                "Alerts that the published events of episodes should have raised, by rule of the platform."),
+    OfScenarios("truth_records_total", ("outcome",), _truth_records,
+                "Records of the ground truth, one for each episode, by outcome: delivered, undelivered (given up, because the "
+                "resource, its truth queue or the operator went), dropped (no room to keep them)."),
 )
-"""Of resources with scenarios only."""

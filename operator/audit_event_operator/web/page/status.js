@@ -8,6 +8,7 @@ const GAP_MS = 10000; // after a longer pause the lines begin anew, as they woul
 const FIELDS = [
   "namespace", "name", "state", "ready", "reason", "message", "rate_limited", "queue", "broker", "connected",
   "target_events_per_second", "observed_events_per_second", "events_published", "events_buffered", "held_bytes", "events_dropped",
+  "open_scenarios", "last_episode_time",
 ];
 const GROUPS = { all: "All", active: "Active", waiting: "Waiting", failing: "Failing", suspended: "Suspended", completed: "Completed" };
 const URGENCY = ["failing", "waiting", "active", "suspended", "completed"];
@@ -55,13 +56,16 @@ function chart(svg) {
   const line = drawn("polyline");
   target.setAttribute("x1", 0);
   target.setAttribute("x2", SAMPLES);
-  svg.append(target, line);
-  return (history, asked) => {
+  const marks = drawn("path");
+  svg.append(target, marks, line);
+  return (history, began, asked) => {
     const highest = Math.max(asked, ...history) * 1.15 || 1;
     const height = (value) => (19 - (18 * value) / highest).toFixed(1);
     const begin = SAMPLES - history.length + 1;
     const points = history.map((value, at) => `${begin + at},${height(value)}`).join(" ");
     if (line.getAttribute("points") !== points) line.setAttribute("points", points);
+    const upright = began.map((marked, at) => (marked ? `M${begin + at} 0V20` : "")).join("");
+    if ((marks.getAttribute("d") ?? "") !== upright) marks.setAttribute("d", upright);
     if (target.getAttribute("y1") !== height(asked)) {
       target.setAttribute("y1", height(asked));
       target.setAttribute("y2", height(asked));
@@ -101,12 +105,14 @@ const watcher = new IntersectionObserver(
 class Row {
   constructor() {
     this.history = [];
+    this.began = []; // whether an episode began before that sample
     this.near = false;
     this.link = element("a");
     this.namespace = element("small");
     this.badge = element("span");
     this.reason = element("span");
     this.remark = element("small");
+    this.episode = element("small", { class: "episode" });
     this.queue = element("span");
     this.broker = element("small");
     this.lost = element("small", { class: "lost" }, "not connected");
@@ -116,7 +122,7 @@ class Row {
     svg.setAttribute("aria-hidden", "true");
     this.draw = chart(svg);
     const content = [
-      [this.link, this.namespace], [this.badge, this.reason, this.remark], [], [], [svg], [], [], [], [this.queue, this.broker, this.lost],
+      [this.link, this.namespace], [this.badge, this.reason, this.remark, this.episode], [], [], [svg], [], [], [], [this.queue, this.broker, this.lost],
     ];
     this.cells = COLUMNS.map(({ title, kind = "name" }, at) =>
       at === 0
@@ -131,8 +137,10 @@ class Row {
   update(each) {
     const before = this.each ?? {};
     this.each = each;
+    const began = each.last_episode_time !== null && each.last_episode_time !== before.last_episode_time;
+    this.began.push(began && this.history.length > 0);
     this.history.push(each.observed_events_per_second);
-    if (this.history.length > SAMPLES) this.history.shift();
+    if (this.history.length > SAMPLES) for (const samples of [this.history, this.began]) samples.shift();
     if (before.name === undefined) {
       this.link.href = linkTo(each);
       say(this.link, each.name);
@@ -148,6 +156,7 @@ class Row {
       say(this.reason, inWords(each.reason));
     }
     say(this.remark, remark(each));
+    say(this.episode, each.open_scenarios.length > 0 ? `Episode under way: ${each.open_scenarios.join(", ")}` : "");
     say(this.queue, each.queue);
     say(this.broker, each.broker);
     this.lost.hidden = each.connected || !["waiting", "failing"].includes(each.group);
@@ -161,8 +170,13 @@ class Row {
     if (before.events_dropped !== each.events_dropped) this.cells[7].classList.toggle("lost", each.events_dropped > 0);
   }
 
+  forget() {
+    this.history.length = 0;
+    this.began.length = 0;
+  }
+
   show() {
-    if (this.near) this.draw(this.history, this.each.target_events_per_second);
+    if (this.near) this.draw(this.history, this.began, this.each.target_events_per_second);
   }
 }
 
@@ -284,6 +298,39 @@ const FACTS = {
   generation: ["Generation", String],
 };
 
+const SCENARIO_FACTS = {
+  episodes: ["Episodes", whole.format],
+  missed: ["Missed", whole.format],
+  expectedAlerts: ["Expected alerts", whole.format],
+  lastTime: ["Last began", (value) => moment.format(new Date(value))],
+  open: ["Under way", String],
+};
+
+/** Shows what is known of the facts in a description list. */
+function describe(list, titles, known) {
+  const facts = Object.entries(titles).filter(([field]) => (known[field] ?? null) !== null);
+  if (list.children.length !== facts.length) {
+    list.replaceChildren(...facts.map(([, [title]]) => element("div", {}, element("dt", {}, title), element("dd"))));
+  }
+  facts.forEach(([field, [title, words]], at) => {
+    const [term, value] = list.children[at].children;
+    say(term, title);
+    say(value, words(known[field]));
+  });
+}
+
+function describeScenarios(scenarios) {
+  const place = $("detail-scenarios");
+  if (place.children.length !== scenarios.length) {
+    place.replaceChildren(...scenarios.map(() => element("section", {}, element("h3"), element("dl", { class: "facts" }))));
+  }
+  scenarios.forEach((scenario, at) => {
+    const [title, facts] = place.children[at].children;
+    say(title, `Scenario ${scenario.name}`);
+    describe(facts, SCENARIO_FACTS, scenario);
+  });
+}
+
 /** The generator that the address asks for, null when it asks for none. */
 function asked() {
   const parts = /^#\/([^/]+)\/([^/]+)$/.exec(location.hash);
@@ -305,7 +352,7 @@ async function showDetail() {
   }
   if (wanted === null) return;
   say($("detail-name"), `${wanted.namespace}/${wanted.name}`);
-  for (const id of ["detail-chart", "detail-facts"]) $(id).toggleAttribute("hidden", !row);
+  for (const id of ["detail-chart", "detail-facts", "detail-scenarios"]) $(id).toggleAttribute("hidden", !row);
   if (!row) {
     say($("detail-state"), loaded ? "There is no such generator here." : "Loading …");
     delete $("detail-state").dataset.said;
@@ -321,17 +368,10 @@ async function showDetail() {
     $("detail-state").replaceChildren(element("span", { class: `badge ${group}` }, GROUPS[group]), inWords(each.reason));
     $("detail-state").dataset.said = group + each.reason;
   }
-  say($("detail-message"), [each.message, each.complete, each.rate_limited, ...each.warnings].filter((text, at, all) => text && all.indexOf(text) === at).join(" "));
-  drawDetail(row.history, each.target_events_per_second);
-  const facts = Object.entries(FACTS).filter(([field]) => each[field] !== null);
-  if ($("detail-facts").children.length !== facts.length) {
-    $("detail-facts").replaceChildren(...facts.map(([, [title]]) => element("div", {}, element("dt", {}, title), element("dd"))));
-  }
-  facts.forEach(([field, [title, words]], at) => {
-    const [term, value] = $("detail-facts").children[at].children;
-    say(term, title);
-    say(value, words(each[field]));
-  });
+  say($("detail-message"), [each.message, each.complete, each.rate_limited, each.truth_undelivered, ...each.warnings].filter((text, at, all) => text && all.indexOf(text) === at).join(" "));
+  drawDetail(row.history, row.began, each.target_events_per_second);
+  describe($("detail-facts"), FACTS, each);
+  describeScenarios(each.scenarios);
 }
 
 // --- the beat ---------------------------------------------------------------------------------------------------------
@@ -360,7 +400,7 @@ async function refresh() {
 }
 
 function take({ leader, fields, rows: told }) {
-  if (lastAnswer !== null && Date.now() - lastAnswer > GAP_MS) for (const row of rows.values()) row.history.length = 0;
+  if (lastAnswer !== null && Date.now() - lastAnswer > GAP_MS) for (const row of rows.values()) row.forget();
   const gone = new Set(rows.keys());
   for (const values of told) {
     const each = Object.fromEntries(fields.map((field, at) => [field, values[at]]));

@@ -20,7 +20,7 @@ from audit_event_operator.world.scenarios.ending import Ending
 from audit_event_operator.world.scenarios.scene import Move, Scene
 from audit_event_operator.world.scenarios.schedule import Schedule, episode_dice
 from audit_event_operator.world.scenarios.scripts import Part, play
-from audit_event_operator.world.scenarios.truth import Record, Said
+from audit_event_operator.world.scenarios.truth import FAILED_LOGINS, SENSITIVE_FILE, Record, Said
 from audit_event_operator.world.scenarios.usual import USUAL, malicious, techniques_of
 
 PATIENCE_SECONDS: Final = 5
@@ -57,7 +57,7 @@ class _Score:
         self.episodes, self.missed, self.expected = told.episodes, told.missed, told.expected_alerts
         self.last_episode, self.last_time = told.last_episode, told.last_time
         self.complete = self.incomplete = self.missed_here = self.events = 0
-        self.alerts: Counter[str] = Counter()
+        self.alerts = Counter({FAILED_LOGINS: 0, SENSITIVE_FILE: 0})
 
     def begin_run(self) -> None:
         self.episodes = self.missed = self.expected = 0

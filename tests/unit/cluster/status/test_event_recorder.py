@@ -6,12 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from audit_event_operator.cluster.api.errors import Unreachable
-from audit_event_operator.cluster.status.event_recorder import (
-    Announcement,
-    EventRecorder,
-    announcement,
-    episodes_announced,
-)
+from audit_event_operator.cluster.status.announcements import Announcement, announcement, announcements
+from audit_event_operator.cluster.status.event_recorder import EventRecorder
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.status import ReadyCondition, ready_condition
 from support.doubles.fleet import make_snapshot
@@ -51,25 +47,62 @@ def test_only_a_turn_is_worth_telling(before, after, told):
     assert announcement(before, after) == expected
 
 
-def played(**facts):
-    return {"scenarios": [{"name": "brute", **facts}]}
+def with_scenarios(*scenarios):
+    return WELL | {
+        "scenarios": [{"name": name, "missed": missed, "open": episode} for name, missed, episode in scenarios]
+    }
+
+
+NONE_OPEN, A_OPEN = with_scenarios(("brute", 1, None)), with_scenarios(("brute", 1, "A"))
+MISSED = "did not begin, because the stream was not ready in time."
 
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        (None, played(), []),
-        (played(), played(open="1"), ["EpisodeStarted"]),
-        (played(open="1"), played(open="1", episodes=1), []),
-        (played(open="1"), played(episodes=1), ["EpisodeEnded"]),
-        (played(open="1"), played(open="2"), ["EpisodeEnded", "EpisodeStarted"]),
-        (played(missed=1), played(missed=2), ["EpisodeMissed"]),
-        (played(open="1"), {}, []),
-        ({"scenarios": "no"}, {"scenarios": None}, []),
+        (WELL, with_scenarios(("brute", 0, "A")), [("Normal", "EpisodeStarted", "Episode A of scenario brute began.")]),
+        (NONE_OPEN, A_OPEN, [("Normal", "EpisodeStarted", "Episode A of scenario brute began.")]),
+        (A_OPEN, NONE_OPEN, [("Normal", "EpisodeEnded", "Episode A of scenario brute ended.")]),
+        (A_OPEN, WELL, [("Normal", "EpisodeEnded", "Episode A of scenario brute ended.")]),
+        (
+            A_OPEN,
+            with_scenarios(("brute", 1, "B")),
+            [
+                ("Normal", "EpisodeEnded", "Episode A of scenario brute ended."),
+                ("Normal", "EpisodeStarted", "Episode B of scenario brute began."),
+            ],
+        ),
+        (
+            NONE_OPEN,
+            with_scenarios(("brute", 2, None)),
+            [("Warning", "EpisodeMissed", f"An episode of scenario brute {MISSED}")],
+        ),
+        (
+            NONE_OPEN,
+            with_scenarios(("brute", 4, None)),
+            [("Warning", "EpisodeMissed", f"3 episodes of scenario brute {MISSED}")],
+        ),
+        (
+            with_scenarios(("a", 0, "A"), ("b", 0, None)),
+            with_scenarios(("b", 0, "B"), ("a", 0, None)),
+            [
+                ("Normal", "EpisodeStarted", "Episode B of scenario b began."),
+                ("Normal", "EpisodeEnded", "Episode A of scenario a ended."),
+            ],
+        ),
+        (A_OPEN, A_OPEN, []),
+        (A_OPEN, A_OPEN | {"eventsPublished": 7}, []),
+        (with_scenarios(("brute", 5, None)), with_scenarios(("brute", 0, None)), []),  # a new run
+        (WELL | {"scenarios": "strange"}, WELL | {"scenarios": [None, 3, {"open": "A"}]}, []),
     ],
 )
-def test_episodes_are_told_of_when_they_begin_end_or_are_missed(before, after, told):
-    assert [each.reason for each in episodes_announced(before or {}, after)] == told
+def test_episodes_that_begin_end_or_are_missed_are_worth_telling(before, after, told):
+    assert list(announcements(before, after)) == [Announcement(*each) for each in told]
+
+
+def test_a_turn_of_ready_and_an_episode_are_told_side_by_side():
+    told = announcements(A_OPEN, LOST | {"scenarios": NONE_OPEN["scenarios"]})
+    assert [each.reason for each in told] == ["BrokerUnreachable", "EpisodeEnded"]
 
 
 @pytest.mark.parametrize("strange", [{}, {"conditions": None}, {"conditions": [None, 3, {"type": "Other"}]}])
@@ -121,6 +154,16 @@ async def test_the_same_reason_is_told_once_in_ten_minutes(cluster, recorder):
     recorder.announce(make_snapshot(), WELL, LOST)
     await asyncio.sleep(1)
     assert len(cluster.events) == 3
+
+
+async def test_episodes_are_told_no_more_often_than_anything_else(cluster, recorder):
+    for number in range(10):
+        opened = with_scenarios(("brute", number, f"episode-{number}"))
+        recorder.announce(make_snapshot(), with_scenarios(("brute", max(0, number - 1), None)), opened)
+        recorder.announce(make_snapshot(), opened, with_scenarios(("brute", number, None)))
+        await asyncio.sleep(60)
+    told = [event["reason"] for event in cluster.events]
+    assert told == ["EpisodeStarted", "EpisodeEnded", "EpisodeMissed"]
 
 
 async def test_a_flood_is_thinned(cluster, recorder):

@@ -16,10 +16,12 @@ PUBLISHING = {
     "conditions": [
         {"type": "Ready", "status": "True", "reason": "Publishing", "message": "All is well."},
         {"type": "RateLimited", "status": "True", "reason": "RateLimited"},
+        {"type": "GroundTruthUndelivered", "status": "True", "reason": "GroundTruthUndelivered"},
         COMPLETE,
     ],
     "eventsPublished": 7,
     "targetRate": "5/s",
+    "scenarios": [{"name": "brute", "episodes": 3, "open": "an-episode"}],
 }
 
 
@@ -37,6 +39,7 @@ def test_it_says_that_nothing_is_published_and_who_keeps_it_and_keeps_the_rest()
     assert "example.com/hold" in ready["message"]
     assert others == [COMPLETE]
     assert (told["eventsPublished"], told["targetRate"], told["observedRate"]) == (7, "0/s", "0/s")
+    assert told["scenarios"] == [{"name": "brute", "episodes": 3}]
 
 
 @pytest.mark.parametrize(
