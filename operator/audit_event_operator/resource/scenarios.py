@@ -251,11 +251,10 @@ def scenario_problems(scenarios: Collection[Scenario], own_events: Collection[st
 
 def _span_problems(place: str, span: Span) -> Iterator[Problem]:
     name = place.rpartition(".")[2]
-    for bound, text in (("min", span.min), ("max", span.max)):
-        if not _in_range(text):
-            yield Problem(f"{place}.{bound}", f"{name}.{bound} must be between {_SHORTEST} and {_LONGEST}")
-            return
-    if span.range.low > span.range.high:
+    outside = [bound for bound, text in (("min", span.min), ("max", span.max)) if not _in_range(text)]
+    for bound in outside:
+        yield Problem(f"{place}.{bound}", f"{name}.{bound} must be between {_SHORTEST} and {_LONGEST}")
+    if not outside and span.range.low > span.range.high:
         yield Problem(place, f"{name}.min must not be longer than {name}.max")
 
 
