@@ -111,4 +111,20 @@ ROWS: dict[int, Row] = {
         "300 queues, 256 open files", "/livez answers; ConnectionLimit; the rest and the others publish; few log lines"
     ),
     54: Row("hundreds of resources of a namespace fail at once", "another's Kubernetes Event is told within seconds"),
+    55: Row(
+        "truth queue missing, created later; deleted under load",
+        "the stream keeps its rate; GroundTruthUndelivered while it lasts; every episode has one record",
+    ),
+    56: Row(
+        "truth queue full (reject-publish), then relieved; no right to create it",
+        "the stream keeps its rate; records wait, or are counted as dropped; one record each",
+    ),
+    57: Row(
+        "SIGTERM and SIGKILL in an episode",
+        "one record each, incomplete; after a kill the next process tells of it, without its events",
+    ),
+    58: Row(
+        "suspend, another queue, and deletion in an episode",
+        "one record each, incomplete, of what was published; after a deletion within a second, or counted",
+    ),
 }

@@ -119,6 +119,8 @@ def living(
         gone = f"/generators/{generators.namespace}/{each['metadata']['name']}"
         operator.wait_until(lambda path=gone: operator.status_of(path) == 404, what="its end")
         rabbitmq.delete(each["spec"]["queue"])
+        if truth := each["spec"].get("groundTruth", {}).get("queue"):
+            rabbitmq.delete(truth)
 
 
 @pytest.mark.parametrize("way", [(), ("--server-side",)], ids=["client-side", "server-side"])

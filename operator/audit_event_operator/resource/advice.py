@@ -223,14 +223,14 @@ def _names(spec: GeneratorSpec) -> Iterator[Advice]:
 
 def _mix(spec: GeneratorSpec) -> Iterator[Advice]:
     mix = spec.event_mix or {}
-    staged = {step.event for scenario in spec.scenarios for step in scenario.steps}
-    unused = [each.name for each in spec.event_types if each.name not in mix and each.name not in staged]
+    stepped = {step.event for scenario in spec.scenarios for step in scenario.steps}
+    unused = [each.name for each in spec.event_types if each.name not in mix and each.name not in stepped]
     if unused:
         yield Advice(
             AdviceReason.UNUSED_EVENT_TYPE,
             "spec.eventTypes",
-            f"eventMix does not list {_listed(unused)}, which eventTypes defines, so no such event occurs. Add a weight to"
-            " eventMix; weight 0 silences this warning.",
+            f"eventMix does not list {_listed(unused)}, which eventTypes defines, and no step of a scenario names it, so no"
+            " such event occurs. Add a weight to eventMix; weight 0 silences this warning.",
         )
     for alias, templates in ALIASES.items():
         share = Fraction(mix.get(alias, 0), len(templates))

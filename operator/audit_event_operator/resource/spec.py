@@ -140,8 +140,8 @@ class GeneratorSpec(SpecModel):
         default=(),
         max_length=32,
         json_schema_extra={LIST_TYPE: "map", LIST_MAP_KEYS: ["name"], "default": None},
-        description="Your own event types, at most 32, for use in eventMix. A type that eventMix does not list never"
-        " occurs.",
+        description="Your own event types, at most 32, for use in eventMix and in steps of scenarios. A type that neither"
+        " names never occurs.",
     )
     entities: Entities = Field(
         default=Entities(),

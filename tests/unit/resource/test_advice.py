@@ -170,6 +170,7 @@ WISE = [
     {"queue": "audit events"},
     {"rabbitmq": {"secretRef": {"name": "a"}, "vhost": "/"}},
     {"eventTypes": [DOOR], "eventMix": {"door_opened": 0, "sudo_command": 1}},
+    scripted({"name": "own", "type": "Steps", "steps": [{"event": "door_opened"}]}, eventTypes=[DOOR]),
     {"eventMix": {"user_login": 0, "user_login_failure": 60}},
     {"eventMix": {"user_login": 20, "service_started": 60}},
     {"interval": "10s", "runDuration": "10.001s"},
