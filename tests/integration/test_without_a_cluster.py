@@ -8,6 +8,8 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+import pytest
+
 from support.parts.operator_process import OperatorProcess
 from support.parts.processes import free_port
 from support.parts.rabbitmq import Broker
@@ -37,6 +39,38 @@ def test_the_demo_shows_events_and_nothing_else_on_stdout(tmp_path: Path) -> Non
         assert uuid.UUID(event["event_id"]).version == 4
     assert "curl" in ended.stderr
     assert f"{len(events)} events printed" in ended.stderr
+
+
+ATTACKED = """
+apiVersion: auditflow.jojees.net/v1alpha1
+kind: AuditEventGenerator
+metadata: {name: attacked}
+spec:
+  interval: 500ms
+  activity: Sessions
+  scenarios:
+    - {name: guess, type: BruteForce, attempts: {min: 5, max: 5}, pace: {min: 50ms, max: 100ms}, successPercent: 0}
+"""
+
+
+@pytest.mark.parametrize("file", [None, "truth.jsonl"])
+def test_the_demo_tells_of_episodes_and_their_truth_beside_the_events(file, tmp_path: Path) -> None:
+    (tmp_path / "attacked.yaml").write_text(ATTACKED)
+    options = [] if file is None else ["--truth", file]
+    done = subprocess.run(
+        [*COMMAND, "demo", "--for", "4s", "-f", "attacked.yaml", *options],
+        capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0
+    events = {event["event_id"]: event for event in map(json.loads, done.stdout.splitlines())}
+    told = [line for line in done.stderr.splitlines() if line.startswith("{")]
+    written = [] if file is None else (tmp_path / file).read_text().splitlines()
+    (record,) = map(json.loads, told + written)
+    assert bool(written) == (file is not None)
+    assert {events[each["eventId"]]["action_result"] for each in record["events"]} == {"FAILURE"}
+    assert record["expectedAlerts"][0]["count"] == 3
+    assert "of scenario guess (BruteForce) begins." in done.stderr
+    assert "ended: Completed, 5 events published; expected alerts: 3 ANLY-SEC-001." in done.stderr
 
 
 def test_while_the_demo_runs_all_routes_answer_and_ctrl_c_ends_it(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What scenarios add to one stream: which of their events are due, made like all others, and what became of them. Pure."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from audit_event_operator.events.catalogue import in_session
 from audit_event_operator.events.event import AuditEvent, Mark
@@ -9,9 +8,8 @@ from audit_event_operator.events.factory import Slot
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.events.occurrences import OccurrenceWriter
-from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.event_type import EventType
-from audit_event_operator.resource.spec import Activity, GeneratorSpec
+from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import ScenarioStatus
 from audit_event_operator.timeline.makers import LONGEST_VALUE, named
 from audit_event_operator.timeline.reading import Reading
@@ -20,11 +18,6 @@ from audit_event_operator.world.scenarios.ending import Ending
 from audit_event_operator.world.scenarios.playbook import Cue, Playbook
 from audit_event_operator.world.scenarios.scripts import KINDS
 from audit_event_operator.world.scenarios.truth import Said
-
-_SEED_CLIENTS: Final = (
-    "192.168.1.100/30", "192.168.1.104/29", "192.168.1.112/28", "192.168.1.128/26", "192.168.1.192/29", "192.168.1.200/32",
-)  # fmt: skip
-"""192.168.1.100 to 192.168.1.200, where the seed's users come from."""
 
 
 class Episodes:
@@ -39,17 +32,11 @@ class Episodes:
         self.begun = False
         """Whether schedules count."""
         self._entropy = entropy
-        self._about: tuple[Entities, int, Activity] | None = None
         self._own: Mapping[str, EventType] = {}
         self._writer: OccurrenceWriter | None = None
 
-    def use(self, spec: GeneratorSpec, seed: int, now: Reading, layout: Layout = SEED_JSON) -> None:
-        """Play the scenarios of this spec from now on."""
-        about = spec.entities, seed, spec.activity
-        cast = None
-        if spec.scenarios and about != self._about:
-            self._about = about
-            cast = WorldCast(_entities(spec), seed)
+    def use(self, spec: GeneratorSpec, cast: WorldCast | None, now: Reading, layout: Layout = SEED_JSON) -> None:
+        """Play the scenarios of this spec from now on; `cast`: the people and hosts, where there are scenarios."""
         header = spec.ground_truth is not None and spec.ground_truth.header
         self._own = {each.name: each for each in spec.event_types}
         self._writer, self.largest_body_bytes = None, 0
@@ -115,19 +102,6 @@ class Episodes:
             cue.mark.step,
             slot.unix_ns,
         )
-
-
-def _entities(spec: GeneratorSpec) -> Entities:
-    """The people and hosts of a spec; those of the seed service where events are independent draws and it names none."""
-    entities = spec.entities
-    if spec.activity is Activity.SESSIONS:
-        return entities
-    users, hosts = (
-        group.model_copy(update={"names": group.listed, "count": group.count and max(group.count, len(group.listed))})
-        for group in (entities.users, entities.hosts)
-    )
-    clients = entities.clients.model_copy(update={"cidrs": entities.clients.cidrs or _SEED_CLIENTS})
-    return entities.model_copy(update={"users": users, "hosts": hosts, "clients": clients})
 
 
 def _named(spec: GeneratorSpec) -> set[str]:

@@ -20,6 +20,12 @@ LONGEST_VALUE: Final = 96
 """No value of a detail is longer, in bytes; users and hosts are asked for theirs."""
 
 
+_SEED_CLIENTS: Final = (
+    "192.168.1.100/30", "192.168.1.104/29", "192.168.1.112/28", "192.168.1.128/26", "192.168.1.192/29", "192.168.1.200/32",
+)  # fmt: skip
+"""192.168.1.100 to 192.168.1.200, where the seed's users come from."""
+
+
 class Maker(Protocol):
     """Makes the events of one stream."""
 
@@ -52,8 +58,19 @@ class Makers:
     """The world of one stream: kept as long as it is about the same people in the same zone."""
 
     def __init__(self) -> None:
-        self._about: tuple[Entities, int, tzinfo] | None = None
+        self._cast: tuple[tuple[Entities, int], WorldCast] | None = None
+        self._about: tuple[WorldCast, tzinfo] | None = None
         self._world: World | None = None
+
+    def cast(self, spec: GeneratorSpec, seed: int) -> WorldCast | None:
+        """The users and hosts of this spec, where they behave or scenarios are about them; the same as long as they are."""
+        if spec.activity is Activity.INDEPENDENT and not spec.scenarios:
+            self._cast = None
+            return None
+        about = _entities(spec), seed
+        if self._cast is None or self._cast[0] != about:
+            self._cast = about, WorldCast(*about)
+        return self._cast[1]
 
     def maker(
         self,
@@ -65,15 +82,16 @@ class Makers:
         layout: Layout = SEED_JSON,
     ) -> Maker:
         """What makes the events of this spec. `fresh`: nothing was told of its people before."""
-        if spec.activity is Activity.INDEPENDENT:
+        cast = self.cast(spec, seed)
+        if spec.activity is Activity.INDEPENDENT or cast is None:
             self._about = self._world = None
-            cast = IndependentCast(spec.entities, seed)
-            return EventFactory(spec, seed=seed, layout=layout, entropy=entropy, cast=cast)
+            drawn = IndependentCast(spec.entities, seed)
+            return EventFactory(spec, seed=seed, layout=layout, entropy=entropy, cast=drawn)
         profile = None if spec.traffic is None else spec.traffic.profile
-        about = spec.entities, seed, UTC if profile is None else profile.zone
+        about = cast, UTC if profile is None else profile.zone
         weights = weights_of(spec.event_mix, spec.activity)
         if self._world is None or about != self._about:
-            self._world = World(WorldCast(spec.entities, seed), weights, LocalTime(about[2]), fresh=fresh)
+            self._world = World(cast, weights, LocalTime(about[1]), fresh=fresh)
         else:
             self._world.mix_in(weights)
         self._about = about
@@ -85,3 +103,16 @@ class Makers:
 def named(entities: Entities) -> tuple[str, ...]:
     """The users and hosts that are named."""
     return (*(entities.users.names or ()), *(entities.hosts.names or ()))
+
+
+def _entities(spec: GeneratorSpec) -> Entities:
+    """The people and hosts of a spec; those of the seed service where events are independent draws and it names none."""
+    entities = spec.entities
+    if spec.activity is Activity.SESSIONS:
+        return entities
+    users, hosts = (
+        group.model_copy(update={"names": group.listed, "count": group.count and max(group.count, len(group.listed))})
+        for group in (entities.users, entities.hosts)
+    )
+    clients = entities.clients.model_copy(update={"cidrs": entities.clients.cidrs or _SEED_CLIENTS})
+    return entities.model_copy(update={"users": users, "hosts": hosts, "clients": clients})

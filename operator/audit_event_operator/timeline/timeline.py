@@ -93,7 +93,7 @@ class Timeline:
         self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
         self._maker = self._makers.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy)
         self._fresh = False
-        self.episodes.use(spec, self.seed, now)
+        self.episodes.use(spec, self._makers.cast(spec, self.seed) if spec.scenarios else None, now)
         self._plan(now)
 
     def _plan(self, now: Reading) -> None:

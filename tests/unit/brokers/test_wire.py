@@ -7,6 +7,7 @@ from pika import spec
 from pika.frame import decode_frame
 
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
+from audit_event_operator.events.event import Mark
 from support.doubles.events import make_event
 
 shorts = st.text(max_size=60)
@@ -48,6 +49,25 @@ def test_pika_reads_what_we_write(queue, event, attempt, channel, body_max, dura
     assert of.delivery_mode == (2 if durable else 1)
     assert (of.message_id, of.type, of.timestamp) == (event.event_id, event.event_type, event.unix_seconds)
     assert of.headers == ({"x-aeg-attempt": attempt} if attempt > 1 else None)
+
+
+@pytest.mark.parametrize(
+    "attempt, header, headers",
+    [
+        (1, False, None),
+        (1, True, {"x-aeg-truth": "brute/0f/3"}),
+        (2, False, {"x-aeg-attempt": 2}),
+        (2, True, {"x-aeg-attempt": 2, "x-aeg-truth": "brute/0f/3"}),
+    ],
+)
+def test_an_event_of_a_scenario_tells_so_in_a_header_where_that_is_asked_for(attempt, header, headers):
+    frames, pieces = PublishFrames(1, "q", persistent=True, mandatory=True, body_max=100), []
+    frames.encode(make_event(), 1, [])
+    frames.encode(make_event()._replace(mark=Mark("brute", "0f", 3, 7, header)), attempt, pieces)
+    assert decoded(b"".join(pieces))[1].properties.headers == headers
+    plain = []
+    frames.encode(make_event(), 1, plain)
+    assert decoded(b"".join(plain))[1].properties.headers is None
 
 
 @pytest.mark.parametrize("field", ["event_id", "event_type"])

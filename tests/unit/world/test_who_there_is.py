@@ -84,3 +84,31 @@ def test_dice_do_not_run_out():
     dice = Dice(bytes(range(64)))
     rolls = [dice.roll(1_000) for _ in range(500)]
     assert len(set(rolls[-100:])) > 50
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 31, 32, 200, 3_000])
+def test_one_user_in_eight_is_a_victim_and_one_in_two_where_there_are_few(count):
+    people = cast(users={"count": count}).people
+    victims = [number for number in range(count) if people.is_victim(number)]
+    turns = [people.victim_number(index) for index in range(2 * people.victims)]
+    assert turns[: people.victims] == turns[people.victims :] == (victims or [0])
+    assert abs(people.victims - count / (8 if count >= 32 else 2)) <= 1
+    assert len(victims) < count  # somebody may still fail
+
+
+@pytest.mark.parametrize("count, listed", [(200, []), (50_000, ["alice", "smith", "jsmith2"])])
+def test_a_user_is_found_by_name_and_nobody_else(count, listed):
+    people = cast(users={"count": count, "names": listed} if listed else {"count": count}).people
+    for number in (0, 1, 2, 3, 17, 199, count - 1):
+        assert people.number_of(people[number].name) == number
+    names = {people[number].name for number in range(min(count, 2_000))}
+    strangers = ["", "nobody", "zz", "a", "1", "asmith0", "asmith999", "a" * 300]
+    assert [people.number_of(name) for name in strangers if name not in names] == [None] * len(strangers)
+
+
+def test_somebody_who_is_named_and_is_no_user_has_an_address_and_always_the_same():
+    some = cast()
+    assert some.named("mallory") == some.named("mallory")
+    assert some.named("mallory").addresses != some.named("trent").addresses
+    users = {address for number in range(200) for address in some.people[number].addresses}
+    assert not users & {*some.named("mallory").addresses}

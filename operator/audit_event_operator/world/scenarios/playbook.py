@@ -4,8 +4,7 @@ Moments are nanoseconds of the caller's steady clock. The caller makes events of
 fetches the records.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -17,10 +16,12 @@ from audit_event_operator.resource.status import ScenarioStatus
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.scenarios.actors import Actors
 from audit_event_operator.world.scenarios.ending import Ending
+from audit_event_operator.world.scenarios.episode import Episode
 from audit_event_operator.world.scenarios.scene import Move, Scene
 from audit_event_operator.world.scenarios.schedule import Schedule, episode_dice
+from audit_event_operator.world.scenarios.score import Score, Totals
 from audit_event_operator.world.scenarios.scripts import Part, play
-from audit_event_operator.world.scenarios.truth import FAILED_LOGINS, SENSITIVE_FILE, Record, Said
+from audit_event_operator.world.scenarios.truth import Record, Said
 from audit_event_operator.world.scenarios.usual import USUAL, malicious, techniques_of
 
 PATIENCE_SECONDS: Final = 5
@@ -38,102 +39,17 @@ class Cue(NamedTuple):
     move: Move
 
 
-class Totals(NamedTuple):
-    """What became of one scenario since this process took it up. `events`: published ones. `expected_alerts`: by rule."""
-
-    name: str
-    complete: int
-    incomplete: int
-    missed: int
-    events: int
-    expected_alerts: Mapping[str, int]
-
-
-class _Score:
-    """What became of one scenario: in this run, and since this process took it up."""
-
-    def __init__(self, told: ScenarioStatus | None) -> None:
-        told = told or ScenarioStatus("")
-        self.episodes, self.missed, self.expected = told.episodes, told.missed, told.expected_alerts
-        self.last_episode, self.last_time = told.last_episode, told.last_time
-        self.complete = self.incomplete = self.missed_here = self.events = 0
-        self.alerts = Counter({FAILED_LOGINS: 0, SENSITIVE_FILE: 0})
-
-    def begin_run(self) -> None:
-        self.episodes = self.missed = self.expected = 0
-        self.last_episode = self.last_time = None
-
-    def count(self, record: Record) -> None:
-        self.episodes += 1
-        self.complete += record.complete
-        self.incomplete += not record.complete
-        self.events += len(record.said)
-        for alert in record.expected() if record.known else ():
-            self.alerts[alert.rule] += alert.times
-            self.expected += alert.times
-
-    def miss(self) -> None:
-        self.missed += 1
-        self.missed_here += 1
-
-
-class _Episode:
-    """One that is under way: its moves, what of them is on its way, and what was published."""
-
-    def __init__(self, scenario: Scenario, episode_id: str, begins_ns: int, begins_unix_ns: int, moves: Sequence[Move]):
-        self.scenario = scenario
-        self.id = episode_id
-        self.begins_ns = begins_ns
-        self.begins_unix_ns = begins_unix_ns
-        self.moves = moves
-        self.taken = 0
-        self.under_way: dict[int, Said] = {}
-        self.said: list[Said] = []
-        self.lost = False
-        self.ending: Ending | None = None
-
-    @property
-    def next_ns(self) -> int | None:
-        """When its next move is due; None where none is to come."""
-        if self.ending is not None or self.taken >= len(self.moves):
-            return None
-        return self.begins_ns + self.moves[self.taken].offset_ns
-
-    @property
-    def over(self) -> bool:
-        """Nothing is to come, and nothing on its way."""
-        return not self.under_way and self.next_ns is None
-
-    def record(self) -> Record:
-        """What it did."""
-        ending = self.ending or (Ending.EVENTS_LOST if self.lost else Ending.COMPLETED)
-        scenario = self.scenario
-        ends_ns = self.moves[self.taken - 1].offset_ns if self.taken else 0
-        return Record(
-            scenario.name,
-            scenario.type,
-            self.id,
-            malicious(scenario),
-            techniques_of(scenario),
-            self.begins_unix_ns,
-            self.begins_unix_ns + ends_ns,
-            ending,
-            ending is Ending.COMPLETED,
-            tuple(self.said),
-        )
-
-
 class _Role:
     """One scenario of the spec: when its next episode begins, and the one that is under way."""
 
-    def __init__(self, scenario: Scenario, score: _Score) -> None:
+    def __init__(self, scenario: Scenario, score: Score) -> None:
         self.scenario = scenario
         self.score = score
         self.schedule: Schedule | None = None
         self.number: int | None = None
         self.begins_ns: int | None = None
         self.last_begun_ns: int | None = None
-        self.episode: _Episode | None = None
+        self.episode: Episode | None = None
 
 
 class Playbook:
@@ -150,7 +66,7 @@ class Playbook:
         self._told = {each.name: each for each in told}
         self._entropy = entropy
         self._roles: dict[str, _Role] = {}
-        self._open: dict[str, _Episode] = {}
+        self._open: dict[str, Episode] = {}
         self._actors: Actors | None = None
         self._seed = 0
         self._begun_ns: int | None = None
@@ -159,15 +75,15 @@ class Playbook:
     # -- what changes --------------------------------------------------------------------------------------------------
 
     def adopt(self, scenarios: Iterable[Scenario], *, cast: WorldCast | None, header: bool, now_ns: int) -> None:
-        """Play these scenarios from now on; `cast`: the people and hosts, None where they are the same as before."""
+        """Play these scenarios from now on; `cast`: the people and hosts, None where there are no scenarios."""
         self._header = header
-        if cast is not None:
+        if cast is not None and (self._actors is None or self._actors.cast is not cast):
             self._actors, self._seed = Actors(cast), cast.seed
         roles: dict[str, _Role] = {}
         for scenario in scenarios:
             role = self._roles.pop(scenario.name, None)
             if role is None:
-                role = _Role(scenario, _Score(self._told.get(scenario.name)))
+                role = _Role(scenario, Score(self._told.get(scenario.name)))
                 self._take_up(role)
             role.scenario = scenario
             if scenario.suspend:
@@ -233,24 +149,13 @@ class Playbook:
     def status(self) -> tuple[ScenarioStatus, ...]:
         """What became of each scenario of the spec in this run."""
         return tuple(
-            ScenarioStatus(
-                name,
-                role.score.episodes,
-                role.score.missed,
-                None if role.episode is None else role.episode.id,
-                role.score.last_episode,
-                role.score.last_time,
-                role.score.expected,
-            )
+            role.score.status(name, None if role.episode is None else role.episode.id)
             for name, role in self._roles.items()
         )
 
     def totals(self) -> tuple[Totals, ...]:
         """What became of each scenario of the spec since this process took it up."""
-        return tuple(
-            Totals(name, score.complete, score.incomplete, score.missed_here, score.events, dict(score.alerts))
-            for name, score in ((name, role.score) for name, role in self._roles.items())
-        )
+        return tuple(role.score.totals(name) for name, role in self._roles.items())
 
     # -- from moment to moment -----------------------------------------------------------------------------------------
 
@@ -387,7 +292,7 @@ class Playbook:
         play(Part(scenario, person, actors, begins_ns), scene)
         (episode_id,) = uuid4_texts(self._entropy(16))
         begins_unix_ns = begins_ns + ahead_ns
-        episode = _Episode(scenario, episode_id.decode(), begins_ns, begins_unix_ns, scene.moves)
+        episode = Episode(scenario, episode_id.decode(), begins_ns, begins_unix_ns, scene.moves)
         rest_ns = USUAL[scenario.type].rest_seconds * NS_PER_SECOND
         actors.rests({move.occurrence.user for move in scene.moves}, begins_ns + scene.lasts_ns + rest_ns)
         role.episode = self._open[episode.id] = episode
@@ -401,14 +306,14 @@ class Playbook:
         role.score.miss()
         self.news.append(f"Scenario {role.scenario.name} misses an episode: {why}.")
 
-    def _end(self, episode: _Episode | None, ending: Ending) -> None:
+    def _end(self, episode: Episode | None, ending: Ending) -> None:
         if episode is None:
             return
         if episode.next_ns is not None:
             episode.ending = ending
         self._finish_if_over(episode)
 
-    def _finish_if_over(self, episode: _Episode) -> bool:
+    def _finish_if_over(self, episode: Episode) -> bool:
         if not episode.over or episode.id not in self._open:
             return False
         del self._open[episode.id]
