@@ -108,9 +108,10 @@ faults-short: $(DEV) ## Run the fault matrix with short faults and time constant
 
 SOAK_SECONDS ?= 3600
 .PHONY: soak
-soak: $(DEV) ## Inject random faults for SOAK_SECONDS=3600; measures memory growth and event-loop lag
+soak: $(DEV) ## A quiet stream for ten minutes, then random faults for SOAK_SECONDS=3600; memory growth and event-loop lag
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
+	@AEG_TEST_QUIET_SECONDS=600 $(BIN)/pytest tests/integration/test_believable_streams.py -k five_events $(PYTEST_ARGS)
 	@AEG_SOAK_SECONDS=$(SOAK_SECONDS) exec $(BIN)/pytest -p support.faults.table tests/faults/test_soak.py $(PYTEST_ARGS)
 
 .PHONY: bench

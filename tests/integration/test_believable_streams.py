@@ -1,5 +1,6 @@
 """Streams of users who behave, from a real queue: the platform's rules and a checker read what a consumer reads."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from support.parts.consumer import Consumer
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
+
+QUIET_SECONDS = int(os.environ.get("AEG_TEST_QUIET_SECONDS", "120"))
+"""How long a stream has to stay silent; ten minutes in `make soak`."""
 
 
 @pytest.fixture
@@ -57,6 +61,34 @@ def test_a_stream_stays_quiet_and_consistent_over_a_kill_and_a_new_mix(
         alerts += [alert for judge in judges for alert in judge.feed(event)]
     assert checker.violations == []
     assert alerts == []
+
+
+@pytest.mark.timeout(QUIET_SECONDS + 120)
+def test_five_events_a_second_raise_no_alert_over_a_kill(
+    start_operator, generators, cluster, rabbitmq, consumer, queue, measured
+) -> None:
+    first = start_operator(AEG_STATUS_COUNTER_SECONDS="1")
+    generators.create("fleet", queue=queue, interval="200ms", activity="Sessions")
+    consumer.wait_for(5 * QUIET_SECONDS // 2, timeout_seconds=QUIET_SECONDS)
+    first.kill()
+    cluster.delete_lease()
+    rabbitmq.publish(queue, b"the end of the first")
+    wait_until(
+        lambda: consumer.arrivals[-1].message.body == b"the end of the first", what="all that the first published"
+    )
+    before = len(published(consumer))
+    start_operator("second")
+    consumer.wait_for_more(5 * QUIET_SECONDS // 2, timeout_seconds=QUIET_SECONDS)
+    checker, judges, alerts = ConsistencyChecker(target=50), all_judges(), []
+    events = published(consumer)
+    for number, event in enumerate(events):
+        if number == before:
+            checker.restart(event.time_seconds)
+        checker.feed(event)
+        alerts += [alert for judge in judges for alert in judge.feed(event)]
+    assert alerts == []
+    assert checker.violations == []
+    measured(f"{len(events)} events at 5/s, {checker.failures} failed logins, no alert")
 
 
 def test_made_up_hosts_have_one_label_and_advice_is_shown(start_operator, generators, consumer, queue) -> None:
