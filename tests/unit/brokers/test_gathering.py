@@ -3,8 +3,10 @@
 import asyncio
 import struct
 
+import pika
 import pytest
 from pika import spec
+from pika.adapters.utils.connection_workflow import AMQPConnectorAMQPHandshakeError
 from pika.exceptions import BodyTooLongError, InvalidFrameError
 from pika.frame import Header, Heartbeat, Method
 
@@ -43,6 +45,17 @@ async def test_a_piece_of_input_is_reported_once(connection):
     connection.watch(1, lambda _tag, _multiple: None, lambda: reads.append(1))
     connection._on_data_available(ack(1) + ack(2) + ack(3))
     assert reads == [1]
+
+
+async def test_an_attempt_that_reports_its_end_twice_is_over_after_the_first_time():
+    told = []
+    attempt = GatheringConnection(
+        pika.ConnectionParameters(host="127.0.0.1", port=1), on_open_error_callback=lambda _, error: told.append(error)
+    )
+    workflow = attempt._connection_workflow
+    workflow._on_connector_done(AMQPConnectorAMQPHandshakeError(ConnectionResetError()))
+    workflow._on_connector_done(AMQPConnectorAMQPHandshakeError(ConnectionResetError()))
+    assert len(told) == 1
 
 
 async def test_broken_input_raises_as_pika_does(connection):

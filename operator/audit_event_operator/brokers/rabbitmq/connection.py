@@ -87,6 +87,13 @@ class GatheringConnection(AsyncioConnection):  # type: ignore[misc]
         if self._transport is not None and not self.is_closed:
             self._terminate_stream(pika.exceptions.ConnectionClosedByClient(320, "aborted"))
 
+    def _adapter_connect_stream(self) -> None:
+        super()._adapter_connect_stream()
+        # pika 1.4 lets an attempt report its end once more when its line is lost while it is given up; nobody listens then.
+        workflow: Any = self._connection_workflow
+        ended = workflow._on_connector_done  # noqa: SLF001 - see above
+        workflow._on_connector_done = lambda result: None if workflow._on_done is None else ended(result)  # noqa: SLF001
+
     def _on_connection_workflow_done(self, conn_or_exc: Any) -> None:
         # pika 1.4 says that the handshake was given up by the class of the exception, and then fails on its own word.
         super()._on_connection_workflow_done(conn_or_exc() if isinstance(conn_or_exc, type) else conn_or_exc)
