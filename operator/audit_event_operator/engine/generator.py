@@ -16,7 +16,7 @@ from audit_event_operator.engine.egress import Egress
 from audit_event_operator.engine.ledger import DropReason, Ledger, SkipReason
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.snapshot import Ref, Snapshot
-from audit_event_operator.engine.truth import TruthTeller
+from audit_event_operator.engine.truth import LAST_WORDS_SECONDS, TruthTeller
 from audit_event_operator.engine.view import GeneratorView
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.events.event import Mark
@@ -36,8 +36,6 @@ BATCH: Final = 100
 """Most events made in one turn of the loop, so that no generator holds the others up."""
 
 GATE_POLL_SECONDS: Final = 0.25
-LAST_WORDS_SECONDS: Final = 0.9
-"""So long after a deletion records may still be written: nothing is written later than a second after it."""
 _NS: Final = 1_000_000_000
 
 
@@ -187,14 +185,17 @@ class Generator:
             self._tell_episodes()
 
     async def drained(self, seconds: float) -> None:
-        """Wait until nothing is buffered or in flight, at most `seconds`. Nothing may be generated meanwhile."""
+        """Wait until nothing is on its way and all is told, at most `seconds`. Nothing may be generated meanwhile."""
         end = self._context.now() + seconds
+        await self._events_drained(seconds)
+        await self._truth.drained(end - self._context.now())
+
+    async def _events_drained(self, seconds: float) -> None:
         self._draining = True
         try:
             await self._egress.drained(seconds, self._wakeup)
         finally:
             self._draining = False
-        await self._truth.drained(end - self._context.now())
 
     # -- the task ------------------------------------------------------------------------------------------------------
 
@@ -282,7 +283,7 @@ class Generator:
         """Drain to the old destination where the wanted spec has another one, then take the latest wanted spec up."""
         while self._desired is not None:
             if self._egress.needs_drain(self._desired[1]):
-                await self.drained(self._context.timing.target_drain_seconds)
+                await self._events_drained(self._context.timing.target_drain_seconds)
             # Meanwhile the wanted spec may have become another one, or have been taken up because it kept the destination.
             self._adopt_desired()
 
@@ -296,8 +297,8 @@ class Generator:
         moved = self._egress.take(spec, self._full_rate)
         self._act_on(change_between(self.spec, spec, was_invalid=was_invalid, moved=moved), spec)
         self._resize()
-        self._truth.use(spec)
         self._tell_episodes()
+        self._truth.use(spec)
         if self.timeline is not None:
             now = self._reading()
             self._view.advice = (*advice_on_traffic(spec, self.timeline.run.start_time, now), *advice_on(spec))

@@ -4,6 +4,7 @@ It has an outbox and an outlet of its own, and memory of its own: a truth queue 
 What cannot be told is counted.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -25,6 +26,9 @@ from audit_event_operator.world.scenarios.truth import Record
 
 EVENT_TYPE: Final = "ground_truth"
 CONTENT_TYPE: Final = "application/json"
+LAST_WORDS_SECONDS: Final = 0.9
+"""So long what is on its way may still be written when the resource or the truth queue has changed: nothing is written later
+than a second after a deletion."""
 _HOST: Final = "generated"
 _RATE: Final = Fraction(1)
 _NS: Final = 1_000_000_000
@@ -52,10 +56,13 @@ class TruthTeller:
 
     def use(self, spec: GeneratorSpec) -> None:
         """Have a way to the truth queue of this spec, or none."""
-        queue = spec.ground_truth.queue if spec.ground_truth is not None and spec.scenarios else None
-        if queue is None or self._listener is not None:
-            self._leave()
+        queue = None if spec.ground_truth is None else spec.ground_truth.queue
+        if queue is None or self._listener is not None or not (spec.scenarios or self._egress):
+            self._retire()
             return
+        wanted = spec.model_copy(update={"queue": queue, "delivery": Delivery.AT_LEAST_ONCE})
+        if self._egress is not None and self._egress.needs_drain(wanted):
+            self._retire()
         if self._egress is None:
             context = replace(
                 self._context, totals=self._context.truth_totals, budget=self._context.truth_budget, journal=None
@@ -63,7 +70,7 @@ class TruthTeller:
             self._ledger = self._ledger or Ledger(self._context.truth_totals, self.namespace)
             self._egress = Egress(self._ref, context, self._ledger, self)
         self._queue = queue
-        self._egress.take(spec.model_copy(update={"queue": queue, "delivery": Delivery.AT_LEAST_ONCE}), _RATE)
+        self._egress.take(wanted, _RATE)
 
     def tell(self, record: Record) -> None:
         """Tell of one episode; where there is no truth queue, nobody is told."""
@@ -150,7 +157,12 @@ class TruthTeller:
     def _sentence(self, why: str) -> str:
         return f'Records of the ground truth cannot be delivered to queue "{self._queue}". {why}'
 
-    def _leave(self) -> None:
-        if self._egress is not None:
-            self._egress.leave()
-            self._egress = None
+    def _retire(self) -> None:
+        """Leave this truth queue; what is on its way there has a moment."""
+        egress, self._egress = self._egress, None
+        if egress is None:
+            return
+        if egress.idle:
+            egress.leave()
+        else:
+            asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, egress.leave)

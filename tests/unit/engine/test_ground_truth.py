@@ -180,6 +180,36 @@ async def test_a_moved_stream_ends_its_episode_and_tells_of_it_in_the_same_truth
     assert [record["endReason"] for record in records(brokers)] == ["DestinationChanged"]
 
 
+@pytest.mark.parametrize("changes", [{"scenarios": []}, {"scenarios": [], "groundTruth": None}, {"groundTruth": {}}])
+async def test_the_last_record_is_told_when_scenarios_or_their_truth_queue_go(changes, fleet, brokers):
+    apply(fleet)
+    await asyncio.sleep(2.5)
+    apply(fleet, 2, **changes)
+    await asyncio.sleep(5)
+    told = records(brokers)
+    assert [record["endReason"] for record in told] == ([] if changes == {"groundTruth": {}} else ["ScenarioRemoved"])
+
+
+async def test_another_truth_queue_gets_the_records_from_then_on(fleet, brokers):
+    apply(fleet)
+    await asyncio.sleep(10)
+    apply(fleet, 2, groundTruth={"queue": "other"})
+    await asyncio.sleep(60)
+    assert len(records(brokers)) == 1
+    assert len(brokers.queues["other"]) == 1
+
+
+async def test_a_change_of_the_queue_does_not_wait_for_a_truth_queue_that_is_away(fleet, brokers):
+    brokers.deaf.add("truth")
+    apply(fleet)
+    await asyncio.sleep(10)
+    began = asyncio.get_running_loop().time()
+    apply(fleet, 2, queue="elsewhere")
+    while "elsewhere" not in brokers.queues:
+        await asyncio.sleep(0.1)
+    assert asyncio.get_running_loop().time() - began < 2
+
+
 async def test_an_invalid_spec_ends_an_episode(fleet, brokers):
     apply(fleet)
     await asyncio.sleep(2.5)
