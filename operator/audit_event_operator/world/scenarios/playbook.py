@@ -288,10 +288,10 @@ class Playbook:
         if person is None:
             self._miss(role, "everybody whom it may be about has to rest from other episodes")
             return
-        scene = Scene(episode_dice(self._seed, b"episode", scenario.name, number))
+        begins_unix_ns = begins_ns + ahead_ns
+        scene = Scene(episode_dice(self._seed, b"episode", scenario.name, number, begins_unix_ns))
         play(Part(scenario, person, actors, begins_ns), scene)
         (episode_id,) = uuid4_texts(self._entropy(16))
-        begins_unix_ns = begins_ns + ahead_ns
         episode = Episode(scenario, episode_id.decode(), begins_ns, begins_unix_ns, scene.moves)
         rest_ns = USUAL[scenario.type].rest_seconds * NS_PER_SECOND
         actors.rests({move.occurrence.user for move in scene.moves}, begins_ns + scene.lasts_ns + rest_ns)

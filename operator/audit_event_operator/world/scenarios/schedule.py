@@ -12,10 +12,13 @@ _SAME_NS: Final = NS_PER_SECOND
 """Clocks differ: an episode that has begun must not seem to be still to come."""
 
 
-def episode_dice(seed: int, purpose: bytes, name: str, number: int) -> Dice:
-    """The chance of one episode of the scenario of that name, for one purpose."""
-    name_hash = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-    return Dice(Seed(seed, purpose).digest(number, name_hash))
+def episode_dice(seed: int, purpose: bytes, name: str, number: int, unix_ns: int = 0) -> Dice:
+    """The chance of one episode of the scenario of that name, for one purpose.
+
+    `unix_ns`: when it begins, where another run must not repeat it: no session and no account may come twice.
+    """
+    name_hash = int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "big")
+    return Dice(Seed(seed, purpose).digest(number, name_hash << 64 | unix_ns))
 
 
 class Schedule:

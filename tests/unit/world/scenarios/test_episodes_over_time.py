@@ -224,3 +224,14 @@ def test_events_of_an_episode_count_for_max_events():
     running = stage(BRUTE, maxEvents=30).until(200)
     assert len(running.told.events) == 30
     assert endings(running.told) == ["Completed"]
+
+
+def test_another_run_repeats_no_session_and_no_account():
+    again = {"name": "root", "type": "PrivilegeEscalation", "pace": {"min": "100ms", "max": "200ms"}}
+    running = stage(again, runId="1").until(60).patch(runId="2").until(120)
+    texts = [str(event.body) for event in running.told.staged]
+    sessions = [text.split('"session_id":"')[1][:16] for text in texts if '"session_id"' in text]
+    accounts = [text.split('"resource":"new_user_')[1][:6] for text in texts if "new_user_" in text]
+    assert len(running.told.records) == 2
+    assert len(set(sessions)) == 2
+    assert len(set(accounts)) == 2
