@@ -294,11 +294,13 @@ class Generator:
         (generation, spec), self._desired = self._desired, None
         was_invalid, self._view.tracker.invalid = not self._valid, None
         self._view.generation = generation
-        moved = self._egress.take(spec, self._full_rate)
+        moved, first = self._egress.take(spec, self._full_rate), self.timeline is None
         self._act_on(change_between(self.spec, spec, was_invalid=was_invalid, moved=moved), spec)
         self._resize()
-        self._tell_episodes()
+        if not first:
+            self._tell_episodes()  # of what the change has ended, where it was told of until now
         self._truth.use(spec)
+        self._tell_episodes()
         if self.timeline is not None:
             now = self._reading()
             self._view.advice = (*advice_on_traffic(spec, self.timeline.run.start_time, now), *advice_on(spec))

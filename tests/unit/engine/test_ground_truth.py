@@ -13,7 +13,7 @@ from audit_event_operator.engine.ports import Trouble
 from audit_event_operator.engine.snapshot import Ref, TruthCounts
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.resource.status import Progress
+from audit_event_operator.resource.status import Progress, ScenarioStatus
 
 REF = Ref("team", "stream")
 BRUTE = {
@@ -208,6 +208,16 @@ async def test_a_change_of_the_queue_does_not_wait_for_a_truth_queue_that_is_awa
     while "elsewhere" not in brokers.queues:
         await asyncio.sleep(0.1)
     assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_an_episode_of_a_process_that_was_killed_is_told_of_by_the_next_one(fleet, brokers):
+    fleet.start()
+    before = Progress(10, scenarios=(ScenarioStatus("brute", open="0f0f"),))
+    fleet.apply(REF, "u1", 1, parse_spec({**SPEC, "interval": "1h"}), before, preexisting=True)
+    await asyncio.sleep(1)
+    (record,) = records(brokers)
+    assert (record["episode"], record["endReason"]) == ("0f0f", "OperatorLost")
+    assert seen(fleet).truth == TruthCounts(delivered=1)
 
 
 async def test_an_invalid_spec_ends_an_episode(fleet, brokers):
