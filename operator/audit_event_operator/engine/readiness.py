@@ -40,13 +40,14 @@ class Circumstances:
     `confirmed`: something was confirmed since Ready was last reset. `idle`: nothing buffered or in flight.
     `skipping_since`: ticks have been skipped for want of room since then. `exhausted_since`: for want of memory, of which
     this namespace holds a good part. `longest_gap_seconds`: between two due events. `silent`: why
-    none is asked for at this time.
+    none is asked for at this time; `scenarios` may have some all the same.
     """
 
     now: float
     destination: str
     longest_gap_seconds: float
     silent: str = ""
+    scenarios: bool = False
     suspended: bool = False
     invalid: str | None = None
     crashed: str | None = None
@@ -100,8 +101,9 @@ def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
             "demand; the surplus is skipped. Lower the rate or relieve the broker.",
         )
     if seen.silent and slow:
+        events = "no events now but those of scenarios" if seen.scenarios else "no events now"
         return Ready(
-            Reason.IDLE, f'Connected to {health.broker}; queue "{seen.destination}" gets no events now: {seen.silent}.'
+            Reason.IDLE, f'Connected to {health.broker}; queue "{seen.destination}" gets {events}: {seen.silent}.'
         )
     if seen.confirmed:
         return Ready(

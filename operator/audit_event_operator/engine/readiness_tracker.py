@@ -75,6 +75,7 @@ class ReadinessTracker:
             destination=egress.label,
             longest_gap_seconds=gap_seconds,
             silent="" if timeline is None else timeline.silent,
+            scenarios=timeline is not None and bool(timeline.episodes.playbook),
             suspended=timeline is not None and timeline.spec.suspend,
             invalid=self.invalid,
             crashed=self.crashed,

@@ -258,3 +258,13 @@ async def test_a_namespace_cap_leaves_its_spare_part_to_scenarios(context, broke
     await asyncio.sleep(10)
     assert [record["complete"] for record in records(brokers)] == [True]
     await fleet.shutdown(0)
+
+
+async def test_a_stream_may_have_nothing_but_scenarios(fleet, brokers):
+    apply(fleet, eventsPerInterval=0)
+    await asyncio.sleep(10)
+    assert [record["complete"] for record in records(brokers)] == [True]
+    assert all(event.mark is not None for event in brokers.queues["audit_events"])
+    ready = seen(fleet).facts.ready
+    assert ready.reason is Reason.IDLE
+    assert "gets no events now but those of scenarios: spec.eventsPerInterval is 0." in ready.message
