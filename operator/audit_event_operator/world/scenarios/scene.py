@@ -38,7 +38,7 @@ class Scene:
         self.step = 1
         self._now_ns = 0
         self._sessions: list[UserSession] = []
-        self._stopped: dict[str, list[tuple[str, str]]] = {}
+        self._stopped: dict[str, str] = {}
         self._made: dict[str, str] = {}
 
     @property
@@ -84,7 +84,7 @@ class Scene:
 
     def _prepared(self, need: Need | None, visit: Visit) -> UserSession | None:
         """The session that it needs, opened where there is none; a service that starts has to have stopped."""
-        if need is Need.STOPPED_SERVICE and not self._stopped.get(visit.machine.name):
+        if need is Need.STOPPED_SERVICE and visit.machine.name not in self._stopped:
             self.act("service_stopped", visit)
             self.wait(DEFAULT_GAP)
         if need not in _SESSION_NEEDS:
@@ -102,14 +102,12 @@ class Scene:
 
     def _changed(self, kind: str, need: Need | None, visit: Visit) -> dict[str, str | int]:
         """What it does to services, accounts and groups."""
-        stopped = self._stopped.setdefault(visit.machine.name, [])
         match need:
             case Need.RUNNING_SERVICE:
-                stopped.append((TAMPERED, "FAILED" if kind == "service_failed" else "STOPPED"))
+                self._stopped[visit.machine.name] = "FAILED" if kind == "service_failed" else "STOPPED"
                 return {"service": TAMPERED}
             case Need.STOPPED_SERVICE:
-                service, state = stopped.pop()
-                return {"service": service, "state_before_start": state}
+                return {"service": TAMPERED, "state_before_start": self._stopped.pop(visit.machine.name)}
             case Need.MADE_ACCOUNT:
                 return {"account": self._made.setdefault("account", f"new_user_{new_suffix(self.dice)}")}
             case Need.MADE_GROUP:

@@ -3,8 +3,11 @@
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit_event_operator.resource.scenarios import ScenarioType
+from audit_event_operator.resource.templates import BUILT_IN_TEMPLATES
 from support.episodes import Stage
 from support.judges.counting import public_judges
 from support.judges.event import read
@@ -184,3 +187,31 @@ def test_draws_without_sessions_can_have_scenarios_too():
     assert hosts <= {"prod-web-01", "prod-db-02", "dev-api-03", "test-worker-04"}
     own = {said.address for record in told.records if record.type == "MistypedPassword" for said in record.said}
     assert all(address.startswith("192.168.1.") for address in own)
+
+
+KINDS = st.sampled_from([*BUILT_IN_TEMPLATES, "opened_vault"])
+ONE_STEP = st.fixed_dictionaries(
+    {"event": KINDS},
+    optional={
+        "user": st.sampled_from(["victim", "eve", "mallory"]),
+        "host": st.sampled_from(["victim", "vault"]),
+        "address": st.sampled_from(["victim", "attacker", "203.0.113.9"]),
+        "repeat": st.integers(1, 3),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ONE_STEP, min_size=1, max_size=8), st.integers(0, 2**53))
+def test_any_steps_keep_sessions_and_the_order_of_things(steps, seed):
+    scenario = {"name": "own", "type": "Steps", "every": "1m", "steps": steps}
+    told = Stage(interval="5s", seed=seed, eventTypes=OWN, scenarios=[scenario]).until(400).told
+    sessions, order = Sessions(), Order()
+    found = [sentence for seen in ordered(told.events) for judge in (sessions, order) for sentence in judge.feed(seen)]
+    assert found == []
+    assert told.records
+    alerts = raised(PlatformRules(), ordered(told.staged))
+    open_at_the_end = [
+        event for event in told.staged if event.mark.episode not in {each.episode for each in told.records}
+    ]
+    assert open_at_the_end or alerts == expected(told.records)
