@@ -55,11 +55,11 @@ class WorldCast:
         name = _PROBE if kind == "connection_probe" else self._strangers[number]
         return Stranger(number, name, self._addresses[place])
 
-    def spare_address(self, dice: Dice) -> str:
-        """One that is no user's and no stranger's, most likely for the first time; empty where there is none."""
+    def spare_address(self, number: int) -> str:
+        """One that is no user's, stranger's or host's, and another one for each number; empty where there are too few."""
         first = self.people.addresses_used + len(UNKNOWN_USERS) + 1
-        spare = self._addresses.count - first
-        return self._addresses[first + dice.roll(spare)] if spare >= _SPARE else ""
+        spare = self._addresses.count - first - self.machines.count
+        return self._addresses[first + number % spare] if spare >= _SPARE else ""
 
     def named(self, name: str) -> Person:
         """A user by name; somebody who is none of them has an address all the same."""
@@ -68,8 +68,7 @@ class WorldCast:
             return self.people[number]
         bits = int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         double = self.people[bits % self.people.count]
-        dice = Dice(blake2b(name.encode("utf-8", "surrogatepass")).digest())
-        address = self.spare_address(dice) or double.addresses[0]
+        address = self.spare_address(bits) or double.addresses[0]
         return double._replace(number=NOBODY, name=name, addresses=(address,), own_address=False)
 
     def machine_address(self, machine: Machine, otherwise: str) -> str:

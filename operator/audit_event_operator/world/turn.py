@@ -8,10 +8,11 @@ from audit_event_operator.world.people import Person
 
 
 class Turn(NamedTuple):
-    """One event to come; `unix_ns` is when it is due."""
+    """One event to come: `unix_ns` is when it is due, `number` its number in the run."""
 
     dice: Dice
     unix_ns: int
+    number: int
 
 
 class Visit(NamedTuple):

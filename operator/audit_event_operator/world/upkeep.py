@@ -61,7 +61,7 @@ class Upkeep:
         person = self._chooser.administrator(turn)
         values = values_for(kind, turn.dice, person, None)
         if kind == "user_account_created":
-            address = self._cast.spare_address(turn.dice)
+            address = self._cast.spare_address(turn.number)
             self.accounts.make(Made(f"new_user_{values['suffix']}", turn.unix_ns, address))
         elif kind == "group_created":
             self._groups.make(Made(str(values["team"]), turn.unix_ns))

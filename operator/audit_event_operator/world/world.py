@@ -63,7 +63,7 @@ class World:
 
     def happen(self, sequence: int, unix_ns: int) -> Occurrence:
         """What happens at this moment; moments go back only with a clock that was set."""
-        turn = Turn(Dice(self._seed.digest(sequence, unix_ns)), unix_ns)
+        turn = Turn(Dice(self._seed.digest(sequence, unix_ns)), unix_ns, sequence)
         shares = self._shares
         shares.drawn(self._deck.draw(sequence))
         followed = self._logins.follow(turn)

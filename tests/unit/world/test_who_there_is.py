@@ -112,3 +112,15 @@ def test_somebody_who_is_named_and_is_no_user_has_an_address_and_always_the_same
     assert some.named("mallory").addresses != some.named("trent").addresses
     users = {address for number in range(200) for address in some.people[number].addresses}
     assert not users & {*some.named("mallory").addresses}
+
+
+def test_accounts_that_are_made_share_no_address_with_anybody():
+    some = cast(users={"count": 2_000}, hosts={"count": 500})
+    made = {some.spare_address(number) for number in range(50_000)}
+    users = {address for number in range(2_000) for address in some.people[number].addresses}
+    hosts = {some.machine_address(some.machines[number], "") for number in range(500)}
+    assert len(made) == 50_000
+    assert len(hosts) == 500
+    assert not made & users
+    assert not made & hosts
+    assert not users & hosts
