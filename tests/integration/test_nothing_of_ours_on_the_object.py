@@ -110,7 +110,7 @@ def living(
         return settled and all(each["eventsPublished"] >= 1 for each in flowing)
 
     def live() -> list[dict[str, Any]]:
-        operator.wait_until(written, what="what the operator says", timeout_seconds=30)
+        operator.wait_until(written, what="what the operator says", timeout_seconds=60)
         return generators.items()
 
     yield live
