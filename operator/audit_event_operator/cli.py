@@ -12,10 +12,13 @@ from typing import Any, Final, TextIO, TypeVar
 
 import click
 
+from audit_event_operator.arguments import Duration, ExactDuration, Moment, Split
 from audit_event_operator.terminal import PROGRAM, SHELLS, Commands, completion_script, examples, print_data, print_line
 
 DOTENV: Final = Path(".env")
 FILE_OR_STDIN: Final = click.Path(allow_dash=True)
+LAST_NS: Final = 253_402_300_799 * 10**9
+"""The end of the year 9999; timestamps have four digits for it."""
 FILES_HELP: Final = "A YAML or JSON file, or a folder of them. Can be repeated."
 
 
@@ -24,24 +27,6 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def _truth_option(says: str) -> Callable[[_Command], _Command]:
     return click.option("--truth", type=click.File("a", encoding="utf-8"), metavar="FILE", help=says)
-
-
-class Duration(click.ParamType[float]):
-    """A duration such as 5s or 1m30s, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse it, or fail with a sentence."""
-        from audit_event_operator.resource.durations import parse_duration
-
-        try:
-            seconds = parse_duration(str(value)) / 1e9
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds <= 0:
-            self.fail(f"{value!r} must be longer than 0", param, ctx)
-        return seconds
 
 
 def _complete_sample(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -57,6 +42,7 @@ def _complete_sample(ctx: click.Context, param: click.Parameter, incomplete: str
         "demo                          # events on this terminal; needs nothing else",
         "run                           # in a cluster, or through KUBECONFIG",
         "standalone                    # with RabbitMQ, but without a cluster",
+        "generate --count 1000         # events by the thousand or the million, into a file",
         "completion bash               # shell completion",
     ),
 )
@@ -104,6 +90,113 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
     from audit_event_operator.modes.without_cluster import run_demo
 
     _serve(lambda settings: run_demo(settings, files, seconds, truth), dotenv=DOTENV, quiet=True)
+
+
+@main.command(
+    epilog=examples(
+        "generate --count 1000",
+        "generate --from 2026-01-05 --for 24h --out day.jsonl.gz",
+        "generate -f fleet.yaml --from 2026-01-05 --to 2026-01-12 --out week.jsonl --truth truth.jsonl",
+        "generate -f fleet.yaml --from 2026-01-05 --for 168h --out logs/fleet.jsonl --split host",
+        "sample quiet-fleet | audit-event-operator generate -f - --for 1h | jq .event_type",
+    )
+)
+@click.option("-f", "--file", "files", multiple=True, type=FILE_OR_STDIN, help=f"{FILES_HELP} - is standard input.")
+@click.option(
+    "--from",
+    "from_ns",
+    type=Moment(),
+    default="2026-01-01",
+    show_default=True,
+    help="The first moment: a date or a time (RFC 3339).",
+)
+@click.option("--to", "to_ns", type=Moment(), help="The end; events of this moment and later are left out.")
+@click.option("--for", "for_ns", type=ExactDuration(), help="In place of --to: how long, such as 90m or 168h.")
+@click.option(
+    "--start", "start_ns", type=Moment(), help="When the runs of the resources begin, at most --from. Default: --from."
+)
+@click.option("--count", type=click.IntRange(min=1), help="At most so many events.")
+@click.option(
+    "--seed", type=click.IntRange(-(2**53) + 1, 2**53 - 1), help="In place of the randomSeed of each resource."
+)
+@click.option(
+    "--out", default="-", show_default=True, metavar="FILE|-", help="Where to; .gz compresses. - is standard output."
+)
+@click.option("--truth", metavar="FILE", help="Write the ground truth of scenarios to this file, one record a line.")
+@click.option(
+    "--split",
+    type=Split(),
+    metavar="host|hour|SIZE",
+    help="A file for each host, hour (UTC), or so much, such as 100MB.",
+)
+def generate(
+    *,
+    files: tuple[str, ...],
+    from_ns: int,
+    to_ns: int | None,
+    for_ns: int | None,
+    start_ns: int | None,
+    count: int | None,
+    seed: int | None,
+    out: str,
+    truth: str | None,
+    split: str | int | None,
+) -> None:
+    """Write events into a file or to stdout, as fast as it goes.
+
+    The stream is the one that would flow live, on a clock of its own: without -f, the seed service's; with -f, those of the
+    resources in the files, in the order of their times. The same seed, start and window give the same bytes. A summary
+    goes to stderr.
+    """
+    from audit_event_operator.modes.generate import Request
+    from audit_event_operator.modes.generate import generate as write_events
+
+    start_ns = from_ns if start_ns is None else start_ns
+    _refuse_wrong_window(from_ns, to_ns, for_ns, start_ns)
+    _refuse_wrong_files(out, truth, split)
+    streams = _streams(files, seed)
+    if to_ns is None and for_ns is None and count is None and not all(each.spec.bounded for each in streams):
+        raise click.UsageError("say when to end: with --to, --for or --count")
+    end_ns = to_ns or (LAST_NS if for_ns is None else min(LAST_NS, from_ns + for_ns))
+    raise SystemExit(write_events(Request(streams, start_ns, from_ns, end_ns, count, out, truth, split)))
+
+
+def _refuse_wrong_window(from_ns: int, to_ns: int | None, for_ns: int | None, start_ns: int) -> None:
+    if to_ns is not None and for_ns is not None:
+        raise click.UsageError("--to and --for both say when to end; use one of them")
+    if to_ns is not None and to_ns <= from_ns:
+        raise click.UsageError("--to must be later than --from")
+    if start_ns > from_ns:
+        raise click.UsageError("--start must not be later than --from")
+
+
+def _refuse_wrong_files(out: str, truth: str | None, split: str | int | None) -> None:
+    for name in (out, truth or ""):
+        if name.endswith(".zst"):
+            raise click.UsageError(
+                f"{name}: zstd is not built in; write to stdout and pipe it through zstd, or use .gz"
+            )
+    if split is not None and out == "-":
+        raise click.UsageError("--split needs --out FILE, which the names of the files are made of")
+    if truth is not None and truth == out:
+        raise click.UsageError("--truth and --out must be different files")
+
+
+def _streams(files: tuple[str, ...], seed: int | None) -> list[Any]:
+    """The resources of the files; exits with 1 and sentences where they are invalid, and prints their warnings."""
+    from audit_event_operator.modes.streams import NoStreamsError, read_streams
+
+    try:
+        streams = read_streams(files, sys.stdin.buffer.read, seed)
+    except FileNotFoundError as error:
+        raise click.UsageError(str(error)) from None
+    except NoStreamsError as error:
+        print_line(f"{PROGRAM}: {error}", "red")
+        raise SystemExit(1) from None
+    for stream in streams:
+        for warning in stream.warnings:
+            print_line(warning, "yellow")
+    return streams
 
 
 @main.command(

@@ -22,7 +22,8 @@ class Mark(NamedTuple):
 class AuditEvent(NamedTuple):
     """`unix_seconds` is the event's time, whole seconds since 1970. `content_type` is the media type of `body`.
 
-    `mark`: set where the event belongs to a scenario.
+    `server_hostname` is what metrics call the host. `mark`: set where the event belongs to a scenario. `user` and `host`: whom
+    and where it is about, as in the body; empty where nobody needs to know.
     """
 
     event_id: str
@@ -33,3 +34,5 @@ class AuditEvent(NamedTuple):
     content_type: str
     body: bytes
     mark: Mark | None = None
+    user: str = ""
+    host: str = ""

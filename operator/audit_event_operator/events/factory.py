@@ -73,6 +73,7 @@ class EventFactory:
         self._sums = list(accumulate(weights.values()))
         self._hosts, self._labels = written(cast.hosts, layout), cast.labels
         self._users = written(cast.users, layout)
+        self._host_names, self._user_names = cast.hosts, cast.users
         self._hash = blake2b(seed.to_bytes(8, "big", signed=True), digest_size=_RANDOMS.size)
         self._layout = layout
         self._entropy = entropy
@@ -88,7 +89,7 @@ class EventFactory:
         """Make one event for each slot; its content depends on its number alone, so `others` does not matter."""
         # Everything the loop touches is local: it runs for every event of every generator.
         templates, sums, hosts, users = self._templates, self._sums, self._hosts, self._users
-        labels = self._labels
+        labels, host_names, user_names = self._labels, self._host_names, self._user_names
         weight_sum, host_count, user_count = sums[-1], len(hosts), len(users)
         fresh_hash, randoms_in, build = self._hash.copy, _RANDOMS.unpack, tuple.__new__
         timestamp, content_type = self._layout.timestamp, self._layout.content_type
@@ -102,7 +103,8 @@ class EventFactory:
             randoms = randoms_in(digest.digest())
             event_type, action_result, draws, form, arrange = templates[bisect_right(sums, randoms[0] % weight_sum)]
             host_number = randoms[1] % host_count
-            values = [event_id, stamp, hosts[host_number], users[randoms[2] % user_count], sequence]
+            user_number = randoms[2] % user_count
+            values = [event_id, stamp, hosts[host_number], users[user_number], sequence]
             for number, choices, drawn in draws:
                 values.append(drawn[randoms[number] % choices])
             body = form % arrange(values)
@@ -115,6 +117,8 @@ class EventFactory:
                 content_type,
                 body,
                 None,
+                user_names[user_number],
+                host_names[host_number],
             )
             events.append(build(AuditEvent, fields))  # half the time of AuditEvent(*fields)
         return events

@@ -66,7 +66,8 @@ class OccurrenceWriter:
             values: list[bytes | int] = [event_id, stamp, written(host), written(user), sequence]
             values += [written(known[name]) for name in names]
             fields = (
-                event_id.decode(), event_type, label, action_result, unix_seconds, content_type, form % arrange(values), None
+                event_id.decode(), event_type, label, action_result, unix_seconds, content_type, form % arrange(values), None,
+                user, host,
             )  # fmt: skip
             events.append(build(AuditEvent, fields))
         return events

@@ -92,14 +92,22 @@ def _files_in(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 def read_part(file: Path) -> Part:
     """Read the documents of one file now. Never raises; a broken resource does not affect the others."""
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        return Part(problems=[f"{file}: cannot be read: {error.strerror}"], readable=False)
+    return read_text(str(file), text)
+
+
+def read_text(name: str, text: bytes) -> Part:
+    """The same for a text that was read already; `name` is what its lines are told by."""
     part = Part()
     try:
-        documents = load_manifest(file.read_bytes())
-    except (OSError, ManifestError) as error:
-        why = f"{file}: cannot be read: {error.strerror}" if isinstance(error, OSError) else error.in_file(file)
-        return Part(problems=[why], readable=False)
+        documents = load_manifest(text)
+    except ManifestError as error:
+        return Part(problems=[error.in_file(name)], readable=False)
     for document in documents:
-        _take_in(part, file, document)
+        _take_in(part, name, document)
     return part
 
 
@@ -123,7 +131,7 @@ def twice(place: str, name: str, first: str) -> str:
     return f"{place}: {name} is already defined in {first}; remove one of the two"
 
 
-def _take_in(part: Part, file: Path, document: Document) -> None:
+def _take_in(part: Part, file: str, document: Document) -> None:
     content, place = document.content, f"{file}:{document.place.line}"
     kind, version = content.get("kind"), content.get("apiVersion")
     if kind == "Secret" and version == "v1":

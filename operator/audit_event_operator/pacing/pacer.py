@@ -4,6 +4,7 @@ All times are integer nanoseconds of one steady clock that the caller reads. A t
 one is skipped and counted in events, so there is never a burst after a stall, a pause or a clock step.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -32,10 +33,14 @@ class Due:
 class Pacer:
     """The ticks of one generator, along a schedule that begins at `first_ns`.
 
-    `cap`: most events per second that may be due, None for no cap; what it cuts is reported as `limited`.
+    `cap`: most events per second that may be due, None for no cap; what it cuts is reported as `limited`. `punctual`: nobody
+    is ever late, however far apart the looks are.
     """
 
-    def __init__(self, schedule: Schedule, first_ns: int, cap: Fraction | None = None) -> None:
+    def __init__(
+        self, schedule: Schedule, first_ns: int, cap: Fraction | None = None, *, punctual: bool = False
+    ) -> None:
+        self._punctual = punctual
         self._last_ns: int | None = None
         self._ahead = 0  # millionths of an event, granted before the cap allowed them
         self._begin(schedule, first_ns, 0)
@@ -71,7 +76,7 @@ class Pacer:
             schedule.intensity.forget(elapsed_ns)
             return None
         start = first
-        if now_ns - self.next_ns > LATENESS_LIMIT_NS:
+        if now_ns - self.next_ns > LATENESS_LIMIT_NS and not self._punctual:
             start = max(first, schedule.before(elapsed_ns - LATENESS_LIMIT_NS))
         oldest_ns = self.next_ns if start in {first, end} else origin_ns + schedule.moment(start)
         self._last_ns = oldest_ns if end - 1 == start else origin_ns + schedule.moment(end - 1)
@@ -87,6 +92,18 @@ class Pacer:
     def moment(self, tick: int) -> int:
         """When a tick was due, by the caller's clock."""
         return self._origin_ns + self._schedule.moment(tick)
+
+    def moments(self, ticks: range) -> Sequence[int]:
+        """When each of some consecutive ticks was due, by the caller's clock."""
+        moments, origin_ns = self._schedule.moments(ticks), self._origin_ns
+        if isinstance(moments, range):
+            return range(moments.start + origin_ns, moments.stop + origin_ns, moments.step)
+        return [moment + origin_ns for moment in moments]
+
+    def reaching(self, events: int) -> int:
+        """By when about so many more events will be due, or when to ask again if that is far away."""
+        ticks = max(1, events // self._schedule.events)
+        return self._origin_ns + self._schedule.moment(self._ticks + ticks - 1)
 
     def change(self, schedule: Schedule, cap: Fraction | None, now_ns: int) -> None:
         """Adopt a new schedule or cap in place: the next tick is at max(now, last tick + its new distance)."""

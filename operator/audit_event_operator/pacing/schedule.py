@@ -1,5 +1,6 @@
 """What a stream asks for over time: an intensity, and the law by which events arrive along it. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -38,6 +39,13 @@ class Schedule:
     def moment(self, tick: int) -> int:
         """When a tick arrives."""
         return self.arrivals.moment(tick, self.intensity)
+
+    def moments(self, ticks: range) -> Sequence[int]:
+        """When each of some consecutive ticks arrives."""
+        intensity = self.intensity
+        if isinstance(intensity, Steady) and self.arrivals == Batches(intensity.events):
+            return range(ticks.start * intensity.interval_ns, ticks.stop * intensity.interval_ns, intensity.interval_ns)
+        return [self.moment(tick) for tick in ticks]
 
     def before(self, elapsed_ns: int) -> int:
         """How many ticks arrive earlier than that."""

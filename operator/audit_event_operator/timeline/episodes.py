@@ -1,6 +1,6 @@
 """What scenarios add to one stream: which of their events are due, made like all others, and what became of them. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from audit_event_operator.events.catalogue import in_session
 from audit_event_operator.events.event import AuditEvent, Mark
@@ -29,6 +29,8 @@ class Episodes:
     def __init__(self, told: tuple[ScenarioStatus, ...], entropy: Callable[[int], bytes]) -> None:
         self.playbook = Playbook(told, entropy)
         self.largest_body_bytes = 0
+        self.taken: Sequence[Slot] = ()
+        """Numbers and times of the events that were made last."""
         self.begun = False
         """Whether schedules count."""
         self._entropy = entropy
@@ -72,7 +74,7 @@ class Episodes:
         if not cues or self._writer is None:
             return []
         ahead_ns = now.unix_ns - now.ns
-        slots = [Slot(first + index, cue.due_ns + ahead_ns) for index, cue in enumerate(cues)]
+        slots = self.taken = [Slot(first + index, cue.due_ns + ahead_ns) for index, cue in enumerate(cues)]
         events = self._writer.write(slots, [cue.move.occurrence for cue in cues])
         for slot, cue, event in zip(slots, cues, events, strict=True):
             self.playbook.made(cue.mark, self._said(slot, cue, event))

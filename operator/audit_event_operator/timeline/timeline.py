@@ -4,7 +4,7 @@ The live generator adds room, gate and readiness, and reads the real clocks; a l
 value. It knows no asyncio, no clock and no broker.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -44,7 +44,8 @@ class Timeline:
     The seed follows from `uid` where the spec names none. `progress`: what was done of the run before. `cap`: most events per
     second. `entropy` gives as many random bytes as asked for, for the events' ids. `preexisting`: the resource was there
     before this process, so its first tick keeps the rhythm and is spread over `spread_ns`. `progress_kept`: an empty progress
-    means that nothing was done; otherwise nobody knows. `now`: when it is taken up.
+    means that nothing was done; otherwise nobody knows. `punctual`: it is on a synthetic clock, on which nothing is late,
+    however far apart the moments are at which it is called. `now`: when it is taken up.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Timeline:
         preexisting: bool = False,
         progress_kept: bool = True,
         spread_ns: int = 0,
+        punctual: bool = False,
         now: Reading,
     ) -> None:
         self.uid = uid
@@ -68,6 +70,8 @@ class Timeline:
         """What was done of the run before."""
         self.sequence = self.progress.events_published
         """The number of the next event."""
+        self.taken: Sequence[Slot] = ()
+        """Numbers and times of the events that were made last."""
         self.episodes = Episodes(self.progress.scenarios, entropy)
         """What scenarios add."""
         self._others = 0
@@ -78,9 +82,11 @@ class Timeline:
         self._fresh = progress_kept and not self.progress.events_published and self.progress.start_time is None
         self._preexisting = preexisting
         self._spread_ns = spread_ns
+        self._punctual = punctual
         self._pacer: Pacer | None = None
         self._resume_ns = 0
         self._due = Due(0, 0, 0, 0)
+        self._done = 0  # events of it that were made
         self._tick = -1, 0
         self._cap = cap
         self._rates: tuple[Fraction, Fraction] | None = None
@@ -156,7 +162,7 @@ class Timeline:
         return True
 
     def _retime(self, now: Reading) -> None:
-        self._due = Due(self.pending, 0, 0, 0)
+        self._due, self._done = Due(self.pending, 0, 0, 0), 0
         if self._pacer is not None:
             self._pacer.change(self.schedule, self._cap, now.ns)
 
@@ -256,7 +262,7 @@ class Timeline:
         if not self.schedule.regular:
             self.run.ticked(Reading(first_ns, now.unix_ns + first_ns - now.ns))  # what it asks for counts from here
             self._plan(now)
-        self._pacer = Pacer(self.schedule, first_ns, self._cap)
+        self._pacer = Pacer(self.schedule, first_ns, self._cap, punctual=self._punctual)
 
     def advance(self, now: Reading) -> Due | None:
         """Move to `now`: what has become due since is pending, in place of what was; None when nothing has.
@@ -265,7 +271,7 @@ class Timeline:
         """
         due = None if self._pacer is None else self._pacer.due(now.ns)
         if due is not None:
-            self.pending, self._due, self._tick = due.events, due, (-1, 0)
+            self.pending, self._due, self._done, self._tick = due.events, due, 0, (-1, 0)
             self.run.ticked(now)
         if not self.episodes.begun and self.run.start_time is not None:
             self.episodes.begin(unix_ns_of(self.run.start_time) - self._wall_offset_ns, now)
@@ -281,11 +287,21 @@ class Timeline:
         if count <= 0:
             return []
         first, self.sequence = self.sequence, self.sequence + count
-        ahead_ns = now.unix_ns - now.ns
-        slots = [Slot(first + index, self._due_ns(index, now) + ahead_ns) for index in range(count)]
-        events = self._maker.make(slots, self._others)
+        numbered = zip(range(first, first + count), self._due_unix_ns(count, now), strict=True)
+        self.taken = list(map(Slot._make, numbered))
+        events = self._maker.make(self.taken, self._others)
         self.pending -= count
+        self._done += count
         return events
+
+    def leave_out(self, used: int) -> int:
+        """Pass over what is pending as if it had been made, and tell how many events that were; `used` as for `take`.
+
+        Only where events are independent of each other: else what follows would be about things that never happened.
+        """
+        count, self.pending = min(self.pending, self._left(used)), 0
+        self.sequence += count
+        return count
 
     def act(self, room: int, used: int, now: Reading, *, ready: bool) -> list[AuditEvent]:
         """Make what is due of scenarios, at most `room`; `used` as for `take`. `ready`: events can be delivered now.
@@ -301,12 +317,20 @@ class Timeline:
         events = self.episodes.make(self.sequence, min(room, self._left(used), int(self._allowance)), now)
         self.sequence += len(events)
         self._others += len(events)
+        self.taken = self.episodes.taken
         self._allowance -= len(events)
         return events
 
     def _left(self, used: int) -> int:
         """How many events this run may still have."""
         return MAX_EXACT_INTEGER if self.spec.max_events is None else max(0, self.spec.max_events - used)
+
+    def _due_unix_ns(self, count: int, now: Reading) -> Sequence[int]:
+        """The times of the next pending events."""
+        ahead_ns, ticks, pacer = now.unix_ns - now.ns, self._due.ticks, self._pacer
+        if pacer is not None and self._due.events == len(ticks) and not ahead_ns:
+            return pacer.moments(ticks[self._done : self._done + count])
+        return [self._due_ns(index, now) + ahead_ns for index in range(count)]
 
     def _due_ns(self, index: int, now: Reading) -> int:
         """When the pending event at an index was due: those that are due together are spread evenly over their ticks.
@@ -316,10 +340,14 @@ class Timeline:
         events, ticks, pacer = self._due.events, self._due.ticks, self._pacer
         if pacer is None or not ticks:
             return now.ns
-        tick = ticks[min(len(ticks) - 1, (events - self.pending + index) * len(ticks) // events)]
+        tick = ticks[min(len(ticks) - 1, (self._done + index) * len(ticks) // events)]
         if tick != self._tick[0]:
             self._tick = tick, pacer.moment(tick)
         return self._tick[1]
+
+    def reaching(self, events: int) -> int | None:
+        """By when about so many more events of the paced ones will be due; None where nothing ticks."""
+        return None if self._pacer is None else self._pacer.reaching(events)
 
     def wait_ns(self, now: Reading) -> int | None:
         """How long until something becomes due or the run is over; None when neither will happen by itself."""

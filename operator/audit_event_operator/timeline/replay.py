@@ -1,0 +1,211 @@
+"""Streams on a synthetic clock: as many events as asked for, in the order of their times, as fast as they can be made.
+
+Nobody is late here and nothing is lost, so the steps may be far apart. Pure; who writes the events says what became of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.factory import Slot, derive_seed
+from audit_event_operator.events.identity import BYTES_PER_ID
+from audit_event_operator.pacing.intensity import NS_PER_SECOND
+from audit_event_operator.resource.spec import Activity, GeneratorSpec
+from audit_event_operator.resource.status import Progress
+from audit_event_operator.timeline.entropy import KeyedEntropy
+from audit_event_operator.timeline.reading import Reading
+from audit_event_operator.timeline.timeline import Timeline
+from audit_event_operator.world.scenarios.ending import Ending
+from audit_event_operator.world.scenarios.truth import Record
+
+BATCH: Final = 256
+"""About so many events are made in one go: more are no faster, since the processor's cache then no longer holds them."""
+_UNCAPPED: Final = Fraction(10**12)
+_ALL: Final = 10**9
+
+
+class Batch(NamedTuple):
+    """Events in the order of their times, with number and time of each."""
+
+    slots: Sequence[Slot]
+    events: list[AuditEvent]
+
+
+class Replay:
+    """One resource on a synthetic clock. `name`: `namespace/name`. `start_ns`: when its run begins, since 1970."""
+
+    def __init__(self, name: str, uid: str, spec: GeneratorSpec, *, start_ns: int) -> None:
+        self.name = name
+        seed = derive_seed(uid) if spec.random_seed is None else spec.random_seed
+        self._entropy = KeyedEntropy(f"{seed} {name} {start_ns}".encode())
+        self._skips = spec.activity is Activity.INDEPENDENT and not spec.scenarios
+        self._made = 0
+        self._retracted: set[str] = set()
+        self._now_ns = start_ns
+        # It is taken up a second before, so that scenarios may say as much as they like from the first moment on.
+        self.timeline = Timeline(
+            uid,
+            spec,
+            Progress(),
+            cap=_UNCAPPED,
+            entropy=self._entropy,
+            punctual=True,
+            now=_at(start_ns - NS_PER_SECOND),
+        )
+        self.next_ns: int | None = start_ns
+        """When something happens next; None: never."""
+
+    @property
+    def independent(self) -> bool:
+        """Any part of it can be made without what lies before."""
+        return self._skips
+
+    def skip(self, until_ns: int, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Go on to a moment without a word. What is not independent has to be made all the same, unless it is stopped."""
+        if not self._skips:
+            for _ in self.until(until_ns, published=False):
+                if stopped():
+                    break
+            return
+        for moment in self._moments(until_ns, None):
+            if self._look(moment):
+                count = self.timeline.leave_out(self._made)
+                self._made += count
+                self._entropy.skip(count * BYTES_PER_ID)
+
+    def until(self, end_ns: int, *, published: bool = True) -> Iterator[Batch]:
+        """All that is due before a moment, and whether it will be published."""
+        for moment in self._moments(end_ns, BATCH):
+            if not self._look(moment):
+                continue
+            timeline, now = self.timeline, _at(moment)
+            if (acts_ns := timeline.episodes.playbook.next_ns) is not None and acts_ns <= moment:
+                events = timeline.act(_ALL, self._made, now, ready=True)
+                self._made += len(events)
+                for event in events:
+                    if event.mark is not None:
+                        timeline.episodes.settle(event.mark, published=published)
+                if events:
+                    yield Batch(timeline.taken, events)
+            while events := timeline.take(BATCH, self._made, now):
+                self._made += len(events)
+                yield Batch(timeline.taken, events)
+
+    def reaching(self, events: int) -> int | None:
+        """By when about so many more events are due; None: nothing is any more."""
+        return self.timeline.reaching(events) if self.timeline.ticking else self.next_ns
+
+    def retract(self, event_ids: set[str]) -> None:
+        """These are not published after all, and nothing later is: `end` follows."""
+        self._retracted |= event_ids
+
+    def end(self, ending: Ending) -> None:
+        """Nothing more is to come."""
+        self.timeline.episodes.end(ending)
+        self.next_ns = None
+
+    def records(self) -> list[Record]:
+        """The ground truth of episodes that have ended since, where anything of them was published."""
+        playbook = self.timeline.episodes.playbook
+        records, playbook.records = playbook.records, []
+        playbook.news.clear()
+        return [record for record in map(self._without_retracted, records) if record.said]
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _without_retracted(self, record: Record) -> Record:
+        if self._retracted.isdisjoint(said.event_id for said in record.said):
+            return record
+        kept = tuple(said for said in record.said if said.event_id not in self._retracted)
+        return record._replace(said=kept, complete=False, end_reason=Ending.RUN_COMPLETE)
+
+    def _look(self, moment: int) -> bool:
+        """See what is due; False where the run is over."""
+        timeline, now = self.timeline, _at(moment)
+        timeline.check(now, self._made)
+        if timeline.resting:
+            return False
+        if not timeline.ticking:
+            timeline.begin(now)
+        timeline.advance(now)
+        return True
+
+    def _moments(self, end_ns: int, most: int | None) -> Iterator[int]:
+        """When to look, before a moment: exactly where scenarios act and the run ends, and about every `most` events if set."""
+        while self.next_ns is not None and self.next_ns < end_ns:
+            moment = self._now_ns if not self.timeline.ticking else self._next_look(end_ns, most)
+            self._now_ns = moment
+            yield moment
+            self.next_ns = self._next_ns()
+
+    def _next_look(self, end_ns: int, most: int | None) -> int:
+        stop_ns = min(self._exact() or end_ns, end_ns)
+        far_ns = None if most is None else self.timeline.reaching(most)
+        if far_ns is not None and far_ns < stop_ns:
+            return max(far_ns, self._now_ns + 1)
+        return stop_ns - 1 if self._now_ns < stop_ns - 1 or stop_ns == end_ns else stop_ns
+
+    def _exact(self) -> int | None:
+        """The next moment that must not be passed over."""
+        timeline, now = self.timeline, _at(self._now_ns)
+        left_ns = timeline.run.left_ns(timeline.spec, now)
+        moments = [] if left_ns is None else [self._now_ns + left_ns]
+        if (acts_ns := timeline.episodes.playbook.next_ns) is not None:
+            moments.append(acts_ns)
+        return max(min(moments), self._now_ns + 1) if moments else None
+
+    def _next_ns(self) -> int | None:
+        """When to look again at the earliest."""
+        timeline = self.timeline
+        timeline.check(_at(self._now_ns), self._made)
+        if timeline.resting:
+            return None
+        moments = [each for each in (timeline.reaching(1), self._exact()) if each is not None]
+        return max(min(moments), self._now_ns + 1) if moments else None
+
+
+def play(
+    replays: Sequence[Replay],
+    *,
+    from_ns: int,
+    to_ns: int,
+    count: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[list[AuditEvent]]:
+    """What several streams say from a moment on and before another, at most `count` events, in the order of their times.
+
+    Where two coincide, the first of the streams comes first. What is handed out counts as published. `stopped` is asked now and
+    then: True ends it.
+    """
+    for replay in replays:
+        replay.skip(from_ns, stopped)
+    left = _ALL**2 if count is None else count
+    while left > 0 and not stopped():
+        awake = [replay for replay in replays if replay.next_ns is not None and replay.next_ns < to_ns]
+        if not awake:
+            return
+        end_ns = min(to_ns, 1 + min(replay.reaching(BATCH) or to_ns for replay in awake))
+        said = [batch for replay in awake for batch in replay.until(end_ns)]
+        events = said[0].events if len(said) == 1 else _in_order(said)
+        if len(events) > left:
+            surplus = {event.event_id for event in events[left:]}
+            for replay in awake:
+                replay.retract(surplus)
+            events = events[:left]
+        left -= len(events)
+        if events:
+            yield events
+
+
+def _in_order(batches: Sequence[Batch]) -> list[AuditEvent]:
+    """Events of one stretch of time by time; those of one stream stay in their order."""
+    timed = [(slot.unix_ns, event) for batch in batches for slot, event in zip(batch.slots, batch.events, strict=True)]
+    timed.sort(key=itemgetter(0))
+    return [event for _, event in timed]
+
+
+def _at(moment: int) -> Reading:
+    """The synthetic clocks: both show the same."""
+    return Reading(moment, moment)
