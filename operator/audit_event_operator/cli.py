@@ -19,6 +19,10 @@ DOTENV: Final = Path(".env")
 FILE_OR_STDIN: Final = click.Path(allow_dash=True)
 LAST_NS: Final = 253_402_300_799 * 10**9
 """The end of the year 9999; timestamps have four digits for it."""
+FROM: Final = "2026-01-01"
+"""A moment that is the same for everybody."""
+SEED: Final = click.IntRange(-(2**53) + 1, 2**53 - 1)
+SEED_HELP: Final = "In place of the randomSeed of each resource."
 FILES_HELP: Final = "A YAML or JSON file, or a folder of them. Can be repeated."
 
 
@@ -106,7 +110,7 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
     "--from",
     "from_ns",
     type=Moment(),
-    default="2026-01-01",
+    default=FROM,
     show_default=True,
     help="The first moment: a date or a time (RFC 3339).",
 )
@@ -116,9 +120,7 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
     "--start", "start_ns", type=Moment(), help="When the runs of the resources begin, at most --from. Default: --from."
 )
 @click.option("--count", type=click.IntRange(min=1), help="At most so many events.")
-@click.option(
-    "--seed", type=click.IntRange(-(2**53) + 1, 2**53 - 1), help="In place of the randomSeed of each resource."
-)
+@click.option("--seed", type=SEED, help=SEED_HELP)
 @click.option(
     "--out", default="-", show_default=True, metavar="FILE|-", help="Where to; .gz compresses. - is standard output."
 )
@@ -182,8 +184,8 @@ def _refuse_wrong_files(out: str, truth: str | None, split: str | int | None) ->
         raise click.UsageError("--truth and --out must be different files")
 
 
-def _streams(files: tuple[str, ...], seed: int | None) -> list[Any]:
-    """The resources of the files; exits with 1 and sentences where they are invalid, and prints their warnings."""
+def _streams(files: tuple[str, ...], seed: int | None, *, warn: bool = True) -> list[Any]:
+    """The resources of the files; exits with 1 and sentences where they are invalid. `warn`: print their warnings."""
     from audit_event_operator.modes.streams import NoStreamsError, read_streams
 
     try:
@@ -194,9 +196,41 @@ def _streams(files: tuple[str, ...], seed: int | None) -> list[Any]:
         print_line(f"{PROGRAM}: {error}", "red")
         raise SystemExit(1) from None
     for stream in streams:
-        for warning in stream.warnings:
+        for warning in stream.warnings if warn else ():
             print_line(warning, "yellow")
     return streams
+
+
+@main.command(
+    epilog=examples(
+        "preview -f fleet.yaml",
+        "preview -f fleet.yaml --from 2026-01-05T08:00:00Z --svg rate.svg",
+        "sample office-week | audit-event-operator preview -f -",
+    )
+)
+@click.option("-f", "--file", "files", multiple=True, type=FILE_OR_STDIN, help=f"{FILES_HELP} - is standard input.")
+@click.option(
+    "--from", "from_ns", type=Moment(), default=FROM, show_default=True, help="When the runs of the resources begin."
+)
+@click.option("--seed", type=SEED, help=SEED_HELP)
+@click.option("--svg", metavar="FILE", help="Write the rate over a day and a week to this file, as a picture.")
+def preview(*, files: tuple[str, ...], from_ns: int, seed: int | None, svg: str | None) -> None:
+    """Show what would flow, without a cluster.
+
+    Prints for each resource the planned rate over a day and a week, the mix, the first users and hosts, the next
+    episodes of its scenarios with their expected alerts, warnings, and its first ten events. Without -f, that is the seed
+    service's stream.
+    """
+    from audit_event_operator.modes.preview import preview as lines_about
+    from audit_event_operator.modes.preview import rate_picture
+
+    streams = _streams(files, seed, warn=False)
+    if svg is not None:
+        try:
+            Path(svg).write_text(rate_picture(streams, from_ns), encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"cannot write to {svg}: {error.strerror}") from None
+    print_data("\n\n".join("\n".join(lines_about(stream, from_ns)) for stream in streams))
 
 
 @main.command(

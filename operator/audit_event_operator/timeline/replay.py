@@ -24,6 +24,8 @@ BATCH: Final = 256
 """About so many events are made in one go: more are no faster, since the processor's cache then no longer holds them."""
 _UNCAPPED: Final = Fraction(10**12)
 _ALL: Final = 10**9
+_STRETCH_NS: Final = 3_600 * NS_PER_SECOND
+"""Of scenarios, so much is looked at in one go: they have no rate."""
 
 
 class Batch(NamedTuple):
@@ -93,9 +95,14 @@ class Replay:
                 self._made += len(events)
                 yield Batch(timeline.taken, events)
 
-    def reaching(self, events: int) -> int | None:
-        """By when about so many more events are due; None: nothing is any more."""
-        return self.timeline.reaching(events) if self.timeline.ticking else self.next_ns
+    def stretch_ns(self, end_ns: int) -> int:
+        """A moment, at most `end_ns`, before which there are not too many events to be held in memory."""
+        if not self.timeline.ticking or self.next_ns is None:
+            return min(end_ns, self._now_ns + 1)
+        if self.timeline.episodes.playbook:
+            end_ns = min(end_ns, self.next_ns + _STRETCH_NS)
+        far_ns = self.timeline.reaching(BATCH, end_ns)
+        return end_ns if far_ns is None else min(end_ns, max(far_ns, self.next_ns) + 1)
 
     def retract(self, event_ids: set[str]) -> None:
         """These are not published after all, and nothing later is: `end` follows."""
@@ -142,7 +149,7 @@ class Replay:
 
     def _next_look(self, end_ns: int, most: int | None) -> int:
         stop_ns = min(self._exact() or end_ns, end_ns)
-        far_ns = None if most is None else self.timeline.reaching(most)
+        far_ns = None if most is None else self.timeline.reaching(most, stop_ns)
         if far_ns is not None and far_ns < stop_ns:
             return max(far_ns, self._now_ns + 1)
         return stop_ns - 1 if self._now_ns < stop_ns - 1 or stop_ns == end_ns else stop_ns
@@ -162,7 +169,7 @@ class Replay:
         timeline.check(_at(self._now_ns), self._made)
         if timeline.resting:
             return None
-        moments = [each for each in (timeline.reaching(1), self._exact()) if each is not None]
+        moments = [each for each in (timeline.next_tick_ns, self._exact()) if each is not None]
         return max(min(moments), self._now_ns + 1) if moments else None
 
 
@@ -186,7 +193,7 @@ def play(
         awake = [replay for replay in replays if replay.next_ns is not None and replay.next_ns < to_ns]
         if not awake:
             return
-        end_ns = min(to_ns, 1 + min(replay.reaching(BATCH) or to_ns for replay in awake))
+        end_ns = min(replay.stretch_ns(to_ns) for replay in awake)
         said = [batch for replay in awake for batch in replay.until(end_ns)]
         events = said[0].events if len(said) == 1 else _in_order(said)
         if len(events) > left:

@@ -345,9 +345,15 @@ class Timeline:
             self._tick = tick, pacer.moment(tick)
         return self._tick[1]
 
-    def reaching(self, events: int) -> int | None:
-        """By when about so many more events of the paced ones will be due; None where nothing ticks."""
-        return None if self._pacer is None else self._pacer.reaching(events)
+    def reaching(self, events: int, before_ns: int) -> int | None:
+        """By when about so many more of the paced events will be due; None where none is before `before_ns`."""
+        pacer = self._pacer
+        return None if pacer is None or pacer.next_ns >= before_ns else pacer.reaching(events)
+
+    @property
+    def next_tick_ns(self) -> int | None:
+        """When the next paced event is due, or when to ask again; None where nothing ticks."""
+        return None if self._pacer is None else self._pacer.next_ns
 
     def wait_ns(self, now: Reading) -> int | None:
         """How long until something becomes due or the run is over; None when neither will happen by itself."""
