@@ -21,7 +21,7 @@ def run(*arguments, **options):
 
 def test_every_command_has_help():
     listing = run("--help").output
-    for name in ("run", "standalone", "demo", "validate", "crd", "sample", "version"):
+    for name in ("run", "standalone", "demo", "generate", "preview", "validate", "crd", "sample", "version"):
         assert name in listing
         assert run(name, "--help").exit_code == 0
 

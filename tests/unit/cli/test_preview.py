@@ -39,7 +39,9 @@ def test_the_episodes_are_those_that_generate_tells_of(tmp_path):
     sample, truth = SAMPLES / "17-brute-force.yaml", tmp_path / "truth"
     run("generate", "-f", sample, "--for", "2h", "--out", tmp_path / "events", "--truth", truth)
     records = [json.loads(line) for line in truth.read_text().splitlines()]
-    shown = re.findall(r"^    (\S+)Z  (\d+) events; expected alerts: (.*)$", run("preview", "-f", sample).stdout, re.MULTILINE)
+    shown = re.findall(
+        r"^    (\S+)Z  (\d+) events; expected alerts: (.*)$", run("preview", "-f", sample).stdout, re.MULTILINE
+    )
     told = [
         (
             record["startedAt"][:19],

@@ -3,6 +3,7 @@
 import asyncio
 from fractions import Fraction
 
+import orjson
 import pytest
 
 from audit_event_operator.engine.context import EngineContext
@@ -10,27 +11,66 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
+from audit_event_operator.timeline.replay import Replay, play
 from audit_event_operator.timeline.timeline import Timeline
-from support.doubles.synthetic_clock import START_UNIX_NS, at, no_entropy, said_until
+from support.doubles.synthetic_clock import SECOND, START_UNIX_NS, at, no_entropy, said_until
+from support.worlds import counted
 
 
-@pytest.mark.looptime
-async def test_the_live_generator_says_the_same_events_at_the_same_moments(brokers, destinations):
+async def said_live(spec, seconds, brokers, destinations, entropy=no_entropy):
     """On a clock that jumps, over a broker that takes everything at once."""
-    spec = parse_spec({"interval": "250ms", "eventsPerInterval": 3, "maxEvents": 200, "randomSeed": 7})
     loop = asyncio.get_running_loop()
     began = []
 
     def wall_ns():
         return START_UNIX_NS + round((loop.time() - began[0]) * 1e6) * 1_000
 
-    fleet = Fleet(EngineContext(brokers, destinations, wall_ns=wall_ns, entropy=no_entropy))
+    fleet = Fleet(EngineContext(brokers, destinations, wall_ns=wall_ns, entropy=entropy))
     fleet.start()
     began.append(loop.time())
     fleet.apply(Ref("team", "stream"), "uid", 1, spec, Progress())
-    await asyncio.sleep(30)
+    await asyncio.sleep(seconds)
     await fleet.shutdown(0)
+    return brokers.queues["audit_events"]
+
+
+@pytest.mark.looptime
+async def test_the_live_generator_says_the_same_events_at_the_same_moments(brokers, destinations):
+    spec = parse_spec({"interval": "250ms", "eventsPerInterval": 3, "maxEvents": 200, "randomSeed": 7})
+    live = await said_live(spec, 30, brokers, destinations)
     alone = Timeline("uid", spec, Progress(), cap=Fraction(5_000), entropy=no_entropy, now=at(0))
-    live = brokers.queues["audit_events"]
     assert live == [event for _, event in said_until(30, alone)]
     assert len(live) == 200
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"interval": "300ms", "eventsPerInterval": 2},
+        {"interval": "2s", "traffic": {"stages": [{"duration": "10m", "targetPercent": 400}]}},
+        {
+            "interval": "1s",
+            "activity": "Sessions",
+            "scenarios": [
+                {"name": "guess", "type": "BruteForce", "every": "4m"},
+                {"name": "typo", "type": "MistypedPassword", "every": "3m", "startAfter": "10s"},
+            ],
+        },
+    ],
+    ids=["Independent", "stages", "Sessions"],
+)
+async def test_what_is_written_into_a_file_is_what_flows_live_ids_aside(spec, brokers, destinations):
+    parsed = parse_spec({"randomSeed": 7, **spec})
+    live = await said_live(parsed, 900, brokers, destinations, counted())
+    replay = Replay("team/stream", "uid", parsed, start_ns=START_UNIX_NS)
+    end_ns = START_UNIX_NS + 899 * SECOND
+    written = [event for events in play([replay], from_ns=START_UNIX_NS, to_ns=end_ns) for event in events]
+    assert len(written) > 500
+    assert [without_id(event) for event in live[: len(written)]] == [without_id(event) for event in written]
+
+
+def without_id(event):
+    body = orjson.loads(event.body)
+    del body["event_id"]
+    return body
