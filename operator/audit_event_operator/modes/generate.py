@@ -101,7 +101,11 @@ def _generate(request: Request, interrupted: Callable[[], bool]) -> int:
         truth.close()
     progress.clear()
     tell(table(list(summary.rows(output.size_bytes, time.monotonic() - began))))
-    return INTERRUPTED if interrupted() else 0
+    if interrupted():
+        return INTERRUPTED
+    if request.count is not None and summary.events < request.count:
+        print_line(f"Warning: the streams ask for no more than {summary.events:,} events in this window", "yellow")
+    return 0
 
 
 def _opened(request: Request) -> Output:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-DATA = [("crd",), ("sample", "01-minimal"), ("sample", "--list"), ("version",), ("completion", "bash")]
+DATA = [("crd",), ("sample", "01-minimal"), ("sample", "--list"), ("version",), ("completion", "bash"), ("preview",)]
 DEMO = ("demo", "--for", "1s")
 
 

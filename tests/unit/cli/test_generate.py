@@ -124,6 +124,12 @@ def test_a_resource_may_come_from_standard_input_and_bound_itself():
     assert done.stdout.count("\n") == 10_000
 
 
+def test_fewer_events_than_asked_for_are_warned_of():
+    done = generate("--for", "1m", "--count", "1000")
+    assert (done.exit_code, done.stdout.count("\n")) == (0, 12)
+    assert done.stderr.splitlines()[-1] == "Warning: the streams ask for no more than 12 events in this window"
+
+
 @pytest.mark.parametrize(
     "arguments, says",
     [
