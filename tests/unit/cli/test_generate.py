@@ -1,9 +1,11 @@
 """`generate`: the same bytes each time, files that are whole whatever happens, and a sentence where it cannot go on."""
 
+import contextlib
 import gzip
 import hashlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from audit_event_operator.cli import main
+from audit_event_operator.modes.summary import progress_line
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 STAGED = str(SAMPLES / "17-brute-force.yaml")
@@ -212,6 +215,25 @@ def test_a_second_ctrl_c_ends_it_while_a_reader_takes_nothing():
     told = child.communicate()[1].decode()
     assert child.returncode == 130
     assert "Traceback" not in told
+
+
+def test_a_terminal_sees_how_far_it_is_and_how_long_it_takes():
+    reader, terminal = pty.openpty()
+    with os.fdopen(reader, "rb", buffering=0) as screen:
+        child = subprocess.Popen([*COMMAND, "--count", "400000", "--out", os.devnull], stderr=terminal)
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # its end
+            while data := screen.read(4096):
+                shown += data
+        assert child.wait(20) == 0
+    assert re.search(r"\r\x1b\[K +\d+%  [\d,]+ events, [\d,]+/s, [\d,]+ s left", shown.decode())
+    assert "events                     400,000 (" in shown.decode()
+
+
+def test_the_line_of_progress_says_what_is_left():
+    assert progress_line(0.25, 1_000_000, 4.0) == " 25%  1,000,000 events, 250,000/s, 12 s left"
+    assert progress_line(0.0, 0, 0.0) == "  0%  0 events, 0/s"
 
 
 def test_it_starts_without_kopf_kubernetes_pika_and_aiohttp():
