@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from audit_event_operator.resource.conditions import Completion, CompletionReason
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.resource.status import Progress
-from audit_event_operator.timeline.reading import Reading
+from audit_event_operator.timeline.reading import Reading, unix_ns_of
 
 
 def completion(
@@ -73,4 +73,4 @@ class Run:
         end = end_time(spec, self.start_time)
         if end is None or self.complete is not None:
             return None
-        return (end - now.wall) // timedelta(microseconds=1) * 1_000
+        return unix_ns_of(end) - now.unix_ns
