@@ -41,6 +41,15 @@ def harness(
 
 
 @pytest.fixture
+def policy(own_rabbitmq: RabbitMQ, harness: Harness) -> Iterator[str]:
+    """The name of a policy for this test's queues; gone afterwards."""
+    name = f"policy-{harness.namespace}"
+    yield name
+    if name in own_rabbitmq.rabbitmqctl("list_policies"):
+        own_rabbitmq.rabbitmqctl("clear_policy", name)
+
+
+@pytest.fixture
 def neighbour(harness: Harness) -> Iterator[Generators]:
     """Another team, with a namespace of its own."""
     team = Generators(harness.plane, harness.plane.create_namespace(f"neighbour-{uuid.uuid4().hex[:8]}"))

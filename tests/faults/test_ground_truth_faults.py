@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from pika.exceptions import ChannelClosedByBroker
 from support.faults.harness import SLACK, Harness, span
 from support.judges.event import read
 from support.judges.platform import PlatformRules
-from support.parts.rabbitmq import Message, RabbitMQ
+from support.parts.rabbitmq import Message
 from support.waiting import wait_until
 
 TRUTH = "audit_event_operator_truth_records_total"
@@ -105,15 +104,6 @@ def deleted_when_empty(harness: Harness, queue: str) -> dict[str, dict[str, Any]
         except ChannelClosedByBroker:
             continue
         return found
-
-
-@pytest.fixture
-def policy(own_rabbitmq: RabbitMQ, harness: Harness) -> Iterator[str]:
-    """The name of a policy for this test's queues; gone afterwards."""
-    name = f"policy-{harness.namespace}"
-    yield name
-    if name in own_rabbitmq.rabbitmqctl("list_policies"):
-        own_rabbitmq.rabbitmqctl("clear_policy", name)
 
 
 @pytest.mark.row(55)

@@ -1,23 +1,13 @@
 """What can happen to a queue: deleted, created later, full, with other properties; and to the rights on it."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from support.faults.harness import Harness, span
+from support.faults.harness import span
 from support.parts.rabbitmq import RabbitMQ
 
 STEADY = {"interval": "10ms", "eventsPerInterval": 2}  # 200/s
-
-
-@pytest.fixture
-def policy(own_rabbitmq: RabbitMQ, harness: Harness) -> Iterator[str]:
-    """The name of a policy for this test's queues; gone afterwards."""
-    name = f"policy-{harness.namespace}"
-    yield name
-    if name in own_rabbitmq.rabbitmqctl("list_policies"):
-        own_rabbitmq.rabbitmqctl("clear_policy", name)
 
 
 def limit(broker: RabbitMQ, policy: str, queue: str, **definition: object) -> None:

@@ -3,16 +3,15 @@
 Status reporter, metrics, health, pages and the last log line read this one value, so they can never disagree.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from audit_event_operator.engine.ledger import Ledger
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.status import Facts
+from audit_event_operator.world.scenarios.score import ScenarioCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,6 @@ class Counts(NamedTuple):
     buffered: int = 0
     in_flight: int = 0
     held_bytes: int = 0
-
-
-class ScenarioCounts(NamedTuple):
-    """What became of one scenario since this process took the resource up.
-
-    `events`: those that the broker confirmed. `expected_alerts`: by rule.
-    """
-
-    name: str
-    complete: int = 0
-    incomplete: int = 0
-    missed: int = 0
-    events: int = 0
-    expected_alerts: Mapping[str, int] = MappingProxyType({})
 
 
 class TruthCounts(NamedTuple):

@@ -11,7 +11,7 @@ from audit_event_operator.engine.egress import Egress
 from audit_event_operator.engine.ledger import Ledger
 from audit_event_operator.engine.rates import ObservedRate
 from audit_event_operator.engine.readiness_tracker import ReadinessTracker
-from audit_event_operator.engine.snapshot import Ref, ScenarioCounts, Snapshot, count
+from audit_event_operator.engine.snapshot import Ref, Snapshot, count
 from audit_event_operator.engine.truth import TruthTeller
 from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import Ready
@@ -85,8 +85,7 @@ class GeneratorView:
             facts = self._facts(ready, self.timeline)
         else:  # what the status told before still holds
             facts = Facts(self.generation, ready, progress=self._progress, restarts=self.restarts)
-        scenarios = () if self.timeline is None else self.timeline.episodes.playbook.totals()
-        played = tuple(ScenarioCounts(*each) for each in scenarios)
+        played = () if self.timeline is None else self.timeline.episodes.playbook.totals()
         return Snapshot(
             self._ref, self._uid, count(self._ledger, self._egress.outbox), facts, played, self._truth.counts
         )

@@ -104,7 +104,8 @@ def _generate(request: Request, interrupted: Callable[[], bool]) -> int:
     if interrupted():
         return INTERRUPTED
     if request.count is not None and summary.events < request.count:
-        print_line(f"Warning: the streams ask for no more than {summary.events:,} events in this window", "yellow")
+        asked = "1 event" if summary.events == 1 else f"{summary.events:,} events"
+        print_line(f"Warning: the streams ask for no more than {asked} in this window", "yellow")
     return 0
 
 

@@ -19,7 +19,7 @@ from audit_event_operator.world.scenarios.ending import Ending
 from audit_event_operator.world.scenarios.episode import Episode
 from audit_event_operator.world.scenarios.scene import Move, Scene
 from audit_event_operator.world.scenarios.schedule import Schedule, episode_dice
-from audit_event_operator.world.scenarios.score import Score, Totals
+from audit_event_operator.world.scenarios.score import ScenarioCounts, Score
 from audit_event_operator.world.scenarios.scripts import Part, play
 from audit_event_operator.world.scenarios.truth import Record, Said
 from audit_event_operator.world.scenarios.usual import USUAL, malicious, techniques_of
@@ -153,7 +153,7 @@ class Playbook:
             for name, role in self._roles.items()
         )
 
-    def totals(self) -> tuple[Totals, ...]:
+    def totals(self) -> tuple[ScenarioCounts, ...]:
         """What became of each scenario of the spec since this process took it up."""
         return tuple(role.score.totals(name) for name, role in self._roles.items())
 

@@ -2,21 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from audit_event_operator.resource.status import ScenarioStatus
 from audit_event_operator.world.scenarios.truth import FAILED_LOGINS, SENSITIVE_FILE, Record
 
 
-class Totals(NamedTuple):
+class ScenarioCounts(NamedTuple):
     """What became of one scenario since this process took it up. `events`: published ones. `expected_alerts`: by rule."""
 
     name: str
-    complete: int
-    incomplete: int
-    missed: int
-    events: int
-    expected_alerts: Mapping[str, int]
+    complete: int = 0
+    incomplete: int = 0
+    missed: int = 0
+    events: int = 0
+    expected_alerts: Mapping[str, int] = MappingProxyType({})
 
 
 class Score:
@@ -55,6 +56,6 @@ class Score:
             name, self.episodes, self.missed, under_way, self.last_episode, self.last_time, self.expected
         )
 
-    def totals(self, name: str) -> Totals:
+    def totals(self, name: str) -> ScenarioCounts:
         """Since this process took it up."""
-        return Totals(name, self.complete, self.incomplete, self.missed_here, self.events, dict(self.alerts))
+        return ScenarioCounts(name, self.complete, self.incomplete, self.missed_here, self.events, dict(self.alerts))
