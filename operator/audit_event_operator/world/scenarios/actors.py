@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from audit_event_operator.resource.scenarios import Scenario, ScenarioType
+from audit_event_operator.resource.scenarios import VICTIM, Scenario, ScenarioType
 from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.dice import Dice
 from audit_event_operator.world.machines import Machine
@@ -25,6 +25,8 @@ class Actors:
 
     def count(self, scenario: Scenario) -> int:
         """How many there are whom a scenario may be about in turn."""
+        if any(step.user != VICTIM for step in scenario.steps):
+            return 1  # somebody is in every episode
         return len(scenario.users) or self.cast.people.victims
 
     def begin(self, episodes: int) -> None:
