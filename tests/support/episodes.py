@@ -43,6 +43,7 @@ class Stage:
         start_seconds: float = MONDAY + 36_000,
         seed: int = 1,
         cap: int = 5_000,
+        source: str = "",
         **spec: Any,
     ) -> None:
         self.ready = True
@@ -58,6 +59,7 @@ class Stage:
             progress or Progress(),
             cap=Fraction(cap),
             entropy=counted(),
+            source=source,
             now=self.now,
         )
 

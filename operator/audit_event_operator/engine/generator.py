@@ -20,6 +20,7 @@ from audit_event_operator.engine.truth import LAST_WORDS_SECONDS, TruthTeller
 from audit_event_operator.engine.view import GeneratorView
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.events.event import Mark
+from audit_event_operator.events.layouts.chosen import source_of
 from audit_event_operator.pacing.pacer import Due
 from audit_event_operator.resource.advice import advice_on
 from audit_event_operator.resource.spec import GeneratorSpec
@@ -316,6 +317,7 @@ class Generator:
                 self._progress,
                 cap=self._cap,
                 entropy=self._context.entropy,
+                source=source_of(self.ref.namespace, self.ref.name),
                 preexisting=self._preexisting,
                 progress_kept=self._context.progress_kept,
                 spread_ns=int(self._context.timing.start_spread_seconds * _NS),

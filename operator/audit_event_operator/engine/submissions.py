@@ -11,6 +11,9 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.layouts import Layout
+from audit_event_operator.events.layouts.chosen import layout_of, source_of
+from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.resource.entities import Entities
 
 POST_SECONDS: Final = 2.0
@@ -32,13 +35,14 @@ class PostOutcome(StrEnum):
 class Submission:
     """The place of one posted event, as it is right now.
 
-    `entities` complete the event, `destination` tells people where it goes (empty when there is no such place), and
-    `post` publishes it and waits for the broker's confirm.
+    `entities` complete the event and `layout` writes it, `destination` tells people where it goes (empty when there is no
+    such place), and `post` publishes it and waits for the broker's confirm.
     """
 
     entities: Entities
     destination: str
     post: Callable[[AuditEvent], Awaitable[PostOutcome]]
+    layout: Layout = SEED_JSON
 
 
 class Submissions:
@@ -51,6 +55,7 @@ class Submissions:
     def open(self, ref: Ref | None) -> Submission:
         """The place of one event, a generator's or the default one. There always is one; it may refuse the event."""
         fleet, entities, destination = self._fleet, Entities(), ""
+        layout: Layout = SEED_JSON
         outbox: Outbox | PostOutcome | None = None
         if ref is None:
             otherwise = PostOutcome.NO_TARGET
@@ -63,9 +68,10 @@ class Submissions:
             outbox, otherwise = generator.outbox, PostOutcome.NOT_CONFIRMED
             if generator.spec is not None:
                 entities, destination = generator.spec.entities, generator.spec.destination_label
+                layout = layout_of(generator.spec.format, source_of(ref.namespace, ref.name))
         if not fleet.running:
             outbox = PostOutcome.NOT_ACCEPTING
-        return Submission(entities, destination, partial(self._post, otherwise if outbox is None else outbox))
+        return Submission(entities, destination, partial(self._post, otherwise if outbox is None else outbox), layout)
 
     def refuse(self) -> None:
         """Count a post that is turned away."""

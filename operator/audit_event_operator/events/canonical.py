@@ -4,7 +4,7 @@ Its texts may hold variables, so that a kind of event is laid out once and fille
 bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -16,13 +16,25 @@ class Variable(NamedTuple):
     name: str
 
 
+class Derived(NamedTuple):
+    """A value that follows from others, for layouts that need more than what happened: a number for a severity, say.
+
+    `function` turns the text that `of` makes into bytes; it sees the text, and returns its bytes, as the layout writes them.
+    """
+
+    function: Callable[[bytes], bytes]
+    of: tuple[str | Variable, ...]
+
+
 class Pattern(NamedTuple):
     """A text that holds variables."""
 
-    pieces: tuple[str | Variable, ...]
+    pieces: tuple[str | Variable | Derived, ...]
 
 
-Value: TypeAlias = "str | int | float | bool | Variable | Pattern | Mapping[str, Value] | Sequence[Value] | None"
+Value: TypeAlias = (
+    "str | int | float | bool | Variable | Derived | Pattern | Mapping[str, Value] | Sequence[Value] | None"
+)
 """What JSON can express, and room for it."""
 
 EVENT_ID: Final = Variable("event_id")
@@ -39,6 +51,7 @@ class CanonicalEvent:
     Attributes:
         event_id: new for each event, like `timestamp`. Only the layout knows how a time is written.
         details: further facts, in order.
+        kind: the name of the built-in kind; empty for what users define or post, of which layouts know no more than this.
         more: further fields of an event posted by hand, in order; they may name a `resource` and a `client_ip`.
     """
 
@@ -52,6 +65,7 @@ class CanonicalEvent:
     action_result: str
     details: Mapping[str, Value]
     more: Mapping[str, Value] = field(default_factory=dict)
+    kind: str = ""
 
     @property
     def resource(self) -> Value:

@@ -68,6 +68,12 @@ def _event(
     )
 
 
+def _named(kinds: Mapping[str, Kind]) -> Mapping[str, Kind]:
+    """Tell each event the name of its kind: layouts have a mapping for each."""
+    named = {name: replace(kind, event=replace(kind.event, kind=name)) for name, kind in kinds.items()}
+    return MappingProxyType(named)
+
+
 def _parsed(text: str) -> Pattern:
     # Fixed pieces and names of tokens alternate: one pass, so that nothing is replaced twice.
     pieces = enumerate(_TOKEN.split(text))
@@ -120,7 +126,7 @@ _SERVICE: Final = "Service: Service Metadata"
 _CHANGED: Final = "User Account: User Account Modification"
 _GROUP: Final = "Group: Group Modification"
 
-CATALOGUE: Final[Mapping[str, Kind]] = MappingProxyType(
+CATALOGUE: Final[Mapping[str, Kind]] = _named(
     {
         "user_login_failure": Kind(
             _event("user_login", "WARNING", "FAILURE", {"reason": _WRONG, **_LOGIN}), Need.FAILED_LOGIN, _AUTH
@@ -248,7 +254,7 @@ CATALOGUE: Final[Mapping[str, Kind]] = MappingProxyType(
 
 ROOT_ACCOUNT: Final = "root_account_created"
 _ROOT_ACCOUNT: Final = {"resource": "new_user_${suffix}", "uid": "0", "group": "root", "home_directory": "/root"}
-SCRIPTED: Final[Mapping[str, Kind]] = MappingProxyType(
+SCRIPTED: Final[Mapping[str, Kind]] = _named(
     {
         ROOT_ACCOUNT: Kind(
             _event(_MANAGED, "CRITICAL", "CREATED", _ROOT_ACCOUNT),

@@ -15,6 +15,7 @@ from audit_event_operator.events.canonical import (
     TIMESTAMP,
     USER,
     CanonicalEvent,
+    Derived,
     Pattern,
     Variable,
 )
@@ -83,14 +84,44 @@ def laid_out(
 ) -> tuple[bytes, Callable[[Sequence[bytes | int]], tuple[Any, ...]]]:
     """The form of an event, and what brings values in the order of `placeholders` into the order of the form."""
     index_of = {name: index for index, name in enumerate(placeholders)}
-    form, order = [], []
+    form: list[bytes] = []
+    order: list[int] = []
+    derived: dict[Derived, int] = {}
     for piece in layout.render(event):
         if isinstance(piece, bytes):
             form.append(piece.replace(b"%", b"%%"))
+        elif isinstance(piece, Derived):
+            form.append(b"%b")
+            order.append(derived.setdefault(piece, len(placeholders) + len(derived)))
         else:
             form.append(placeholders[piece.name])
             order.append(index_of[piece.name])
-    return b"".join(form), itemgetter(*order)
+    arrange = itemgetter(*order)
+    if not derived:
+        return b"".join(form), arrange
+    derive = [_derivation(each, layout, placeholders, index_of) for each in derived]
+    return b"".join(form), lambda values: arrange((*values, *[each(values) for each in derive]))
+
+
+def _derivation(
+    derived: Derived, layout: Layout, placeholders: Mapping[str, bytes], index_of: Mapping[str, int]
+) -> Callable[[Sequence[bytes | int]], bytes]:
+    """What computes one derived value from the others."""
+    function, of = derived
+    names = [piece.name for piece in of if isinstance(piece, Variable)]
+    pieces = [
+        placeholders[piece.name] if isinstance(piece, Variable) else layout.escape(piece).replace(b"%", b"%%")
+        for piece in of
+    ]
+    form = b"".join(pieces)
+    if not names:
+        constant = function(form % ())
+        return lambda values: constant
+    if form == b"%b":
+        (index,) = (index_of[name] for name in names)
+        return lambda values: function(values[index])  # type: ignore[arg-type]  # `%b` is for bytes alone
+    select = itemgetter(*(index_of[name] for name in names))
+    return lambda values: function(form % select(values))
 
 
 def variables_of(event: CanonicalEvent) -> Iterator[str]:

@@ -25,6 +25,8 @@ from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.spec import GeneratorSpec
 
 _SEED_BITS: Final = 53
+_LATE_NS: Final = 9_999_999_999 * NANOSECONDS_PER_SECOND
+"""No time is written longer."""
 _ANY_ID: Final = b"00000000-0000-4000-8000-000000000000"
 # One digest holds every random number of an event: for its template, its host and its user, then those of its draws.
 # Each has 64 bits, so that the remainder of a division by the largest sum of weights (2^28) is even to one in 2^36.
@@ -82,7 +84,7 @@ class EventFactory:
     def largest_body_bytes(self) -> int:
         """How long the body of an event may become."""
         host, user = longest(self._hosts), longest(self._users)
-        given: list[bytes | int] = [_ANY_ID, self._layout.timestamp(0), host, user, MAX_EXACT_INTEGER]
+        given: list[bytes | int] = [_ANY_ID, self._layout.timestamp(_LATE_NS), host, user, MAX_EXACT_INTEGER]
         return max(template.largest_body_bytes(given) for template in self._templates)
 
     def make(self, slots: Sequence[Slot], others: int = 0) -> list[AuditEvent]:

@@ -29,6 +29,11 @@ def timestamp_of(unix_ns: int) -> str:
     return f"{_to_the_minute(minute)}{_SECONDS[microseconds // 1_000_000]}{microseconds % 1_000_000:06d}Z"
 
 
+def stamp_of(unix_ns: int) -> bytes:
+    """The same in ASCII."""
+    return timestamp_of(unix_ns).encode()
+
+
 @lru_cache(maxsize=64)
 def _to_the_minute(minute: int) -> str:
     """What the times of one minute have in common: consecutive events mostly share it."""

@@ -48,7 +48,7 @@ class OccurrenceWriter:
         self._layout = layout
         self._entropy = entropy
         self._templates: dict[str, OccurrenceTemplate] = {}
-        self._written = _writer(layout)
+        self._written = _writer(layout.escape)
 
     def write(self, slots: Sequence[Slot], occurrences: Sequence[Occurrence]) -> list[AuditEvent]:
         """One event for each slot and its occurrence."""
@@ -96,10 +96,10 @@ def _compile(event: CanonicalEvent, layout: Layout) -> OccurrenceTemplate:
 
 
 @lru_cache(maxsize=16)
-def _writer(layout: Layout) -> Callable[[str | int], bytes]:
-    """Writes values as this layout does, and keeps what occurred lately."""
+def _writer(escape: Callable[[str], bytes]) -> Callable[[str | int], bytes]:
+    """Writes values as the layouts do that escape like this, and keeps what occurred lately."""
 
     def write(value: str | int) -> bytes:
-        return b"%d" % value if isinstance(value, int) else layout.escape(value)
+        return b"%d" % value if isinstance(value, int) else escape(value)
 
     return lru_cache(maxsize=_KEPT_TEXTS)(write)

@@ -52,6 +52,7 @@ def posted_event(
     event = CanonicalEvent(source_service=SOURCE_SERVICE, **known, more=fields)
     template = compile_event(event, layout)
     (event_id,) = uuid4_texts(entropy(16))
+    given = event_id, layout.timestamp(unix_ns), b"", b"", 0  # as `GIVEN`; host, user and number are no variables here
     return AuditEvent(
         event_id.decode(),
         known["event_type"],
@@ -59,5 +60,5 @@ def posted_event(
         known["action_result"],
         unix_ns // NANOSECONDS_PER_SECOND,
         layout.content_type,
-        template.form % template.arrange((event_id, layout.timestamp(unix_ns))),
+        template.form % template.arrange(given),
     )

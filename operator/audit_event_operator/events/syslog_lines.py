@@ -33,7 +33,7 @@ SYSLOG_VARIABLES: Final = frozenset({"user", "host", "port", "uid", "gid", "tty"
 client's, 1024–65535; `uid` (from 1000) and `gid` those of the user, or of the account or group that is made; `tty` has no
 `/dev/`. `user_in_8_columns` needs no value: it is `user`, right-aligned as sudo does it."""
 
-_PID_OF: Final = MappingProxyType({"systemd": 1})
+PID_OF: Final = MappingProxyType({"systemd": 1})
 """Programs whose process number is the same on every host."""
 
 _WRITTEN: Final = re.compile(r"(\* )?<(\d+)>([\w-]+)(\[(?:\+(\d+))?\])?: (.+)")
@@ -215,12 +215,14 @@ LINES: Final[Mapping[str, tuple[Line, ...]]] = MappingProxyType(
 
 def pid_of(line: Line, pid: int) -> int | None:
     """The process number that the line bears when its program runs as `pid`; None where the program writes none."""
-    return _PID_OF.get(line.program, pid + line.child) if line.pid else None
+    return PID_OF.get(line.program, pid + line.child) if line.pid else None
 
 
 def text_of(line: Line, values: Mapping[str, str | int]) -> str:
     """What the program says; KeyError that names the variable when `values` lacks one."""
-    return "".join(piece if isinstance(piece, str) else _value(line, piece.name, values) for piece in line.text.pieces)
+    return "".join(
+        _value(line, piece.name, values) if isinstance(piece, Variable) else str(piece) for piece in line.text.pieces
+    )
 
 
 def render(line: Line, values: Mapping[str, str | int], pid: int) -> str:

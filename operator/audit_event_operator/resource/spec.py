@@ -32,6 +32,7 @@ from audit_event_operator.resource.fields import (
     duration_range,
     refusal,
 )
+from audit_event_operator.resource.formats import Format
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.problems import Problem, SpecError, problems_of
 from audit_event_operator.resource.rules import Rule
@@ -160,6 +161,14 @@ class GeneratorSpec(SpecModel):
         default=None,
         description="Where to tell what the episodes of scenarios really did, and which alerts they should raise. If unset,"
         " they are only counted.",
+    )
+    format: Format = Field(
+        default=Format.JSON,
+        description="How events are written. Json: as the seed service does. CloudEvents: CloudEvents 1.0, structured, with the"
+        " same JSON as data. ECS: Elastic Common Schema 9.0. OCSF: Open Cybersecurity Schema Framework 1.3. CEF: ArcSight's"
+        " Common Event Format 0. Syslog: one line of RFC 5424 for each event, the one that detectors read. SyslogFull: every"
+        " line that the program would write, one below the other. The content type of messages follows. A change takes effect"
+        " with the next event and keeps sequence, users and sessions.",
     )
     random_seed: Annotated[int, WholeNumber(-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER, "int64")] | None = Field(
         default=None,

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import Slot, derive_seed
 from audit_event_operator.events.identity import BYTES_PER_ID
+from audit_event_operator.events.layouts.chosen import source_of
 from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.resource.spec import Activity, GeneratorSpec
 from audit_event_operator.resource.status import Progress
@@ -53,6 +54,7 @@ class Replay:
             Progress(),
             cap=_UNCAPPED,
             entropy=self._entropy,
+            source=source_of(*name.split("/", 1)),
             punctual=True,
             now=_at(start_ns - NS_PER_SECOND),
         )

@@ -10,6 +10,7 @@ from typing import Final
 
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import Slot, derive_seed
+from audit_event_operator.events.layouts.chosen import layout_of
 from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.pacing.pacer import Due, Pacer
 from audit_event_operator.resource.conditions import Completion
@@ -41,11 +42,12 @@ class Timeline:
     Call, at each moment: `check` (is the run over?), `advance` (what has become due?), `take` (make what there is room for),
     `act` (the same for scenarios, whose events come in addition).
 
-    The seed follows from `uid` where the spec names none. `progress`: what was done of the run before. `cap`: most events per
-    second. `entropy` gives as many random bytes as asked for, for the events' ids. `preexisting`: the resource was there
-    before this process, so its first tick keeps the rhythm and is spread over `spread_ns`. `progress_kept`: an empty progress
-    means that nothing was done; otherwise nobody knows. `punctual`: it is on a synthetic clock, on which nothing is late,
-    however far apart the moments are at which it is called. `now`: when it is taken up.
+    The seed follows from `uid` where the spec names none. `source`: what formats say of where events come from. `progress`:
+    what was done of the run before. `cap`: most events per second. `entropy` gives as many random bytes as asked for, for
+    the events' ids. `preexisting`: the resource was there before this process, so its first tick keeps the rhythm and is
+    spread over `spread_ns`. `progress_kept`: an empty progress means that nothing was done; otherwise nobody knows.
+    `punctual`: it is on a synthetic clock, on which nothing is late, however far apart the moments are at which it is
+    called. `now`: when it is taken up.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Timeline:
         *,
         cap: Fraction,
         entropy: Callable[[int], bytes],
+        source: str = "",
         preexisting: bool = False,
         progress_kept: bool = True,
         spread_ns: int = 0,
@@ -78,6 +81,7 @@ class Timeline:
         self._allowance = Fraction(1)
         self._allowed_ns = now.ns
         self._entropy = entropy
+        self._source = source
         self._makers = Makers()
         self._fresh = progress_kept and not self.progress.events_published and self.progress.start_time is None
         self._preexisting = preexisting
@@ -97,9 +101,10 @@ class Timeline:
     def _use(self, spec: GeneratorSpec, now: Reading) -> None:
         self.spec = spec
         self.seed = derive_seed(self.uid) if spec.random_seed is None else spec.random_seed
-        self._maker = self._makers.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy)
+        layout = layout_of(spec.format, self._source)
+        self._maker = self._makers.maker(spec, self.seed, fresh=self._fresh, entropy=self._entropy, layout=layout)
         self._fresh = False
-        self.episodes.use(spec, self._makers.cast(spec, self.seed) if spec.scenarios else None, now)
+        self.episodes.use(spec, self._makers.cast(spec, self.seed) if spec.scenarios else None, now, layout)
         self._plan(now)
 
     def _plan(self, now: Reading) -> None:

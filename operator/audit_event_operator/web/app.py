@@ -14,6 +14,7 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.ports import Brokers
 from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.posted import posted_event
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.web.answers import add_headers, counted, errors_as_json, expectations
@@ -74,8 +75,8 @@ def build_applications(site: Site) -> Applications:
     exposition = Exposition(Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
     probes, generators = Probes(site.fleet, site.health_checks), Generators(site.fleet, site.health_checks)
 
-    def make(body: dict[str, Any], entities: Entities) -> AuditEvent:
-        return posted_event(body, entities, rng=site.rng, unix_ns=site.wall_ns(), entropy=site.entropy)
+    def make(body: dict[str, Any], entities: Entities, layout: Layout) -> AuditEvent:
+        return posted_event(body, entities, rng=site.rng, unix_ns=site.wall_ns(), entropy=site.entropy, layout=layout)
 
     pages: dict[str, Handler] = {
         "/": StatusPage().get,

@@ -12,6 +12,7 @@ from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.poison import PostedEventError
 from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.entities import Entities
@@ -69,7 +70,7 @@ class Posting:
 
     submissions: Submissions
     authorizer: Authorizer
-    make: Callable[[dict[str, Any], Entities], AuditEvent]
+    make: Callable[[dict[str, Any], Entities, Layout], AuditEvent]
     read_seconds: float
     _under_way: int = 0
 
@@ -92,7 +93,7 @@ class Posting:
         body = await read_object(request, read_seconds=self.read_seconds)
         submission = self.submissions.open(ref)
         try:
-            event = self.make(body, submission.entities)
+            event = self.make(body, submission.entities, submission.layout)
         except PostedEventError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
         if len(event.body) > EVENT_LIMIT_BYTES:

@@ -42,10 +42,14 @@ class World:
         self._limit = max(_LEAST_LIMIT, sessions.target)
         self._logins = Logins(cast, chooser, sessions, fresh=fresh)
         self._upkeep = Upkeep(cast, chooser, sessions)
+        self._weights: tuple[tuple[str, int], ...] = ()
         self.mix_in(weights)
 
     def mix_in(self, weights: Mapping[str, int]) -> None:
-        """From now on these are the weights; whoever is logged in stays so."""
+        """From now on these are the weights; whoever is logged in stays so, and the same weights change nothing."""
+        if self._weights == (asked := tuple(weights.items())):
+            return
+        self._weights = asked
         self._needs = {kind: CATALOGUE[kind].need if kind in CATALOGUE else Need.SESSION for kind in weights}
         self._deck, self._shares = Deck(weights, self._deck_seed), Shares(self._limit)
         self._instead = sorted(self._needs, key=lambda kind: _INSTEAD.index(self._needs[kind]))

@@ -12,6 +12,8 @@ from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
+from audit_event_operator.events.layouts.cloud_events import CloudEvents
+from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
@@ -117,6 +119,15 @@ async def test_a_place_tells_the_names_and_the_destination_of_its_generator(flee
     assert [(place.entities, place.destination) for place in map(submissions.open, (REF, None, Ref("no", "such")))] == [
         (spec.entities, "own"), (Entities(), "audit_events"), (Entities(), "")
     ]  # fmt: skip
+
+
+async def test_a_place_tells_the_format_of_its_generator(fleet):
+    fleet.start()
+    fleet.apply(REF, "u1", 1, parse_spec({"format": "CloudEvents"}), Progress())
+    submissions = Submissions(fleet)
+    source = f"/namespaces/{REF.namespace}/auditeventgenerators/{REF.name}"
+    assert submissions.open(REF).layout == CloudEvents(source)
+    assert submissions.open(None).layout == SEED_JSON
 
 
 async def test_posts_that_were_turned_away_are_counted_unless_they_name_nothing(fleet):

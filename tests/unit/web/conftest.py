@@ -18,6 +18,8 @@ from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.engine.submissions import PostOutcome, Submission
+from audit_event_operator.events.layouts import Layout
+from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.entities import Entities
@@ -86,9 +88,10 @@ class FakeSubmissions:
     destination: str = "audit_events"
     posted: list = field(default_factory=list)
     refused: int = 0
+    layout: Layout = SEED_JSON
 
     def open(self, ref):
-        return Submission(Entities(), self.destination, lambda event: self.post(event, ref))
+        return Submission(Entities(), self.destination, lambda event: self.post(event, ref), self.layout)
 
     async def post(self, event, ref):
         self.posted.append((event, ref))

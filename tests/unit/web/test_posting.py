@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome
+from audit_event_operator.events.layouts.syslog import Syslog
 from audit_event_operator.resource.access import Decision
 
 EXAMPLE = {
@@ -41,6 +42,15 @@ async def test_a_posted_event_is_accepted_with_exactly_two_keys(client, backend)
     assert json.loads(event.body)["source_service"] == "audit-event-generator-api"
     assert answer.headers["X-Audit-Queue"] == "audit%20events/%C3%BC"
     assert "X-Audit-Generator" not in answer.headers
+
+
+async def test_a_posted_event_is_written_in_the_format_of_its_generator(client, backend):
+    backend.submissions.layout = Syslog()
+    answer = await client.post("/generate_event?generator=team-a/logins", json=EXAMPLE)
+    assert answer.status == 202
+    ((event, _),) = backend.submissions.posted
+    assert event.content_type == "text/plain; charset=utf-8"
+    assert b" prod-web-01 audit - - - {" in event.body
 
 
 async def test_a_named_generator_gets_the_event_also_while_suspended(client, backend):

@@ -1,14 +1,14 @@
 """How canonical events are written: one module per format, and what all of them promise.
 
-A layout is a value without state. It knows neither what is drawn nor when events are made.
+A layout is a value without state; most are the same for all streams. It knows neither what is drawn nor when events are made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
 
-from audit_event_operator.events.canonical import CanonicalEvent, Variable
+from audit_event_operator.events.canonical import CanonicalEvent, Derived, Variable
 
-Piece: TypeAlias = bytes | Variable
+Piece: TypeAlias = bytes | Variable | Derived
 
 
 class Layout(Protocol):
@@ -24,8 +24,10 @@ class Layout(Protocol):
     def render(self, event: CanonicalEvent) -> Iterable[Piece]:
         """The event's bytes, with variables where a value is inserted later."""
 
-    def escape(self, text: str) -> bytes:
-        """A text as it is inserted for a variable."""
+    @property
+    def escape(self) -> Callable[[str], bytes]:
+        """Turns a text into what is inserted for a variable; one function for all layouts that write texts alike."""
 
-    def timestamp(self, unix_ns: int) -> bytes:
-        """A time as it is inserted for the event's `timestamp`."""
+    @property
+    def timestamp(self) -> Callable[[int], bytes]:
+        """Turns a time, in nanoseconds since 1970, into what is inserted for the event's `timestamp`."""

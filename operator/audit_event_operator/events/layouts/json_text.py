@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from audit_event_operator.events.canonical import Pattern, Value, Variable
+from audit_event_operator.events.canonical import Derived, Pattern, Value, Variable
 from audit_event_operator.events.layouts import Piece
 from audit_event_operator.events.text import writable
 
@@ -17,17 +17,17 @@ def escaped(text: str) -> bytes:
 def json_pieces(value: Value) -> list[Piece]:
     """The value as JSON without spaces, with its variables in place. Texts are made writable, names have to be."""
     match value:
-        case Variable():
+        case Variable() | Derived():
             return [value]
         case Pattern():
-            return [b'"', *(piece if isinstance(piece, Variable) else escaped(piece) for piece in value.pieces), b'"']
+            return [b'"', *(escaped(piece) if isinstance(piece, str) else piece for piece in value.pieces), b'"']
         case str():
             return [b'"', escaped(value), b'"']
         case Mapping() | Sequence():
             try:
                 return [orjson.dumps(value)]
             except TypeError:  # there is a variable in it, or a text that is not writable
-                return _members(value)
+                return _members(value)  # type: ignore[arg-type]  # a Derived was handled above
     return [orjson.dumps(value)]
 
 
