@@ -2,7 +2,7 @@
 
 import struct
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import shake_256
@@ -66,11 +66,16 @@ class Batches:
 
 @dataclass(frozen=True, slots=True)
 class Jittered:
-    """Batches, each moved back by up to `percent` (1 to 100) of its distance, so that none overtakes another."""
+    """Batches, each moved back by up to `percent` (1 to 100) of its distance, so that none overtakes another.
+
+    `ahead_ns`: so far is the wall clock ahead of the one that moments are of. Both laws draw from the time of day at which
+    they start: a steady clock counts from nowhere in particular, and the same run on a synthetic one is to be the same.
+    """
 
     size: int
     percent: int
     seed: int
+    ahead_ns: int = 0
     origin_ns: int = 0
 
     @property
@@ -92,10 +97,10 @@ class Jittered:
 
     def starting(self, origin_ns: int) -> "Jittered":
         """The same law with other random numbers."""
-        return Jittered(self.size, self.percent, self.seed, origin_ns)
+        return replace(self, origin_ns=origin_ns)
 
     def _place(self, tick: int, distance: int) -> int:
-        moved = _draws(self.seed, self.origin_ns, tick // BLOCK)[tick % BLOCK] * self.percent * distance
+        moved = _draws(self.seed, self.origin_ns + self.ahead_ns, tick // BLOCK)[tick % BLOCK] * self.percent * distance
         return tick * distance + (moved // _HUNDRED >> _BITS)
 
 
@@ -107,6 +112,7 @@ class Poisson:
     """
 
     seed: int
+    ahead_ns: int = 0
     origin_ns: int = 0
 
     @property
@@ -122,7 +128,9 @@ class Poisson:
     def moment(self, tick: int, intensity: Intensity) -> int:
         """When a tick arrives."""
         block, number = divmod(tick, BLOCK)
-        place = _sorted_draws(self.seed, self.origin_ns, block)[number] * BLOCK * intensity.parts >> _BITS
+        place = (
+            _sorted_draws(self.seed, self.origin_ns + self.ahead_ns, block)[number] * BLOCK * intensity.parts >> _BITS
+        )
         return intensity.reached(block * BLOCK * intensity.parts + place)
 
     def before(self, elapsed_ns: int, intensity: Intensity) -> int:
@@ -133,24 +141,24 @@ class Poisson:
         block, place = divmod(intensity.amount(elapsed_ns), stretch)
         # A draw comes earlier if draw · stretch / 2^64, rounded down, is below the place.
         return block * BLOCK + bisect_left(
-            _sorted_draws(self.seed, self.origin_ns, block), -(-(place << _BITS) // stretch)
+            _sorted_draws(self.seed, self.origin_ns + self.ahead_ns, block), -(-(place << _BITS) // stretch)
         )
 
     def starting(self, origin_ns: int) -> "Poisson":
         """The same law with other random numbers."""
-        return Poisson(self.seed, origin_ns)
+        return replace(self, origin_ns=origin_ns)
 
 
-def _block(seed: int, origin_ns: int, block: int) -> tuple[int, ...]:
+def _block(seed: int, start_ns: int, block: int) -> tuple[int, ...]:
     """The random numbers of a block, 64 bits each."""
-    return _DRAWS.unpack(shake_256(b"%d %d %d" % (seed, origin_ns, block)).digest(_DRAWS.size))
+    return _DRAWS.unpack(shake_256(b"%d %d %d" % (seed, start_ns, block)).digest(_DRAWS.size))
 
 
 @lru_cache(maxsize=512)
-def _draws(seed: int, origin_ns: int, block: int) -> tuple[int, ...]:
-    return _block(seed, origin_ns, block)
+def _draws(seed: int, start_ns: int, block: int) -> tuple[int, ...]:
+    return _block(seed, start_ns, block)
 
 
 @lru_cache(maxsize=512)
-def _sorted_draws(seed: int, origin_ns: int, block: int) -> tuple[int, ...]:
-    return tuple(sorted(_block(seed, origin_ns, block)))
+def _sorted_draws(seed: int, start_ns: int, block: int) -> tuple[int, ...]:
+    return tuple(sorted(_block(seed, start_ns, block)))

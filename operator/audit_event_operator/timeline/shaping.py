@@ -22,9 +22,9 @@ def schedule_of(spec: GeneratorSpec, seed: int, *, begun_ns: int, wall_offset_ns
     traffic, events = spec.traffic or Traffic(), spec.events_per_interval
     arrivals: Arrivals = Batches(max(1, events))
     if traffic.arrival is Arrival.POISSON:
-        arrivals = Poisson(seed)
+        arrivals = Poisson(seed, wall_offset_ns)
     elif traffic.jitter_percent:
-        arrivals = Jittered(max(1, events), traffic.jitter_percent, seed)
+        arrivals = Jittered(max(1, events), traffic.jitter_percent, seed, wall_offset_ns)
     elif traffic.plain and events:
         return Schedule.steady(spec.interval_ns, events)
     return Schedule(Shaped(Shape(events, spec.interval_ns, traffic, begun_ns, wall_offset_ns)), arrivals)
