@@ -13,6 +13,7 @@ from typing import Any, Final, TextIO, TypeVar
 import click
 
 from audit_event_operator.arguments import Duration, ExactDuration, Moment, Split
+from audit_event_operator.resource.formats import Format
 from audit_event_operator.terminal import PROGRAM, SHELLS, Commands, completion_script, examples, print_data, print_line
 
 DOTENV: Final = Path(".env")
@@ -23,6 +24,7 @@ FROM: Final = "2026-01-01"
 """A moment that is the same for everybody."""
 SEED: Final = click.IntRange(-(2**53) + 1, 2**53 - 1)
 SEED_HELP: Final = "In place of the randomSeed of each resource."
+FORMAT: Final = click.Choice([form.value for form in Format])
 FILES_HELP: Final = "A YAML or JSON file, or a folder of them. Can be repeated."
 
 
@@ -121,8 +123,13 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
 )
 @click.option("--count", type=click.IntRange(min=1), help="At most so many events.")
 @click.option("--seed", type=SEED, help=SEED_HELP)
+@click.option("--format", "form", type=FORMAT, help="In place of the format of each resource.")
 @click.option(
-    "--out", default="-", show_default=True, metavar="FILE|-", help="Where to; .gz compresses. - is standard output."
+    "--out",
+    default="-",
+    show_default=True,
+    metavar="FILE|-",
+    help="Where to; .gz and .zst compress. - is standard output.",
 )
 @click.option("--truth", metavar="FILE", help="Write the ground truth of scenarios to this file, one record a line.")
 @click.option(
@@ -140,6 +147,7 @@ def generate(
     start_ns: int | None,
     count: int | None,
     seed: int | None,
+    form: str | None,
     out: str,
     truth: str | None,
     split: str | int | None,
@@ -156,7 +164,7 @@ def generate(
     start_ns = from_ns if start_ns is None else start_ns
     _refuse_wrong_window(from_ns, to_ns, for_ns, start_ns)
     _refuse_wrong_files(out, truth, split)
-    streams = _streams(files, seed)
+    streams = _streams(files, seed, form)
     if to_ns is None and for_ns is None and count is None and not all(each.spec.bounded for each in streams):
         raise click.UsageError("say when to end: with --to, --for or --count")
     end_ns = to_ns or (LAST_NS if for_ns is None else min(LAST_NS, from_ns + for_ns))
@@ -173,23 +181,18 @@ def _refuse_wrong_window(from_ns: int, to_ns: int | None, for_ns: int | None, st
 
 
 def _refuse_wrong_files(out: str, truth: str | None, split: str | int | None) -> None:
-    for name in (out, truth or ""):
-        if name.endswith(".zst"):
-            raise click.UsageError(
-                f"{name}: zstd is not built in; write to stdout and pipe it through zstd, or use .gz"
-            )
     if split is not None and out == "-":
         raise click.UsageError("--split needs --out FILE, which the names of the files are made of")
     if truth is not None and truth == out:
         raise click.UsageError("--truth and --out must be different files")
 
 
-def _streams(files: tuple[str, ...], seed: int | None, *, warn: bool = True) -> list[Any]:
+def _streams(files: tuple[str, ...], seed: int | None, form: str | None = None, *, warn: bool = True) -> list[Any]:
     """The resources of the files; exits with 1 and sentences where they are invalid. `warn`: print their warnings."""
     from audit_event_operator.modes.streams import NoStreamsError, read_streams
 
     try:
-        streams = read_streams(files, sys.stdin.buffer.read, seed)
+        streams = read_streams(files, sys.stdin.buffer.read, seed=seed, form=Format(form) if form else None)
     except FileNotFoundError as error:
         raise click.UsageError(str(error)) from None
     except NoStreamsError as error:

@@ -1,4 +1,4 @@
-"""Where generated events go: one file or stdout, or a file for each host, hour or so many bytes; gzipped where its name asks.
+"""Where generated events go: one file or stdout, or a file for each host, hour or so many bytes; compressed as its name asks.
 
 Only whole lines are written. Knows no event's meaning: bodies become lines.
 """
@@ -18,7 +18,8 @@ from audit_event_operator.events.event import AuditEvent
 
 STDOUT: Final = "-"
 _GZIP: Final = 16 + zlib.MAX_WBITS
-_LEVEL: Final = 1
+_GZIP_LEVEL: Final = 1
+_ZSTD_LEVEL: Final = 1
 """Events repeat themselves: harder work makes files little smaller, and several times slower."""
 _MOST_HELD_BYTES: Final = 32 * 2**20
 _body: Final = itemgetter(AuditEvent._fields.index("body"))
@@ -46,18 +47,39 @@ class Output(Protocol):
         """Bring all of it to an end; raises as `write`."""
 
 
+class Compressor(Protocol):
+    """Bytes in, fewer bytes out, some of them at the end."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Take some more."""
+
+    def flush(self) -> bytes:
+        """Give what is left."""
+
+
+def compressor_of(name: str) -> Compressor | None:
+    """What a file of this name is compressed with; None: it is not."""
+    if name.endswith(".gz"):
+        return zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
+    if name.endswith(".zst"):
+        from zstandard import ZstdCompressor  # it takes a while to load
+
+        return ZstdCompressor(_ZSTD_LEVEL, write_checksum=True).compressobj()
+    return None
+
+
 def lines_of(events: Iterable[AuditEvent]) -> bytes:
     """One line for each event."""
     return b"\n".join([*map(_body, events), b""])
 
 
 class File:
-    """One file or stdout. `append`: keep what is in it; for a gzip file, that is another member."""
+    """One file or stdout. `append`: keep what is in it; a compressed one gets another member or frame."""
 
     def __init__(self, name: str, *, append: bool = False) -> None:
         self.size_bytes = 0
         self._name = "stdout" if name == STDOUT else name
-        self._squeeze = zlib.compressobj(_LEVEL, wbits=_GZIP) if name.endswith(".gz") else None
+        self._squeeze = compressor_of(name)
         self._descriptor: int | None = None
         if name != STDOUT:
             flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
