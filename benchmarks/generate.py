@@ -17,7 +17,8 @@ import orjson
 
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.files.collection import Found
-from audit_event_operator.modes.generate import Request, generate
+from audit_event_operator.modes.generate import generate
+from audit_event_operator.modes.portions import Request
 from audit_event_operator.resource.spec import parse_spec
 
 EVENTS = 200_000

@@ -138,6 +138,13 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
     metavar="host|hour|SIZE",
     help="A file for each host, hour (UTC), or so much, such as 100MB.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="So many processes; the bytes are the same.",
+)
 def generate(
     *,
     files: tuple[str, ...],
@@ -151,6 +158,7 @@ def generate(
     out: str,
     truth: str | None,
     split: str | int | None,
+    workers: int,
 ) -> None:
     """Write events into a file or to stdout, as fast as it goes.
 
@@ -158,8 +166,8 @@ def generate(
     resources in the files, in the order of their times. The same seed, start and window give the same bytes. A summary
     goes to stderr.
     """
-    from audit_event_operator.modes.generate import Request
     from audit_event_operator.modes.generate import generate as write_events
+    from audit_event_operator.modes.portions import Request
 
     start_ns = from_ns if start_ns is None else start_ns
     _refuse_wrong_window(from_ns, to_ns, for_ns, start_ns)
@@ -168,7 +176,7 @@ def generate(
     if to_ns is None and for_ns is None and count is None and not all(each.spec.bounded for each in streams):
         raise click.UsageError("say when to end: with --to, --for or --count")
     end_ns = to_ns or (LAST_NS if for_ns is None else min(LAST_NS, from_ns + for_ns))
-    raise SystemExit(write_events(Request(streams, start_ns, from_ns, end_ns, count, out, truth, split)))
+    raise SystemExit(write_events(Request(streams, start_ns, from_ns, end_ns, count, out, truth, split, workers)))
 
 
 def _refuse_wrong_window(from_ns: int, to_ns: int | None, for_ns: int | None, start_ns: int) -> None:

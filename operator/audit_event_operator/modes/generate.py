@@ -7,57 +7,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Final
 
-import orjson
-
-from audit_event_operator.files.collection import Found
-from audit_event_operator.files.source import uid_of
-from audit_event_operator.modes.output import (
-    STDOUT,
-    File,
-    Output,
-    OutputError,
-    SplitBySize,
-    split_by_host,
-    split_by_hour,
-)
+from audit_event_operator.modes.output import STDOUT, File, OutputError, output_to
+from audit_event_operator.modes.portions import Portion, Request, Work
 from audit_event_operator.modes.summary import Summary, progress_line, table
+from audit_event_operator.modes.workers import Workers
 from audit_event_operator.terminal import PROGRAM, print_line, tell
-from audit_event_operator.timeline.replay import Replay, play
 from audit_event_operator.world.scenarios.ending import Ending
 
 INTERRUPTED: Final = 130
-BY_HOST: Final = "host"
-BY_HOUR: Final = "hour"
 _PROGRESS_SECONDS: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to generate: the events of `streams` from `from_ns` on and before `to_ns`, at most `count`.
-
-    Moments are nanoseconds since 1970; `start_ns` is when the runs begin. `split`: `host`, `hour`, or the most bytes of a file.
-    """
-
-    streams: Sequence[Found]
-    start_ns: int
-    from_ns: int
-    to_ns: int
-    count: int | None = None
-    out: str = STDOUT
-    truth: str | None = None
-    split: str | int | None = None
-
-
-def replays_of(streams: Sequence[Found], start_ns: int) -> list[Replay]:
-    """The streams on a synthetic clock, by name, so that the order of files does not matter."""
-    found = sorted(streams, key=lambda each: str(each.ref))
-    return [Replay(str(each.ref), uid_of(each.ref), each.spec, start_ns=start_ns) for each in found]
 
 
 def generate(request: Request) -> int:
@@ -75,27 +38,15 @@ def generate(request: Request) -> int:
 
 
 def _generate(request: Request, interrupted: Callable[[], bool]) -> int:
-    replays, summary, began = replays_of(request.streams, request.start_ns), Summary(), time.monotonic()
-    output = _opened(request)
+    summary, began = Summary(), time.monotonic()
+    output = output_to(request.out, request.split)
     truth = None if request.truth is None else File(request.truth)
     progress = _Progress(request, began)
-
-    def tell_truth() -> None:
-        for replay in replays:
-            for record in replay.records():
-                summary.add(record)
-                if truth is not None:
-                    truth.write_bytes(orjson.dumps(record.document(replay.name), option=orjson.OPT_APPEND_NEWLINE))
-
-    chunks = play(replays, from_ns=request.from_ns, to_ns=request.to_ns, count=request.count, stopped=interrupted)
-    for events in chunks:
-        output.write(events)
-        summary.count(events)
-        tell_truth()
-        progress.show(summary)
-    for replay in replays:
-        replay.end(Ending.OPERATOR_STOPPED if interrupted() else Ending.RUN_COMPLETE)
-    tell_truth()
+    for portion in _portions(request, summary, interrupted):
+        output.write(portion.parts)
+        if truth is not None:
+            truth.write_bytes(b"".join(portion.records))
+        progress.show(portion)
     output.close()
     if truth is not None:
         truth.close()
@@ -109,13 +60,17 @@ def _generate(request: Request, interrupted: Callable[[], bool]) -> int:
     return 0
 
 
-def _opened(request: Request) -> Output:
-    match request.split:
-        case None:
-            return File(request.out)
-        case int(most_bytes):
-            return SplitBySize(request.out, most_bytes)
-    return split_by_host(request.out) if request.split == BY_HOST else split_by_hour(request.out)
+def _portions(request: Request, summary: Summary, interrupted: Callable[[], bool]) -> Iterator[Portion]:
+    """All that is to be written; `summary` is complete after the last of it."""
+    if request.workers > 1:
+        with closing(Workers(request)) as workers:
+            yield from workers.portions(interrupted)
+        summary.merge(workers.summary)
+        return
+    work = Work(request)
+    yield from work.portions(lambda: not interrupted(), interrupted)
+    yield Portion([], work.end(Ending.OPERATOR_STOPPED if interrupted() else Ending.RUN_COMPLETE))
+    summary.merge(work.summary)
 
 
 class _Progress:
@@ -124,17 +79,19 @@ class _Progress:
     def __init__(self, request: Request, began: float) -> None:
         self._request = request
         self._began = self._shown = began
+        self._events = 0
         self._on = sys.stderr is not None and sys.stderr.isatty()
 
-    def show(self, summary: Summary) -> None:
-        if not self._on or (now := time.monotonic()) < self._shown + _PROGRESS_SECONDS:
+    def show(self, portion: Portion) -> None:
+        self._events += portion.events
+        if not self._on or not portion.events or (now := time.monotonic()) < self._shown + _PROGRESS_SECONDS:
             return
         self._shown = now
         request = self._request
-        done = (summary.unix_seconds * 1_000_000_000 - request.from_ns) / (request.to_ns - request.from_ns)
+        done = (portion.unix_seconds * 1_000_000_000 - request.from_ns) / (request.to_ns - request.from_ns)
         if request.count:
-            done = max(done, summary.events / request.count)
-        self._print(progress_line(min(1.0, max(0.0, done)), summary.events, now - self._began))
+            done = max(done, self._events / request.count)
+        self._print(progress_line(min(1.0, max(0.0, done)), self._events, now - self._began))
 
     def clear(self) -> None:
         if self._on:

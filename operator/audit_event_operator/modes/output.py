@@ -1,6 +1,7 @@
 """Where generated events go: one file or stdout, or a file for each host, hour or so many bytes; compressed as its name asks.
 
-Only whole lines are written. Knows no event's meaning: bodies become lines.
+Only whole lines are written. Knows no event's meaning: bodies become lines. Where they go is settled by `arrangement`, which
+knows events and no file, so that somebody else can do that part of the work.
 """
 
 import os
@@ -12,11 +13,13 @@ from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from audit_event_operator.events.event import AuditEvent
 
 STDOUT: Final = "-"
+BY_HOST: Final = "host"
+BY_HOUR: Final = "hour"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL: Final = 1
 _ZSTD_LEVEL: Final = 1
@@ -31,13 +34,20 @@ class OutputError(Exception):
     """A sentence that says what cannot be written to, and why."""
 
 
+class Part(NamedTuple):
+    """Whole lines that belong into one file; `name`: into which of several."""
+
+    name: str
+    lines: bytes
+
+
 class Output(Protocol):
-    """Takes events; `size_bytes` is what was written so far, before compression."""
+    """Takes what was arranged for it; `size_bytes` is what was written so far, before compression."""
 
     size_bytes: int
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
-        """Write one line for each.
+    def write(self, parts: Iterable[Part]) -> None:
+        """Write all of them.
 
         Raises:
             OutputError: that failed.
@@ -45,6 +55,50 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Bring all of it to an end; raises as `write`."""
+
+
+def arrangement(split: str | int | None) -> Callable[[Sequence[AuditEvent]], list[Part]]:
+    """What turns events into parts for `output_to` with the same `split`."""
+    match split:
+        case None:
+            return _together
+        case int():
+            return _one_by_one
+    return _by_host if split == BY_HOST else _by_hour
+
+
+def output_to(out: str, split: str | int | None) -> Output:
+    """One file or stdout; with `split`, one for each `host` or `hour`, or of at most so many bytes."""
+    match split:
+        case None:
+            return File(out)
+        case int(most_bytes):
+            return SplitBySize(out, most_bytes)
+    return SplitByName(out)
+
+
+def _together(events: Sequence[AuditEvent]) -> list[Part]:
+    return [Part("", lines_of(events))]
+
+
+def _one_by_one(events: Sequence[AuditEvent]) -> list[Part]:
+    return [Part("", event.body + b"\n") for event in events]
+
+
+def _by_host(events: Sequence[AuditEvent]) -> list[Part]:
+    return [Part(name, lines_of(some)) for name, some in groupby(events, _host)]
+
+
+def _by_hour(events: Sequence[AuditEvent]) -> list[Part]:
+    return [Part(_hour(seconds), lines_of(some)) for seconds, some in groupby(events, _hour_seconds)]
+
+
+def _hour_seconds(event: AuditEvent) -> int:
+    return event.unix_seconds // _HOUR_SECONDS * _HOUR_SECONDS
+
+
+def _hour(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%dT%H")
 
 
 class Compressor(Protocol):
@@ -90,9 +144,9 @@ class File:
         elif sys.stdout is None:
             raise OutputError("stdout is closed, so there is nowhere to print events")
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
+    def write(self, parts: Iterable[Part]) -> None:
         """See `Output`."""
-        self.write_bytes(lines_of(events))
+        self.write_bytes(b"".join([part.lines for part in parts]))
 
     def write_bytes(self, data: bytes) -> None:
         """Write whole lines."""
@@ -132,23 +186,21 @@ class File:
 
 
 class SplitByName:
-    """A file for each host or hour. `name_of` says to which an event belongs.
+    """A file for each name.
 
     No file is kept open: there may be 10,000 hosts. What a file is to get is held back until all together are large.
     """
 
-    def __init__(self, out: str, name_of: Callable[[AuditEvent], str]) -> None:
+    def __init__(self, out: str) -> None:
         self.size_bytes = 0
         self._out = out
-        self._name_of = name_of
         self._held: dict[str, list[bytes]] = {}
         self._held_bytes = 0
         self._begun: set[str] = set()
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
+    def write(self, parts: Iterable[Part]) -> None:
         """See `Output`."""
-        for name, some in groupby(events, self._name_of):
-            lines = lines_of(some)
+        for name, lines in parts:
             self._held.setdefault(name, []).append(lines)
             self._held_bytes += len(lines)
         if self._held_bytes > _MOST_HELD_BYTES:
@@ -180,9 +232,9 @@ class SplitBySize:
         self._number = 1
         self._file = File(part_name(out, "0001"))
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
+    def write(self, parts: Iterable[Part]) -> None:
         """See `Output`."""
-        for lines, begins in self._parts(events):
+        for lines, begins in self._files(parts):
             if begins:
                 self._file.close()
                 self._number += 1
@@ -194,19 +246,18 @@ class SplitBySize:
         """See `Output`."""
         self._file.close()
 
-    def _parts(self, events: Sequence[AuditEvent]) -> Iterator[tuple[bytes, bool]]:
+    def _files(self, parts: Iterable[Part]) -> Iterator[tuple[bytes, bool]]:
         """What goes into one file each, and whether it begins another one."""
-        part, begins, size = list[bytes](), False, self._file.size_bytes
-        for event in events:
-            line = event.body + b"\n"
+        held, begins, size = list[bytes](), False, self._file.size_bytes
+        for _, line in parts:
             if size and size + len(line) > self._most:
-                if part:
-                    yield b"".join(part), begins
-                part, begins, size = [], True, 0
-            part.append(line)
+                if held:
+                    yield b"".join(held), begins
+                held, begins, size = [], True, 0
+            held.append(line)
             size += len(line)
-        if part:
-            yield b"".join(part), begins
+        if held:
+            yield b"".join(held), begins
 
 
 def part_name(out: str, part: str) -> str:
@@ -214,17 +265,3 @@ def part_name(out: str, part: str) -> str:
     path, safe = Path(out), re.sub(r"[^\w.@-]", "_", part)
     stem, dot, rest = path.name.partition(".")
     return str(path.with_name(f"{stem}-{safe}{dot}{rest}"))
-
-
-def split_by_host(out: str) -> Output:
-    """A file for each host."""
-    return SplitByName(out, _host)
-
-
-def split_by_hour(out: str) -> Output:
-    """A file for each hour of UTC."""
-
-    def hour(event: AuditEvent) -> str:
-        return datetime.fromtimestamp(event.unix_seconds // _HOUR_SECONDS * _HOUR_SECONDS, UTC).strftime("%Y-%m-%dT%H")
-
-    return SplitByName(out, hour)

@@ -16,7 +16,8 @@ from audit_event_operator.files.source import uid_of
 from audit_event_operator.modes.rate_chart import DAY_NS, HOUR_NS, WEEK_NS, chart, picture, planned
 from audit_event_operator.resource.spec import Activity, GeneratorSpec
 from audit_event_operator.timeline.makers import Makers
-from audit_event_operator.timeline.replay import Replay, play
+from audit_event_operator.timeline.play import play
+from audit_event_operator.timeline.replay import Replay
 from audit_event_operator.world.cast import IndependentCast, WorldCast
 from audit_event_operator.world.scenarios.ending import Ending
 from audit_event_operator.world.scenarios.truth import Record

@@ -19,45 +19,52 @@ class Summary:
 
     def __init__(self) -> None:
         self.events = 0
-        self.unix_seconds = 0
-        """The time of the last event."""
-        self._kinds: Counter[tuple[str, str]] = Counter()
-        self._users: Counter[str] = Counter()
-        self._hosts: Counter[str] = Counter()
-        self._alerts: Counter[str] = Counter()
-        self._episodes = self._incomplete = 0
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.users: Counter[str] = Counter()
+        self.hosts: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.episodes = self.incomplete = 0
 
     def count(self, events: Sequence[AuditEvent]) -> None:
         """These were written."""
         self.events += len(events)
-        self.unix_seconds = events[-1].unix_seconds
-        self._kinds.update(map(_kind, events))
-        self._users.update(map(_user, events))
-        self._hosts.update(map(_host, events))
+        self.kinds.update(map(_kind, events))
+        self.users.update(map(_user, events))
+        self.hosts.update(map(_host, events))
 
     def add(self, record: Record) -> None:
         """This episode is over."""
-        self._episodes += 1
-        self._incomplete += not record.complete
+        self.episodes += 1
+        self.incomplete += not record.complete
         for alert in record.expected():
-            self._alerts[alert.rule] += alert.times
+            self.alerts[alert.rule] += alert.times
+
+    def merge(self, other: "Summary") -> None:
+        """What somebody else counted belongs to it, too."""
+        self.events += other.events
+        self.kinds.update(other.kinds)
+        self.users.update(other.users)
+        self.hosts.update(other.hosts)
+        self.alerts.update(other.alerts)
+        self.episodes += other.episodes
+        self.incomplete += other.incomplete
 
     def rows(self, size_bytes: int, seconds: float) -> Iterator[tuple[str, str]]:
         """The table: what, and how many."""
         rate = f" in {seconds:.1f} s, {self.events / seconds:,.0f}/s" if seconds else ""
         yield "events", f"{self.events:,} ({size_bytes / 1e6:,.1f} MB{rate})"
         types: dict[str, list[tuple[str, int]]] = {}
-        for (event_type, result), count in sorted(self._kinds.items()):
+        for (event_type, result), count in sorted(self.kinds.items()):
             types.setdefault(event_type, []).append((result, count))
         for event_type, results in types.items():
             yield f"  {event_type}", _listed(results)
-        if self._episodes:
-            incomplete = f", {self._incomplete} of them incomplete" if self._incomplete else ""
-            yield "episodes", f"{self._episodes:,}{incomplete}"
-            yield "expected alerts", _listed(sorted(self._alerts.items())) or "none"
+        if self.episodes:
+            incomplete = f", {self.incomplete} of them incomplete" if self.incomplete else ""
+            yield "episodes", f"{self.episodes:,}{incomplete}"
+            yield "expected alerts", _listed(sorted(self.alerts.items())) or "none"
         if self.events:
-            yield "busiest users", _listed(_most(self._users))
-            yield "busiest hosts", _listed(_most(self._hosts))
+            yield "busiest users", _listed(_most(self.users))
+            yield "busiest hosts", _listed(_most(self.hosts))
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:

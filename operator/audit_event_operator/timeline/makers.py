@@ -32,6 +32,9 @@ class Maker(Protocol):
     def make(self, slots: Sequence[Slot], others: int = 0) -> list[AuditEvent]:
         """One event for each slot; `others`: so many of the numbers before were not its own."""
 
+    def pass_over(self, slots: Sequence[Slot], others: int = 0) -> None:
+        """What `make` would tell of these happens, and is not written."""
+
     @property
     def largest_body_bytes(self) -> int:
         """How long the body of an event may become."""
@@ -52,6 +55,12 @@ class SessionsMaker:
         """What happens at each slot; weights are exact over all of them, whatever is told in between."""
         happen = self.world.happen
         return self._writer.write(slots, [happen(sequence - others, unix_ns) for sequence, unix_ns in slots])
+
+    def pass_over(self, slots: Sequence[Slot], others: int = 0) -> None:
+        """See `Maker`."""
+        happen = self.world.happen
+        for sequence, unix_ns in slots:
+            happen(sequence - others, unix_ns)
 
 
 class Makers:

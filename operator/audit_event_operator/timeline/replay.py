@@ -1,11 +1,10 @@
-"""Streams on a synthetic clock: as many events as asked for, in the order of their times, as fast as they can be made.
+"""One stream on a synthetic clock: as many events as asked for, in the order of their times, as fast as they can be made.
 
 Nobody is late here and nothing is lost, so the steps may be far apart. Pure; who writes the events says what became of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from audit_event_operator.events.event import AuditEvent
@@ -30,10 +29,10 @@ _STRETCH_NS: Final = 3_600 * NS_PER_SECOND
 
 
 class Batch(NamedTuple):
-    """Events in the order of their times, with number and time of each."""
+    """Events in the order of their times, with number and time of each; None stands for one that was not written."""
 
     slots: Sequence[Slot]
-    events: list[AuditEvent]
+    events: Sequence[AuditEvent | None]
 
 
 class Replay:
@@ -67,43 +66,62 @@ class Replay:
         return self._skips
 
     def skip(self, until_ns: int, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Go on to a moment without a word. What is not independent has to be made all the same, unless it is stopped."""
-        if not self._skips:
-            for _ in self.until(until_ns, published=False):
-                if stopped():
-                    break
+        """Go on to a moment without a word. What is not independent happens all the same, unless it is stopped."""
+        if self._skips:
+            self.leave_out(until_ns)
             return
+        for _ in self.until(until_ns, published=False, written=False):
+            if stopped():
+                break
+
+    def leave_out(self, until_ns: int) -> int:
+        """Go on to a moment as if all had been said, where it is independent; returns how many events that were."""
+        made = self._made
         for moment in self._moments(until_ns, None):
             if self._look(moment):
                 count = self.timeline.leave_out(self._made)
                 self._made += count
                 self._entropy.skip(count * BYTES_PER_ID)
+        return self._made - made
 
-    def until(self, end_ns: int, *, published: bool = True) -> Iterator[Batch]:
-        """All that is due before a moment, and whether it will be published."""
+    def until(self, end_ns: int, *, published: bool = True, written: bool = True) -> Iterator[Batch]:
+        """All that is due before a moment. `published`: whether it will be; `written`: somebody needs the paced events."""
         for moment in self._moments(end_ns, BATCH):
             if not self._look(moment):
                 continue
-            timeline, now = self.timeline, _at(moment)
-            if (acts_ns := timeline.episodes.playbook.next_ns) is not None and acts_ns <= moment:
-                events = timeline.act(_ALL, self._made, now, ready=True)
-                self._made += len(events)
-                for event in events:
-                    if event.mark is not None:
-                        timeline.episodes.settle(event.mark, published=published)
-                if events:
-                    yield Batch(timeline.taken, events)
-            while events := timeline.take(BATCH, self._made, now):
-                self._made += len(events)
-                yield Batch(timeline.taken, events)
+            now = _at(moment)
+            yield from self._acted(now, published=published)
+            if written:
+                while events := self.timeline.take(BATCH, self._made, now):
+                    self._made += len(events)
+                    yield Batch(self.timeline.taken, events)
+            else:
+                while count := self.timeline.pass_over(BATCH, self._made, now):
+                    self._made += count
+                    self._entropy.skip(count * BYTES_PER_ID)
+                    yield Batch(self.timeline.taken, [None] * count)
 
-    def stretch_ns(self, end_ns: int) -> int:
-        """A moment, at most `end_ns`, before which there are not too many events to be held in memory."""
+    def _acted(self, now: Reading, *, published: bool) -> Iterator[Batch]:
+        """What scenarios say at a moment."""
+        timeline = self.timeline
+        acts_ns = timeline.episodes.playbook.next_ns
+        if acts_ns is None or acts_ns > now.ns:
+            return
+        events = timeline.act(_ALL, self._made, now, ready=True)
+        self._made += len(events)
+        for event in events:
+            if event.mark is not None:
+                timeline.episodes.settle(event.mark, published=published)
+        if events:
+            yield Batch(timeline.taken, events)
+
+    def stretch_ns(self, events: int, end_ns: int) -> int:
+        """A moment, at most `end_ns`, before which about so many paced events are due."""
         if not self.timeline.ticking or self.next_ns is None:
             return min(end_ns, self._now_ns + 1)
         if self.timeline.episodes.playbook:
             end_ns = min(end_ns, self.next_ns + _STRETCH_NS)
-        far_ns = self.timeline.reaching(BATCH, end_ns)
+        far_ns = self.timeline.reaching(events, end_ns)
         return end_ns if far_ns is None else min(end_ns, max(far_ns, self.next_ns) + 1)
 
     def retract(self, event_ids: set[str]) -> None:
@@ -173,46 +191,6 @@ class Replay:
             return None
         moments = [each for each in (timeline.next_tick_ns, self._exact()) if each is not None]
         return max(min(moments), self._now_ns + 1) if moments else None
-
-
-def play(
-    replays: Sequence[Replay],
-    *,
-    from_ns: int,
-    to_ns: int,
-    count: int | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[list[AuditEvent]]:
-    """What several streams say from a moment on and before another, at most `count` events, in the order of their times.
-
-    Where two coincide, the first of the streams comes first. What is handed out counts as published. `stopped` is asked now and
-    then: True ends it.
-    """
-    for replay in replays:
-        replay.skip(from_ns, stopped)
-    left = _ALL**2 if count is None else count
-    while left > 0 and not stopped():
-        awake = [replay for replay in replays if replay.next_ns is not None and replay.next_ns < to_ns]
-        if not awake:
-            return
-        end_ns = min(replay.stretch_ns(to_ns) for replay in awake)
-        said = [batch for replay in awake for batch in replay.until(end_ns)]
-        events = said[0].events if len(said) == 1 else _in_order(said)
-        if len(events) > left:
-            surplus = {event.event_id for event in events[left:]}
-            for replay in awake:
-                replay.retract(surplus)
-            events = events[:left]
-        left -= len(events)
-        if events:
-            yield events
-
-
-def _in_order(batches: Sequence[Batch]) -> list[AuditEvent]:
-    """Events of one stretch of time by time; those of one stream stay in their order."""
-    timed = [(slot.unix_ns, event) for batch in batches for slot, event in zip(batch.slots, batch.events, strict=True)]
-    timed.sort(key=itemgetter(0))
-    return [event for _, event in timed]
 
 
 def _at(moment: int) -> Reading:

@@ -287,17 +287,27 @@ class Timeline:
 
         `used`: events of this run that were confirmed or still may be; maxEvents minus these is what is left.
         """
+        return self._maker.make(self.taken, self._others) if self._number(room, used, now) else []
+
+    def pass_over(self, room: int, used: int, now: Reading) -> int:
+        """The same without writing anything: it happens, and `taken` says when. Returns how many events that were."""
+        count = self._number(room, used, now)
+        if count:
+            self._maker.pass_over(self.taken, self._others)
+        return count
+
+    def _number(self, room: int, used: int, now: Reading) -> int:
+        """Give numbers and times to the next pending events; how many there are."""
         self.pending = min(self.pending, self._left(used))
         count = min(self.pending, room)
         if count <= 0:
-            return []
+            return 0
         first, self.sequence = self.sequence, self.sequence + count
         numbered = zip(range(first, first + count), self._due_unix_ns(count, now), strict=True)
         self.taken = list(map(Slot._make, numbered))
-        events = self._maker.make(self.taken, self._others)
         self.pending -= count
         self._done += count
-        return events
+        return count
 
     def leave_out(self, used: int) -> int:
         """Pass over what is pending as if it had been made, and tell how many events that were; `used` as for `take`.

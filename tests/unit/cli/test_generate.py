@@ -182,6 +182,105 @@ def test_an_invalid_resource_is_told_with_its_line(tmp_path):
     assert re.search(r"bad.yaml:\d+: .*intervall", done.stderr)
 
 
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+SEED, FLEET = [], ["-f", STAGED, "-f", str(SAMPLES / "16-quiet-fleet.yaml")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*SEED, "--count", "30001"],
+        [*SEED, "--from", "2026-02-01", "--start", "2026-01-01", "--count", "20000", "--format", "OCSF"],
+        [*FLEET, "--for", "2h"],
+        [
+            *FLEET,
+            "--start",
+            "2026-01-01",
+            "--from",
+            "2026-01-01T01:00:00Z",
+            "--count",
+            "25001",
+            "--format",
+            "SyslogFull",
+        ],
+        [*FLEET, "--for", "1h", "--split", "host"],
+        [*FLEET, "--for", "1h", "--split", "1MB"],
+    ],
+    ids=" ".join,
+)
+def test_several_workers_write_the_same_bytes(tmp_path, arguments):
+    told = set()
+    for workers in ("1", "2", "3"):
+        folder = tmp_path / workers
+        folder.mkdir()
+        files = ["--out", str(folder / "events.jsonl"), "--truth", str(folder / "truth.jsonl"), "--workers", workers]
+        done = subprocess.run([*COMMAND, *arguments, *files], capture_output=True, text=True, check=True)
+        told.add(re.sub(r" in [0-9.]+ s, [0-9,]+/s", "", done.stderr))
+    one, *others = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("1", "2", "3"))
+    assert len(told) == 1
+    assert sum(map(len, one.values())) > 3_000_000
+    assert all(other == one for other in others)
+
+
+def test_ctrl_c_stops_all_workers_at_the_same_place(tmp_path):
+    out, truth = tmp_path / "events.jsonl", tmp_path / "truth.jsonl"
+    files = ["--out", str(out), "--truth", str(truth)]
+    child = started(*FLEET, "--for", "10000h", *files, "--workers", "2", start_new_session=True)
+    wait_for(child, lambda: out.exists() and out.stat().st_size > 20_000_000)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does
+    _, told = child.communicate(timeout=20)
+    assert (child.returncode, b"Traceback" in told) == (130, False)
+    written, records = lines(out), [json.loads(line) for line in lines(truth)]
+    subprocess.run([*COMMAND, *FLEET, "--count", str(len(written)), "--out", tmp_path / "again"], check=True)
+    assert lines(tmp_path / "again") == written
+    ids = {json.loads(line)["event_id"] for line in written}
+    assert {said["eventId"] for record in records for said in record["events"]} <= ids
+    assert any(not record["complete"] for record in records) or b"incomplete" not in told
+
+
+def test_a_worker_that_is_killed_is_told_of_in_one_sentence(tmp_path):
+    out = tmp_path / "events.jsonl"
+    child = started(*FOREVER, "--out", str(out), "--workers", "2")
+    wait_for(child, lambda: out.exists() and out.stat().st_size > 1_000_000)
+    os.kill(children_of(child.pid)[1], signal.SIGKILL)
+    told = child.communicate(timeout=20)[1].decode()
+    assert child.returncode == 1
+    assert told == ("audit-event-operator: one of 2 workers ended early, with exit code -9; is there enough memory?\n")
+    assert all(line.endswith(b"}\n") for line in lines(out))
+
+
+def test_workers_end_when_whoever_reads_is_gone(tmp_path):
+    out = tmp_path / "events.jsonl"
+    child = started(*FOREVER, "--out", str(out), "--workers", "2")
+    wait_for(child, lambda: out.exists() and out.stat().st_size > 1_000_000)
+    workers = children_of(child.pid)
+    child.kill()
+    child.communicate()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() and not ended(worker) for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def ended(pid):
+    """Gone, or a zombie that nobody has asked for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_for(child, seen):
+    while not seen():
+        assert child.poll() is None
+        time.sleep(0.02)
+
+
 # --- when it cannot go on ---------------------------------------------------------------------------------------------
 
 
@@ -210,9 +309,7 @@ def test_what_cannot_be_written_to_is_told_in_one_sentence(shell, says):
 def test_ctrl_c_leaves_a_valid_file_and_exit_code_130(tmp_path, name):
     out = tmp_path / name
     child = started(*FOREVER, "--out", str(out))
-    while not (out.exists() and out.stat().st_size > 100_000):
-        assert child.poll() is None
-        time.sleep(0.02)
+    wait_for(child, lambda: out.exists() and out.stat().st_size > 100_000)
     child.send_signal(signal.SIGINT)
     _, told = child.communicate(timeout=20)
     assert child.returncode == 130

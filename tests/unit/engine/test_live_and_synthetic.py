@@ -10,7 +10,8 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
-from audit_event_operator.timeline.replay import Replay, play
+from audit_event_operator.timeline.play import play
+from audit_event_operator.timeline.replay import Replay
 from audit_event_operator.timeline.timeline import Timeline
 from support.doubles.synthetic_clock import SECOND, START_UNIX_NS, at, no_entropy, said_until
 from support.worlds import counted

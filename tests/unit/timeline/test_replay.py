@@ -8,7 +8,8 @@ import pytest
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.timeline.entropy import KeyedEntropy
-from audit_event_operator.timeline.replay import Replay, play
+from audit_event_operator.timeline.play import Play, play
+from audit_event_operator.timeline.replay import Replay
 from audit_event_operator.world.scenarios.ending import Ending
 from support.episodes import Stage
 from support.judges.event import read
@@ -129,6 +130,30 @@ def test_what_scenarios_say_at_the_first_moment_is_not_held_back():
     spec = QUIET | {"scenarios": [{"name": f"s{number}", "type": "MistypedPassword"} for number in range(5)]}
     first = said(spec, to_ns=START + 1)
     assert sum(event.mark is not None for event in first) == 5
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [({"randomSeed": 1},), (SHAPED,), (STAGED,), ({"randomSeed": 1, "maxEvents": 2_000}, STAGED, QUIET)],
+    ids=["seed", "shaped", "staged", "three"],
+)
+@pytest.mark.parametrize("count", [None, 1_111])
+def test_what_somebody_else_says_is_passed_over_without_a_trace(specs, count):
+    def shared(number, among):
+        play = Play(
+            [replay(spec, f"default/{name}") for name, spec in enumerate(specs)], to_ns=START + HOUR, count=count
+        )
+        said, turn = {}, 0
+        while (end_ns := play.end_of(300)) is not None:
+            if turn % among == number:
+                said[turn] = [event for events in play.say(end_ns) for event in events]
+            else:
+                play.pass_over(end_ns)
+            turn += 1
+        return said
+
+    parts = shared(0, 3) | shared(1, 3) | shared(2, 3)
+    assert [event for turn in range(len(parts)) for event in parts[turn]] == said(*specs, count=count)
 
 
 # --- the truth --------------------------------------------------------------------------------------------------------
