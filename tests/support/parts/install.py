@@ -18,8 +18,9 @@ PACKAGES = {
     "openssl": "openssl",
     "chromium": "chromium",
     "fail2ban": "fail2ban-server",
+    "rsyslog": "/usr/sbin/rsyslogd",
 }
-SERVICES = ("rabbitmq-server", "prometheus", "fail2ban")
+SERVICES = ("rabbitmq-server", "prometheus", "fail2ban", "rsyslog")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it
 
 
