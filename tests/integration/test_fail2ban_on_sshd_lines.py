@@ -14,6 +14,7 @@ from audit_event_operator.world.cast import WorldCast
 from audit_event_operator.world.hours import LocalTime
 from audit_event_operator.world.world import World
 from support.parts.fail2ban import Fail2ban
+from support.parts.fail2ban_past import read_by_fail2ban
 
 ATTACKERS = {
     "203.0.113.7": "user_login_failure",
@@ -102,6 +103,10 @@ def test_exactly_the_attackers_are_banned(tmp_path, only_detected, failures_of) 
         for kind, _, address in what_happens():
             counted[address] += failures_of.get(kind, 0)
         assert fail2ban.failures == +counted
+
+    past = read_by_fail2ban(log, tmp_path / "past", datetime.now(UTC))
+    assert past.banned == set(fail2ban.banned), "what judges the past sees the same"
+    assert past.failures == fail2ban.failures.total()
 
 
 def test_of_users_who_behave_none_is_banned(tmp_path) -> None:

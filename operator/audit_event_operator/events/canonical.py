@@ -16,13 +16,23 @@ class Variable(NamedTuple):
     name: str
 
 
-class Derived(NamedTuple):
-    """A value that follows from others, for layouts that need more than what happened: a number for a severity, say.
+class Derivation(NamedTuple):
+    """How a value follows from a text: `function` sees the text, and returns its bytes, as the layout writes them.
 
-    `function` turns the text that `of` makes into bytes; it sees the text, and returns its bytes, as the layout writes them.
+    `longest` says how many bytes it returns at most, when the text has no more bytes than its argument.
     """
 
     function: Callable[[bytes], bytes]
+    longest: Callable[[int], int]
+
+
+class Derived(NamedTuple):
+    """A value that follows from the text that `of` makes, for layouts that need more than what happened.
+
+    A number for a severity, say.
+    """
+
+    how: Derivation
     of: tuple[str | Variable, ...]
 
 

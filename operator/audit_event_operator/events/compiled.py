@@ -6,7 +6,7 @@ bytes; this module knows only placeholders.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from audit_event_operator.events.canonical import (
     EVENT_ID,
@@ -19,14 +19,12 @@ from audit_event_operator.events.canonical import (
     Pattern,
     Variable,
 )
+from audit_event_operator.events.cast import longest as longest_of
 from audit_event_operator.events.drawn import DRAWN, Choices, Hex
 from audit_event_operator.events.layouts import Layout
 
 FIRST_DRAW: Final = 3
 """The random numbers before it choose template, host and user."""
-
-_MANY: Final = 1_000
-"""Of so many values all are numbers or addresses, and one of the ends is about as long as any."""
 
 MAX_DRAWS: Final = 5
 """What is left of one digest: no kind draws more."""
@@ -47,7 +45,8 @@ class Template(NamedTuple):
     """A kind of event in one layout: the body of an event is `form % arrange(values)`.
 
     `values` are the event's id, timestamp, host and user as the layout writes them and its number, then one of each of
-    `draws`; `arrange` brings them into the order in which the form asks for them.
+    `draws`; `arrange` brings them into the order in which the form asks for them. `longest` is how many bytes the body has at
+    most, when no value is longer than the one that it is given.
     """
 
     event_type: str
@@ -55,11 +54,12 @@ class Template(NamedTuple):
     draws: tuple[Draw, ...]
     form: bytes
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
+    longest: Callable[[Sequence[bytes | int]], int]
 
     def largest_body_bytes(self, values: Sequence[bytes | int]) -> int:
         """The length of the longest body; `values` are the longest that every event has."""
         longest = (_longest(draw.values) for draw in self.draws)
-        return len(self.form % self.arrange([*values, *longest]))
+        return self.longest([*values, *longest])
 
 
 def compile_event(
@@ -75,52 +75,72 @@ def compile_event(
         own = None if values is None else values.get(name)
         placeholders[name], choices = _drawable(DRAWN[name], layout) if own is None else (b"%b", own)
         draws.append(Draw(FIRST_DRAW + len(draws), len(choices), choices))
-    form, arrange = laid_out(event, layout, placeholders)
-    return Template(event.event_type, event.action_result, tuple(draws), form, arrange)
+    form, arrange, longest = laid_out(event, layout, placeholders)
+    return Template(event.event_type, event.action_result, tuple(draws), form, arrange, longest)
 
 
-def laid_out(
-    event: CanonicalEvent, layout: Layout, placeholders: Mapping[str, bytes]
-) -> tuple[bytes, Callable[[Sequence[bytes | int]], tuple[Any, ...]]]:
-    """The form of an event, and what brings values in the order of `placeholders` into the order of the form."""
+class LaidOut(NamedTuple):
+    """An event in one layout, for values in the order of its placeholders: see `Template`."""
+
+    form: bytes
+    arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
+    longest: Callable[[Sequence[bytes | int]], int]
+
+
+def laid_out(event: CanonicalEvent, layout: Layout, placeholders: Mapping[str, bytes]) -> LaidOut:
+    """The form of an event, and what brings values into it."""
     index_of = {name: index for index, name in enumerate(placeholders)}
-    form: list[bytes] = []
+    pieces: list[bytes] = []
     order: list[int] = []
     derived: dict[Derived, int] = {}
     for piece in layout.render(event):
         if isinstance(piece, bytes):
-            form.append(piece.replace(b"%", b"%%"))
+            pieces.append(piece.replace(b"%", b"%%"))
         elif isinstance(piece, Derived):
-            form.append(b"%b")
+            pieces.append(b"%b")
             order.append(derived.setdefault(piece, len(placeholders) + len(derived)))
         else:
-            form.append(placeholders[piece.name])
+            pieces.append(placeholders[piece.name])
             order.append(index_of[piece.name])
-    arrange = itemgetter(*order)
+    form, arrange = b"".join(pieces), itemgetter(*order)
     if not derived:
-        return b"".join(form), arrange
-    derive = [_derivation(each, layout, placeholders, index_of) for each in derived]
-    return b"".join(form), lambda values: arrange((*values, *[each(values) for each in derive]))
+        return LaidOut(form, arrange, lambda values: len(form % arrange(values)))
+    texts = [_text(each, layout, placeholders, index_of) for each in derived]
+    derive = [_derivation(each, *text) for each, text in zip(derived, texts, strict=True)]
+
+    def longest(values: Sequence[bytes | int]) -> int:
+        sizes = [
+            each.how.longest(len(form % select(values))) for each, (form, select) in zip(derived, texts, strict=True)
+        ]
+        return len(form % arrange((*values, *map(bytes, sizes))))
+
+    return LaidOut(form, lambda values: arrange((*values, *[each(values) for each in derive])), longest)
 
 
-def _derivation(
+_Select: TypeAlias = Callable[[Sequence[bytes | int]], Any]
+
+
+def _text(
     derived: Derived, layout: Layout, placeholders: Mapping[str, bytes], index_of: Mapping[str, int]
-) -> Callable[[Sequence[bytes | int]], bytes]:
-    """What computes one derived value from the others."""
-    function, of = derived
-    names = [piece.name for piece in of if isinstance(piece, Variable)]
+) -> tuple[bytes, _Select]:
+    """What a derived value follows from: `form % select(values)`."""
     pieces = [
         placeholders[piece.name] if isinstance(piece, Variable) else layout.escape(piece).replace(b"%", b"%%")
-        for piece in of
+        for piece in derived.of
     ]
-    form = b"".join(pieces)
-    if not names:
+    indexes = [index_of[piece.name] for piece in derived.of if isinstance(piece, Variable)]
+    select: _Select = itemgetter(*indexes) if indexes else lambda values: ()
+    return b"".join(pieces), select
+
+
+def _derivation(derived: Derived, form: bytes, select: _Select) -> Callable[[Sequence[bytes | int]], bytes]:
+    """What computes one derived value from the others."""
+    function = derived.how.function
+    if not any(isinstance(piece, Variable) for piece in derived.of):
         constant = function(form % ())
         return lambda values: constant
     if form == b"%b":
-        (index,) = (index_of[name] for name in names)
-        return lambda values: function(values[index])  # type: ignore[arg-type]  # `%b` is for bytes alone
-    select = itemgetter(*(index_of[name] for name in names))
+        return lambda values: function(select(values))
     return lambda values: function(form % select(values))
 
 
@@ -133,8 +153,9 @@ def variables_of(event: CanonicalEvent) -> Iterator[str]:
 
 
 def _longest(values: Sequence[bytes | int]) -> bytes | int:
-    ends = (values[0], values[-1]) if len(values) > _MANY else values
-    return max(ends, key=lambda value: len(value if isinstance(value, bytes) else str(value)))
+    if isinstance(values, range):  # of numbers, one of the ends
+        return max(values[0], values[-1], key=lambda number: len(str(number)))
+    return longest_of(cast("Sequence[bytes]", values))
 
 
 def _drawable(choices: Choices, layout: Layout) -> tuple[bytes, Sequence[bytes | int]]:

@@ -103,7 +103,7 @@ class EventFactory:
             digest = fresh_hash()
             digest.update(sequence.to_bytes(8, "big"))
             randoms = randoms_in(digest.digest())
-            event_type, action_result, draws, form, arrange = templates[bisect_right(sums, randoms[0] % weight_sum)]
+            event_type, action_result, draws, form, arrange, _ = templates[bisect_right(sums, randoms[0] % weight_sum)]
             host_number = randoms[1] % host_count
             user_number = randoms[2] % user_count
             values = [event_id, stamp, hosts[host_number], users[user_number], sequence]

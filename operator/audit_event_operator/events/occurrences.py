@@ -12,6 +12,7 @@ from audit_event_operator.events.factory import Slot
 from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_texts
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.resource.event_type import EventType
+from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 
 _KEPT_TEXTS: Final = 16_384
 """Of all streams together: most of them have the same commands and files, and a session's texts soon repeat."""
@@ -31,13 +32,17 @@ class Occurrence(NamedTuple):
 
 
 class OccurrenceTemplate(NamedTuple):
-    """A kind of event in one layout: its body is `form % arrange(values)`, the values of `names` last."""
+    """A kind of event in one layout: its body is `form % arrange(values)`, the values of `names` last.
+
+    `longest` is how many bytes the body has at most, when no value is longer than the one that it is given.
+    """
 
     event_type: str
     action_result: str
     names: tuple[str, ...]
     form: bytes
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
+    longest: Callable[[Sequence[bytes | int]], int]
 
 
 class OccurrenceWriter:
@@ -62,7 +67,7 @@ class OccurrenceWriter:
             if unix_ns != written_ns:
                 written_ns, stamp, unix_seconds = unix_ns, timestamp(unix_ns), unix_ns // NANOSECONDS_PER_SECOND
             template = templates.get(kind) or self._compiled(kind)
-            event_type, action_result, names, form, arrange = template
+            event_type, action_result, names, form, arrange, _ = template
             values: list[bytes | int] = [event_id, stamp, written(host), written(user), sequence]
             values += [written(known[name]) for name in names]
             fields = (
@@ -74,8 +79,16 @@ class OccurrenceWriter:
 
     def largest_body_bytes(self, kinds: Iterable[str], longest_value: int) -> int:
         """How long the body of an event of these kinds may become, when no value is longer than `longest_value` bytes."""
+        value = bytes(longest_value)
+        given: list[bytes | int] = [
+            value,
+            value,
+            value,
+            value,
+            MAX_EXACT_INTEGER,
+        ]  # id, timestamp, host, user and number
         templates = [self._templates.get(kind) or self._compiled(kind) for kind in kinds]
-        return max(len(template.form) + longest_value * template.form.count(b"%") for template in templates)
+        return max(template.longest([*given, *[value] * len(template.names)]) for template in templates)
 
     def _compiled(self, kind: str) -> OccurrenceTemplate:
         template = _built_in(kind, self._layout) if built_in(kind) else _compile(kind_of(self._own[kind]), self._layout)
@@ -91,8 +104,9 @@ def _built_in(kind: str, layout: Layout) -> OccurrenceTemplate:
 
 def _compile(event: CanonicalEvent, layout: Layout) -> OccurrenceTemplate:
     names = tuple(variables_of(event))
-    form, arrange = laid_out(event, layout, {**GIVEN, **dict.fromkeys(names, b"%b")})
-    return OccurrenceTemplate(event.event_type, event.action_result, names, form, arrange)
+    return OccurrenceTemplate(
+        event.event_type, event.action_result, names, *laid_out(event, layout, {**GIVEN, **dict.fromkeys(names, b"%b")})
+    )
 
 
 @lru_cache(maxsize=16)

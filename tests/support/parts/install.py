@@ -19,8 +19,9 @@ PACKAGES = {
     "chromium": "chromium",
     "fail2ban": "fail2ban-server",
     "jq": "jq",
+    "rsyslog": "/usr/sbin/rsyslogd",
 }
-SERVICES = ("rabbitmq-server", "prometheus", "fail2ban")
+SERVICES = ("rabbitmq-server", "prometheus", "fail2ban", "rsyslog")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it
 
 

@@ -57,9 +57,16 @@ has the outcome `unknown` in ECS, status 99 in OCSF and no `outcome` in CEF.
 In SyslogFull some detectors count a failed login two or three times, because sshd and PAM both say it. The numbers in
 [scenarios](scenarios.md) are for Json, and for one line an event.
 
+A receiver of syslog takes the lines as they are; each line of SyslogFull is a message. rsyslog cuts messages at 8 KiB
+unless its `maxMessageSize` says otherwise: only event types of your own with long details come so far. Into its files
+rsyslog writes no colon after the tag, and one leading space less; that is what fail2ban reads.
+[On a laptop](how-to/detection-rules-on-a-laptop.md) you can try a detection rule on such lines.
+
 Tests hold every event type in every format against its judge: OCSF's schemas, ECS's list of fields, the schema and the SDK
-of CloudEvents, and grammars of CEF and RFC 5424 ([decision 0018](decisions/0018-formats.md)). The examples below are
-generated: one for each event_type, and `payment`, an event type of one's own.
+of CloudEvents, a grammar of CEF, and for syslog a real rsyslog, which has to read every byte as it was meant. A real
+fail2ban reads a week of 200 users in rsyslog's files, and has to ban the attackers of the ground truth and nobody else
+([decision 0018](decisions/0018-formats.md)). The examples below are generated: one for each event_type, and `payment`, an
+event type of one's own.
 """
 
 OWN = {

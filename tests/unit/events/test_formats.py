@@ -6,7 +6,6 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from audit_event_operator.events.layouts.cef_kinds import CEF_KINDS
 from audit_event_operator.events.layouts.ecs_kinds import ECS_KINDS
@@ -18,6 +17,7 @@ from audit_event_operator.resource.formats import Format
 from support.formats.json_formats import cloud_event_faults, ecs_faults, ocsf_faults
 from support.formats.streams import JUDGES, KINDS, drawn, layout, occurred
 from support.formats.text_formats import cef_faults, read_cef, read_syslog, syslog_faults
+from support.formats.texts import USERS
 
 COUNT = 10_000
 EVERY = pytest.mark.parametrize("chosen", JUDGES, ids=str)
@@ -44,12 +44,6 @@ def test_the_judges_refuse_nothing_that_users_and_scenarios_do(chosen):
     for turn in range(0, 90, 30):
         for event in occurred(chosen, turn=turn):
             assert JUDGES[chosen](event.body) == [], event.body
-
-
-CONTROLS = "".join(map(chr, [*range(32), 127]))
-USERS = st.text(st.characters(exclude_characters=CONTROLS), min_size=1, max_size=255) | st.lists(
-    st.sampled_from([" ", '"', "|", "=", "\\", "\\n", "a=b", " cs1=", "é", "\U0001f600", "%s", "]", "x" * 200]), min_size=1
-).map(lambda parts: "".join(parts)[:255])  # fmt: skip
 
 
 @EVERY

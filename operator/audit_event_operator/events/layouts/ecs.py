@@ -7,7 +7,7 @@ from typing import Any, Final
 from audit_event_operator.events.canonical import CanonicalEvent, Pattern, Value
 from audit_event_operator.events.identity import stamp_of
 from audit_event_operator.events.layouts import Piece
-from audit_event_operator.events.layouts.derivations import OUTCOMES, lower, number_of
+from audit_event_operator.events.layouts.derivations import LOWER, OUTCOMES, number_of
 from audit_event_operator.events.layouts.ecs_kinds import COMMON, ECS_KINDS
 from audit_event_operator.events.layouts.json_text import escaped, json_pieces
 from audit_event_operator.events.layouts.mapping import Mapped, derived, flat, put
@@ -42,7 +42,7 @@ class Ecs:
             "event.severity": derived(_SEVERITY, event.severity),
             "event.dataset": f"{event.source_service}.audit",
             "event.provider": event.source_service,
-            "log.level": Pattern((derived(lower, event.severity),)),
+            "log.level": Pattern((derived(LOWER, event.severity),)),
         }
         if kind is not None:
             fields["event.category"], fields["event.type"] = kind.category, kind.type

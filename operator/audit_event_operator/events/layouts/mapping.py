@@ -6,23 +6,31 @@ lacks what it names is left out.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import orjson
 
-from audit_event_operator.events.canonical import SEQUENCE, CanonicalEvent, Derived, Pattern, Value, Variable
-from audit_event_operator.events.layouts.derivations import base_name, host_name, lower, pid_from, uid_of
+from audit_event_operator.events.canonical import (
+    SEQUENCE,
+    CanonicalEvent,
+    Derivation,
+    Derived,
+    Pattern,
+    Value,
+    Variable,
+)
+from audit_event_operator.events.layouts.derivations import BASE_NAME, HOST_NAME, LOWER, UID, pid_of
 
 Template: TypeAlias = "str | int | Mapping[str, Template] | Sequence[Template]"
 
 _TOKEN: Final = re.compile(r"\$\{([A-Za-z0-9_.|-]+)\}")
 
-_DERIVED: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
-    {"base_name": base_name, "host_name": host_name, "lower": lower, "uid_of": uid_of}
+_DERIVED: Final[Mapping[str, Derivation]] = MappingProxyType(
+    {"base_name": BASE_NAME, "host_name": HOST_NAME, "lower": LOWER, "uid_of": UID}
 )
-_NUMBERS: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType({"pid": pid_from})
+_NUMBERS: Final[Mapping[str, Derivation]] = MappingProxyType({"pid": pid_of()})
 
 
 class Mapped:
@@ -91,9 +99,9 @@ class Mapped:
         return {key: value for key, value in details.items() if key not in self.named}
 
 
-def derived(function: Callable[[bytes], bytes], value: Value) -> Derived:
+def derived(how: Derivation, value: Value) -> Derived:
     """What follows from a text of the event."""
-    return Derived(function, tuple(piece for piece in pieces_of(value) if not isinstance(piece, Derived)))
+    return Derived(how, tuple(piece for piece in pieces_of(value) if not isinstance(piece, Derived)))
 
 
 def pieces_of(value: Value) -> tuple[str | Variable | Derived, ...]:

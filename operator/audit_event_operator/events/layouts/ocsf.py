@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from audit_event_operator.events.canonical import CanonicalEvent, Pattern
+from audit_event_operator.events.canonical import CanonicalEvent, Derivation, Pattern
 from audit_event_operator.events.layouts import Piece
 from audit_event_operator.events.layouts.derivations import OUTCOMES, number_of
 from audit_event_operator.events.layouts.json_text import escaped, json_pieces
@@ -25,6 +25,9 @@ _STATUS: Final[Mapping[bool | None, tuple[int, str]]] = MappingProxyType({True: 
 
 def _caption(severity: bytes) -> bytes:
     return _CAPTIONS.get(severity, severity)
+
+
+_CAPTION: Final = Derivation(_caption, lambda text_bytes: max(text_bytes, *map(len, _CAPTIONS.values())))
 
 
 def _milliseconds(unix_ns: int) -> bytes:
@@ -55,7 +58,7 @@ class Ocsf:
             "type_name": f"{kind.of.name}: {kind.activity_name}",
             "time": event.timestamp,
             "severity_id": derived(_SEVERITY, event.severity),
-            "severity": Pattern((derived(_caption, event.severity),)),
+            "severity": Pattern((derived(_CAPTION, event.severity),)),
             "status_id": status_id,
             "status": status,
             "status_code": event.action_result,

@@ -4,9 +4,8 @@
 the tag `audit`, and the seed's JSON as its message.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -15,6 +14,7 @@ from audit_event_operator.events.canonical import (
     SEQUENCE,
     TIMESTAMP,
     CanonicalEvent,
+    Derivation,
     Derived,
     Pattern,
     Value,
@@ -22,7 +22,7 @@ from audit_event_operator.events.canonical import (
 )
 from audit_event_operator.events.identity import stamp_of
 from audit_event_operator.events.layouts import Piece
-from audit_event_operator.events.layouts.derivations import one_word, pid_from, port_of, terminal_of, uid_of
+from audit_event_operator.events.layouts.derivations import ONE_WORD, PORT, TERMINAL, UID, pid_of
 from audit_event_operator.events.layouts.json_text import json_pieces
 from audit_event_operator.events.layouts.mapping import derived, joined, pieces_of
 from audit_event_operator.events.layouts.seed_json import seed_fields
@@ -37,6 +37,7 @@ _SEVERITIES: Final = MappingProxyType({"INFO": 6, "WARNING": 4, "ERROR": 3, "CRI
 _NOTICE: Final = 5
 _CONTROL: Final = {code: f"#{code:03o}" for code in (*range(32), 127)}
 _DEVICES: Final = "/dev/"
+_COLUMNS: Final = 8
 
 
 def _escaped(text: str) -> bytes:
@@ -50,7 +51,11 @@ def _quoted(text: bytes) -> bytes:
 
 
 def _in_8_columns(user: bytes) -> bytes:
-    return user.decode().rjust(8).encode()
+    return user.decode().rjust(_COLUMNS).encode()
+
+
+_QUOTED: Final = Derivation(_quoted, lambda text_bytes: 2 * text_bytes)
+_IN_8_COLUMNS: Final = Derivation(_in_8_columns, lambda text_bytes: text_bytes + _COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def _header(event: CanonicalEvent, priority: int, tag: str, pid: Piece, *, first
     yield (b"" if first else b"\n") + b"<%d>1 " % priority
     yield event.timestamp
     yield b" "
-    yield derived(one_word, event.server_hostname)
+    yield derived(ONE_WORD, event.server_hostname)
     yield b" %b " % tag.encode()
     yield pid
     yield b" - - "
@@ -91,7 +96,7 @@ def _generic(event: CanonicalEvent) -> Iterator[Piece]:
     yield from _header(event, _LOG_AUDIT + severity, GENERIC_TAG, b"-")
     for piece in json_pieces(seed_fields(event)):
         if isinstance(piece, Variable) and piece not in (EVENT_ID, TIMESTAMP, SEQUENCE):
-            yield Derived(_quoted, (piece,))
+            yield Derived(_QUOTED, (piece,))
         else:
             yield piece
 
@@ -112,15 +117,15 @@ class _Values:
         terminal_key = joined((*pieces_of(self._host), " ", *pieces_of(self._user if session is None else session)))
         tty = event.details.get("tty")
         created = event.details.get("resource") if event.action_result == "CREATED" else None
-        number = derived(uid_of, self._user if created is None else created)
+        number = derived(UID, self._user if created is None else created)
         self._known: dict[str, Value] = {
             "user": self._user,
             "host": self._host,
-            "user_in_8_columns": derived(_in_8_columns, self._user),
-            "port": derived(port_of, self._connection),
+            "user_in_8_columns": derived(_IN_8_COLUMNS, self._user),
+            "port": derived(PORT, self._connection),
             "uid": number,
             "gid": number,
-            "tty": derived(terminal_of, terminal_key) if tty is None else _without_folder(tty),
+            "tty": derived(TERMINAL, terminal_key) if tty is None else _without_folder(tty),
         }
 
     def __getitem__(self, name: str) -> tuple[str | Variable | Derived, ...]:
@@ -132,12 +137,7 @@ class _Values:
             return b"-"
         if line.program in PID_OF:
             return b"%d" % PID_OF[line.program]
-        return derived(_pid(line.child), self._connection if line.program == "sshd" else self._process)
-
-
-@lru_cache(maxsize=16)
-def _pid(child: int) -> Callable[[bytes], bytes]:
-    return partial(pid_from, more=child)
+        return derived(pid_of(line.child), self._connection if line.program == "sshd" else self._process)
 
 
 def _without_folder(tty: Value) -> Value:
