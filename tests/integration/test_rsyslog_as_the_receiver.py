@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.posted import posted_event
+from audit_event_operator.events.text import writable
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.formats import Format
 from support.formats.received import rsyslog_faults
@@ -35,7 +36,13 @@ def events(chosen: Format, users: list[str], host: str, text: str, turn: int) ->
     entities = {"users": {"names": users}, "hosts": {"names": [host]}}
     yield from drawn(chosen, DRAWS, entities=entities, eventTypes=[own])
     yield from occurred(chosen, users[0], host, turn)
-    body = {"event_type": "order", "user_id": users[0], "server_hostname": text, "details": {"text": text, "n": 1}}
+    said = writable(text)  # half a surrogate pair may be in a resource, but is refused here
+    body = {
+        "event_type": "order",
+        "user_id": writable(users[0]),
+        "server_hostname": said,
+        "details": {"text": said, "n": 1},
+    }
     yield posted_event(
         body, Entities(), rng=random.Random(turn), unix_ns=turn * 10**9, entropy=bytes, layout=layout(chosen)
     )  # fmt: skip

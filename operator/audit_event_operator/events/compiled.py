@@ -6,7 +6,7 @@ bytes; this module knows only placeholders.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, cast
 
 from audit_event_operator.events.canonical import (
     EVENT_ID,
@@ -105,42 +105,46 @@ def laid_out(event: CanonicalEvent, layout: Layout, placeholders: Mapping[str, b
     form, arrange = b"".join(pieces), itemgetter(*order)
     if not derived:
         return LaidOut(form, arrange, lambda values: len(form % arrange(values)))
-    texts = [_text(each, layout, placeholders, index_of) for each in derived]
-    derive = [_derivation(each, *text) for each, text in zip(derived, texts, strict=True)]
+    sources = [(each.how, _source(each, layout, placeholders, index_of)) for each in derived]
+    derive = [_derivation(how.function, source) for how, source in sources]
 
     def longest(values: Sequence[bytes | int]) -> int:
-        sizes = [
-            each.how.longest(len(form % select(values))) for each, (form, select) in zip(derived, texts, strict=True)
-        ]
-        return len(form % arrange((*values, *map(bytes, sizes))))
+        as_long = [bytes(how.longest(len(source.text(values)))) for how, source in sources]
+        return len(form % arrange((*values, *as_long)))
 
     return LaidOut(form, lambda values: arrange((*values, *[each(values) for each in derive])), longest)
 
 
-_Select: TypeAlias = Callable[[Sequence[bytes | int]], Any]
+class _Source(NamedTuple):
+    """The text that a value follows from: `form`, filled with the values at `indexes`."""
+
+    form: bytes
+    indexes: tuple[int, ...]
+
+    def text(self, values: Sequence[bytes | int]) -> bytes:
+        return self.form % tuple(values[index] for index in self.indexes)
 
 
-def _text(
+def _source(
     derived: Derived, layout: Layout, placeholders: Mapping[str, bytes], index_of: Mapping[str, int]
-) -> tuple[bytes, _Select]:
-    """What a derived value follows from: `form % select(values)`."""
+) -> _Source:
     pieces = [
         placeholders[piece.name] if isinstance(piece, Variable) else layout.escape(piece).replace(b"%", b"%%")
         for piece in derived.of
     ]
-    indexes = [index_of[piece.name] for piece in derived.of if isinstance(piece, Variable)]
-    select: _Select = itemgetter(*indexes) if indexes else lambda values: ()
-    return b"".join(pieces), select
+    return _Source(b"".join(pieces), tuple(index_of[piece.name] for piece in derived.of if isinstance(piece, Variable)))
 
 
-def _derivation(derived: Derived, form: bytes, select: _Select) -> Callable[[Sequence[bytes | int]], bytes]:
+def _derivation(function: Callable[[bytes], bytes], source: _Source) -> Callable[[Sequence[bytes | int]], bytes]:
     """What computes one derived value from the others."""
-    function = derived.how.function
-    if not any(isinstance(piece, Variable) for piece in derived.of):
-        constant = function(form % ())
+    form, indexes = source
+    if not indexes:
+        constant = function(source.text(()))
         return lambda values: constant
     if form == b"%b":
-        return lambda values: function(select(values))
+        (index,) = indexes
+        return lambda values: function(values[index])  # type: ignore[arg-type]  # `%b` is for bytes alone
+    select = itemgetter(*indexes)
     return lambda values: function(form % select(values))
 
 

@@ -104,19 +104,21 @@ class _Progress:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Says whether Ctrl-C was pressed; pressed a second time, it ends what is under way."""
+    """Says whether Ctrl-C was pressed; pressed a second time, it ends what is under way. More often is no use."""
     pressed: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
         pressed.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if len(pressed) > 1:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(pressed)
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if pressed else handler)
 
 
 def _forget_stdout() -> None:

@@ -57,7 +57,7 @@ def read_by_fail2ban(log: Path, folder: Path, start: datetime) -> Past:
     assert server, "fail2ban-server is missing: Debian's package fail2ban brings it (make test installs it)."
     python = Path(server).read_text().splitlines()[0].removeprefix("#!").split()
     done = subprocess.run(
-        [*python, "-P", _PROGRAM, folder, log, str(start.timestamp())],
+        [*python, "-I", _PROGRAM, folder, log, str(start.timestamp())],
         env={"PATH": "/usr/bin:/bin", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
         capture_output=True,
         text=True,

@@ -16,10 +16,10 @@ PACKAGES = {
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "prometheus": "promtool",
     "openssl": "openssl",
+    "rsyslog": "/usr/sbin/rsyslogd",
     "chromium": "chromium",
     "fail2ban": "fail2ban-server",
     "jq": "jq",
-    "rsyslog": "/usr/sbin/rsyslogd",
 }
 SERVICES = ("rabbitmq-server", "prometheus", "fail2ban", "rsyslog")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it
