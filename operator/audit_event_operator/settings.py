@@ -121,6 +121,11 @@ class Settings:
     with the RBAC right; `run` only)."""
     api_token_file: Path | None = None
     """File with the bearer token; required by AEG_API_AUTH=token."""
+    metrics_auth: Literal["none", "kubernetes"] = "none"
+    """Who may GET /metrics: none (anyone), kubernetes (callers that may get the nonResourceURL; `run` only)."""
+    read_auth: Literal["none", "kubernetes"] = "none"
+    """Who may GET the status page, /generators and /healthz?verbose=1: none (anyone), kubernetes (callers that may get the
+    nonResourceURL; `run` only)."""
     allowed_broker_hosts: BrokerHosts | None = None
     """Host suffixes and CIDRs of the brokers that Secrets may name; unset: any, but in a pod no loopback or link-local
     addresses."""

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.integration
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 OVERLAYS = ("default", "dev", "production")
 # In the order in which they must stand.
-MONITORING = ("monitoring", "kube-prometheus-stack")
+MONITORING = ("monitoring", "kube-prometheus-stack", "metrics-auth")
 SCRAPE_LABEL = "prometheus-scrape-label"
-FREE = ("access-reviews", "grafana-dashboard", "namespaced", "network-policy", "rabbitmqclusters")
+FREE = ("access-reviews", "grafana-dashboard", "namespaced", "network-policy", "rabbitmqclusters", "read-auth")
 PRODUCTION = yaml.safe_load((MANIFESTS / "overlays/production/kustomization.yaml").read_text())
 IN_PRODUCTION = {Path(component).name for component in PRODUCTION["components"]}
 
@@ -33,6 +33,7 @@ COMBINATIONS = [
     ("dev", *FREE, *MONITORING),
     ("production", "rabbitmqclusters"),
     ("production", "kube-prometheus-stack"),
+    ("production", "metrics-auth", "read-auth"),
     ("production", *(each for each in (*FREE, *MONITORING) if each not in IN_PRODUCTION)),
 ]
 

@@ -1,12 +1,12 @@
-"""Asks Kubernetes who may post events: a TokenReview tells who the caller is, a SubjectAccessReview what they may do.
+"""Asks Kubernetes who may post and read: a TokenReview tells who the caller is, a SubjectAccessReview what they may do.
 
-Knows nothing of HTTP. Tokens are kept only as digests, for a few seconds, and never logged.
+Knows nothing of HTTP. Tokens are kept only as digests, for a few minutes, and never logged.
 """
 
 import asyncio
 import hashlib
 import logging
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.errors import ClusterError
@@ -17,7 +17,70 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS: Final = 10.0
 REMEMBERED_LIMIT: Final = 1_000
+OUTAGE_SECONDS: Final = 300.0
+"""So long a reader that was accepted stays accepted while the API server cannot be asked."""
+ASK_SECONDS: Final = 4.0
+"""Prometheus waits 10 s for a scrape."""
 LONGEST_TOKEN: Final = 16 * 1024
+
+
+class _Answer(NamedTuple):
+    """What the API server said, when, and until when it is not asked again (time of the loop)."""
+
+    decision: Decision
+    at: float
+    until: float
+
+
+class AccessReviews:
+    """Decides about tokens, and remembers each answer for ten seconds.
+
+    `outage_seconds`: so long an allowed caller stays allowed while the API server gives no answer.
+    """
+
+    def __init__(self, cluster: Cluster, *, outage_seconds: float = 0.0) -> None:
+        self._cluster = cluster
+        self._outage_seconds = outage_seconds
+        self._known: dict[tuple[bytes, str], _Answer] = {}
+
+    async def decide(self, token: str | None, what: dict[str, Any]) -> Decision:
+        """Whether whose token it is may do it; `what` is an attribute of a SubjectAccessReview. Never raises."""
+        if not token or len(token) > LONGEST_TOKEN:
+            return Decision.UNAUTHENTICATED
+        now = asyncio.get_running_loop().time()
+        key = (hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), repr(what))
+        known = self._known.get(key)
+        if known is not None and now < known.until:
+            return known.decision
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                decision = await self._ask(token, what)
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("Cannot check who may do it: %s", error or f"no answer within {ASK_SECONDS:g} s")
+            if known is None or known.decision is not Decision.ALLOWED or now >= known.at + self._outage_seconds:
+                return Decision.UNAVAILABLE
+            self._known[key] = known._replace(until=min(now + REMEMBERED_SECONDS, known.at + self._outage_seconds))
+            return Decision.ALLOWED
+        self._known.pop(key, None)
+        if len(self._known) >= REMEMBERED_LIMIT:
+            del self._known[next(iter(self._known))]  # the one that was asked about first
+        self._known[key] = _Answer(decision, now, now + REMEMBERED_SECONDS)
+        return decision
+
+    async def _ask(self, token: str, what: dict[str, Any]) -> Decision:
+        who = await self._cluster.review_token(token)
+        user = who.get("user")
+        if who.get("authenticated") is not True or not isinstance(user, dict):
+            return Decision.UNAUTHENTICATED
+        spec = {
+            "user": user.get("username", ""),
+            "uid": user.get("uid", ""),
+            "groups": user.get("groups") or [],
+            "extra": user.get("extra") or {},
+            **what,
+        }
+        allowed = (await self._cluster.review_access(spec)).get("allowed") is True
+        return Decision.ALLOWED if allowed else Decision.FORBIDDEN
 
 
 class KubernetesAuthorizer:
@@ -29,42 +92,22 @@ class KubernetesAuthorizer:
     """
 
     def __init__(self, cluster: Cluster, own_namespace: str) -> None:
-        self._cluster = cluster
+        self._reviews = AccessReviews(cluster)
         self._own_namespace = own_namespace
-        self._known: dict[tuple[bytes, str], tuple[float, Decision]] = {}
 
     async def may_post(self, token: str | None, namespace: str | None) -> Decision:
-        """Decide about one request; an answer is remembered for ten seconds. Never raises."""
-        if not token or len(token) > LONGEST_TOKEN:
-            return Decision.UNAUTHENTICATED
+        """Decide about one request; nobody is let in without an answer. Never raises."""
         where = namespace or self._own_namespace
-        now = asyncio.get_running_loop().time()
-        key = (hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), where)
-        known = self._known.get(key)
-        if known is not None and now < known[0]:
-            return known[1]
-        try:
-            decision = await self._ask(token, where)
-        except ClusterError as error:
-            logger.warning("Cannot check who may post: %s", error)
-            return Decision.UNAVAILABLE
-        if len(self._known) >= REMEMBERED_LIMIT:
-            self._known.clear()
-        self._known[key] = (now + REMEMBERED_SECONDS, decision)
-        return decision
+        what = {"verb": "create", "group": GROUP, "resource": PLURAL, "subresource": "events", "namespace": where}
+        return await self._reviews.decide(token, {"resourceAttributes": what})
 
-    async def _ask(self, token: str, namespace: str) -> Decision:
-        who = await self._cluster.review_token(token)
-        user = who.get("user")
-        if who.get("authenticated") is not True or not isinstance(user, dict):
-            return Decision.UNAUTHENTICATED
-        what = {"verb": "create", "group": GROUP, "resource": PLURAL, "subresource": "events", "namespace": namespace}
-        spec = {
-            "user": user.get("username", ""),
-            "uid": user.get("uid", ""),
-            "groups": user.get("groups") or [],
-            "extra": user.get("extra") or {},
-            "resourceAttributes": what,
-        }
-        allowed = (await self._cluster.review_access(spec)).get("allowed") is True
-        return Decision.ALLOWED if allowed else Decision.FORBIDDEN
+
+class KubernetesReaders:
+    """Allows callers that may `get` the path as a nonResourceURL; without an API server, those that it allowed lately."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._reviews = AccessReviews(cluster, outage_seconds=OUTAGE_SECONDS)
+
+    async def may_read(self, token: str | None, path: str) -> Decision:
+        """Decide about one request. Never raises."""
+        return await self._reviews.decide(token, {"nonResourceAttributes": {"verb": "get", "path": path}})

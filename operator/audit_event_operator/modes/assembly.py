@@ -174,3 +174,14 @@ def authorizer(settings: Settings, mode: str) -> Authorizer:
     raise SettingsError(
         f"AEG_API_AUTH={settings.api_auth} needs a cluster, and {mode} runs without one; use none or token"
     )
+
+
+def refuse_reviews(settings: Settings, mode: str) -> None:
+    """See that nobody asks for what only a cluster can decide.
+
+    Raises:
+        SettingsError: AEG_METRICS_AUTH or AEG_READ_AUTH is kubernetes.
+    """
+    for variable, value in (("AEG_METRICS_AUTH", settings.metrics_auth), ("AEG_READ_AUTH", settings.read_auth)):
+        if value != "none":
+            raise SettingsError(f"{variable}={value} needs a cluster, and {mode} runs without one; use none")

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 
-from audit_event_operator.cluster.access import KubernetesAuthorizer
+from audit_event_operator.cluster.access import KubernetesAuthorizer, KubernetesReaders
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import connect
 from audit_event_operator.cluster.api.errors import ClusterError
@@ -78,8 +78,17 @@ async def run_in_cluster(settings: Settings) -> int:
     )
     by_cluster = settings.api_auth == "kubernetes"
     who = KubernetesAuthorizer(cluster, own_namespace) if by_cluster else authorizer(settings, "run")
+    readers = KubernetesReaders(cluster)
     try:
-        async with listening(operator, health_checks, who, source=counts, host=settings.bind_address) as servers:
+        async with listening(
+            operator,
+            health_checks,
+            who,
+            page_readers=readers if settings.read_auth == "kubernetes" else None,
+            metrics_readers=readers if settings.metrics_auth == "kubernetes" else None,
+            source=counts,
+            host=settings.bind_address,
+        ) as servers:
             logger.info(
                 "Operator %s is listening on ports %d (all routes) and %d (/metrics)",
                 identity, servers.app_port, servers.metrics_port,

@@ -14,8 +14,9 @@ from typing import Final
 from audit_event_operator.build import build_info
 from audit_event_operator.modes.assembly import Operator
 from audit_event_operator.web.app import Site, build_applications
+from audit_event_operator.web.auth import Everybody
 from audit_event_operator.web.door import HostRule
-from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
+from audit_event_operator.web.ports import Authorizer, HealthChecks, Readers, SourceCounts
 from audit_event_operator.web.servers import ListenError, Servers
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ async def listening(
     health_checks: HealthChecks,
     who: Authorizer,
     *,
+    page_readers: Readers | None = None,
+    metrics_readers: Readers | None = None,
     source: SourceCounts | None = None,
     host: str,
     fallback_port: bool = False,
@@ -55,6 +58,8 @@ async def listening(
         health_checks=health_checks,
         source=source or SourceCounts(),
         authorizer=who,
+        page_readers=page_readers or Everybody(),
+        metrics_readers=metrics_readers or Everybody(),
         host_rule=HostRule.of(operator.settings.http_hosts, host),
         build=build_info(os.environ),
     )

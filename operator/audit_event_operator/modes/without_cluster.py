@@ -20,7 +20,7 @@ from audit_event_operator.files.collection import Collection, Found
 from audit_event_operator.files.environment import REF, spec_from_environment
 from audit_event_operator.files.source import FileSource
 from audit_event_operator.files.targets import FileTargets, Secrets
-from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers
+from audit_event_operator.modes.assembly import assemble, authorizer, default_target, rabbitmq_brokers, refuse_reviews
 from audit_event_operator.modes.lifecycle import (
     StartError,
     listening,
@@ -109,7 +109,9 @@ async def _run(
     demo: bool = False,
 ) -> int:
     """Run the files' streams, or else `stream`; `brokers` may set the event to end, `started` is called with open ports."""
-    who, stop, secrets = authorizer(settings, "demo" if demo else "standalone"), prepare_process(), Secrets()
+    mode = "demo" if demo else "standalone"
+    refuse_reviews(settings, mode)
+    who, stop, secrets = authorizer(settings, mode), prepare_process(), Secrets()
     targets = FileTargets(default_target(settings), secrets)
     operator = assemble(
         settings,

@@ -1,10 +1,10 @@
-"""Who may post events to a generator: the answers that are possible. Asked over HTTP, given by a token or by Kubernetes."""
+"""Who may post events, and who may read: the answers that are possible. Asked over HTTP, given by a token or by Kubernetes."""
 
 from enum import StrEnum
 
 
 class Decision(StrEnum):
-    """Whether a caller may post."""
+    """Whether a caller may do what was asked for."""
 
     ALLOWED = "allowed"
     UNAUTHENTICATED = "unauthenticated"

@@ -21,13 +21,14 @@ from audit_event_operator.web.answers import add_headers, counted, errors_as_jso
 from audit_event_operator.web.auth import Everybody
 from audit_event_operator.web.body import BODY_LIMIT_BYTES, READ_SECONDS
 from audit_event_operator.web.door import HostRule, guarded
-from audit_event_operator.web.generators import Generators
+from audit_event_operator.web.generators import LIST, Generators
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.exposition import Exposition
 from audit_event_operator.web.metrics.families import Sources
-from audit_event_operator.web.ports import Authorizer, HealthChecks, SourceCounts
+from audit_event_operator.web.ports import Authorizer, HealthChecks, Readers, SourceCounts
 from audit_event_operator.web.posting import Posting
 from audit_event_operator.web.probes import Probes
+from audit_event_operator.web.reading import for_readers
 from audit_event_operator.web.status_page import StatusPage
 
 SERVED: Final = (
@@ -55,6 +56,8 @@ class Site:
     health_checks: HealthChecks = field(default_factory=HealthChecks)
     source: SourceCounts = field(default_factory=SourceCounts)
     authorizer: Authorizer = field(default_factory=Everybody)
+    page_readers: Readers = field(default_factory=Everybody)
+    metrics_readers: Readers = field(default_factory=Everybody)
     host_rule: HostRule = field(default_factory=HostRule)
     rng: random.Random = field(default_factory=random.Random)
     wall_ns: Callable[[], int] = time.time_ns
@@ -73,26 +76,28 @@ def build_applications(site: Site) -> Applications:
     """Both applications over one set of counters; nothing listens yet."""
     http = HttpCounts(SERVED)
     exposition = Exposition(Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
-    probes, generators = Probes(site.fleet, site.health_checks), Generators(site.fleet, site.health_checks)
+    probes = Probes(site.fleet, site.health_checks, site.page_readers)
+    generators = Generators(site.fleet, site.health_checks)
+    metrics = for_readers(exposition.get, site.metrics_readers)
 
     def make(body: dict[str, Any], entities: Entities, layout: Layout) -> AuditEvent:
         return posted_event(body, entities, rng=site.rng, unix_ns=site.wall_ns(), entropy=site.entropy, layout=layout)
 
     pages: dict[str, Handler] = {
-        "/": StatusPage().get,
-        "/metrics": exposition.get,
+        "/": for_readers(StatusPage().get, site.page_readers),
+        "/metrics": metrics,
         "/livez": probes.livez,
         "/readyz": probes.readyz,
         "/healthz": probes.healthz,
-        "/generators": generators.list,
-        "/generators/{namespace}/{name}": generators.one,
+        LIST: for_readers(generators.list, site.page_readers),
+        f"{LIST}/{{namespace}}/{{name}}": for_readers(generators.one, site.page_readers),
     }
     posting = Posting(site.submissions, site.authorizer, make, site.read_seconds)
     main, alone = _application(http, site.host_rule), _application(http, site.host_rule)
     for path, handler in pages.items():
         main.router.add_get(path, handler, expect_handler=expectations)
     main.router.add_post("/generate_event", posting.post, expect_handler=expectations)
-    alone.router.add_get("/metrics", exposition.get, expect_handler=expectations)
+    alone.router.add_get("/metrics", metrics, expect_handler=expectations)
     return Applications(main, alone)
 
 

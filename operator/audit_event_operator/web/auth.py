@@ -1,4 +1,4 @@
-"""Who may post without a cluster to ask: everybody, or clients with the token from a file. Tokens are never logged."""
+"""Who may post and read without a cluster to ask: everybody, or clients with the token from a file. Tokens are never logged."""
 
 import asyncio
 import hmac
@@ -17,9 +17,13 @@ def bearer_token(authorization: str | None) -> str | None:
 
 
 class Everybody:
-    """Auth mode `none`: every client that reaches the port may post."""
+    """Auth mode `none`: every client that reaches the port may post and read."""
 
     async def may_post(self, token: str | None, namespace: str | None) -> Decision:
+        """Allowed."""
+        return Decision.ALLOWED
+
+    async def may_read(self, token: str | None, path: str) -> Decision:
         """Allowed."""
         return Decision.ALLOWED
 

@@ -1,4 +1,4 @@
-"""GET /generators: the live state of resources, read-only, without credentials.
+"""GET /generators: the live state of resources, read-only, and nothing of credentials.
 
 With `?fields=` the answer is a table of the fields that were asked for, which is what the status page reads: small with
 hundreds of resources, and gzipped if the client accepts that.
@@ -57,6 +57,7 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
 }
 """What can be told of one resource; rates are events per second, `scenarios` is that of its status."""
 
+LIST: Final = "/generators"
 NO_SUCH_GENERATOR: Final = "There is no such generator here; GET /generators lists them."
 
 

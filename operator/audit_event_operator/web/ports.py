@@ -1,4 +1,4 @@
-"""What the HTTP face needs from outside: who may post, whether the process is well, and counts of the source.
+"""What the HTTP face needs from outside: who may post and read, whether the process is well, and counts of the source.
 
 The consumer owns these ports; the command line hands in what implements them. Nothing here knows Kubernetes.
 """
@@ -18,6 +18,13 @@ class Authorizer(Protocol):
 
         `token` is the request's bearer token, `namespace` the asked generator's; None where there is none.
         """
+
+
+class Readers(Protocol):
+    """Decides who may read."""
+
+    async def may_read(self, token: str | None, path: str) -> Decision:
+        """Decide about one GET of a path; never raises. `token` is the request's bearer token, None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from audit_event_operator.web.auth import bearer_token
 from audit_event_operator.web.body import read_object, too_large
 from audit_event_operator.web.generators import NO_SUCH_GENERATOR
 from audit_event_operator.web.ports import Authorizer
+from audit_event_operator.web.reading import CHALLENGE
 
 MOST_UNDER_WAY: Final = 256
 """Posts that may wait for the broker at once."""
@@ -51,7 +52,7 @@ _REFUSALS: Final[Mapping[Decision | PostOutcome, _Answer]] = {
     Decision.UNAUTHENTICATED: (
         HTTPStatus.UNAUTHORIZED,
         _UNKNOWN_CALLER,
-        {hdrs.WWW_AUTHENTICATE: 'Bearer realm="audit-event-operator"'},
+        CHALLENGE,
     ),
     Decision.FORBIDDEN: (HTTPStatus.FORBIDDEN, _NO_RIGHT, {}),
     Decision.UNAVAILABLE: _later("Authorization is unavailable; retry."),

@@ -9,8 +9,9 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.snapshot import GeneratorState
 from audit_event_operator.web.answers import error_answer, json_answer
-from audit_event_operator.web.generators import FIELDS
-from audit_event_operator.web.ports import HealthChecks
+from audit_event_operator.web.generators import FIELDS, LIST
+from audit_event_operator.web.ports import HealthChecks, Readers
+from audit_event_operator.web.reading import admit
 
 _ROW: Final = ("namespace", "name", "state", "reason", "connected")
 
@@ -18,9 +19,10 @@ _ROW: Final = ("namespace", "name", "state", "reason", "connected")
 class Probes:
     """The handlers of the three."""
 
-    def __init__(self, fleet: Fleet, health_checks: HealthChecks) -> None:
+    def __init__(self, fleet: Fleet, health_checks: HealthChecks, readers: Readers) -> None:
         self._fleet = fleet
         self._health_checks = health_checks
+        self._readers = readers
 
     async def livez(self, _: web.Request) -> web.Response:
         """Whether the process should go on living."""
@@ -31,7 +33,10 @@ class Probes:
         return _checked(self._health_checks.readyz())
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """Whether events are getting through; 503 when they are not."""
+        """Whether events are getting through; 503 when they are not. `?verbose=1` shows rows, to those who may see them."""
+        verbose = request.query.get("verbose", "").lower() in {"1", "true"}
+        if verbose:
+            await admit(request, self._readers, LIST)
         snapshots = self._fleet.snapshots()
         health = health_of(self._fleet, snapshots)
         up, states = health.rabbitmq_connected, health.states
@@ -49,7 +54,7 @@ class Probes:
         leader = self._health_checks.leader()
         if leader is not None:
             content["leader"] = leader
-        if request.query.get("verbose", "").lower() in {"1", "true"}:
+        if verbose:
             budget = self._fleet.budget
             content["buffers"] = {
                 "limit_bytes": budget.limit_bytes,

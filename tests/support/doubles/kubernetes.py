@@ -109,7 +109,8 @@ class FakeCluster:
 
     async def review_access(self, spec: Json) -> Json:
         await self._asked("review_access")
-        return {"allowed": (spec["user"], spec["resourceAttributes"]["namespace"]) in self.allowed}
+        place = spec.get("nonResourceAttributes", {}).get("path") or spec["resourceAttributes"]["namespace"]
+        return {"allowed": (spec["user"], place) in self.allowed}
 
     def _put_lease(self, namespace: str, name: str, lease: Json) -> Json:
         lease = copy.deepcopy(lease)

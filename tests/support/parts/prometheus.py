@@ -15,13 +15,14 @@ from support.waiting import wait_until
 class Prometheus:
     """Scrapes targets on loopback as the job `audit-event-operator`, evaluates rules, and answers queries."""
 
-    def __init__(self, folder: Path, *ports: int, rules: Path | None = None) -> None:
+    def __init__(self, folder: Path, *ports: int, rules: Path | None = None, token: Path | None = None) -> None:
         """Nothing is started yet.
 
         Args:
             folder: place of its configuration, data and log; must exist.
             ports: whom to scrape.
             rules: a rule file in Prometheus' own form.
+            token: a file with the bearer token that it sends.
         """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -34,6 +35,7 @@ class Prometheus:
                 scrape_configs:
                 - job_name: audit-event-operator
                   static_configs: [{{targets: [{targets}]}}]
+                  {f"authorization: {{credentials_file: '{token}'}}" if token else ""}
                 """)
         )
         command = [

@@ -1,10 +1,15 @@
-"""Who may post events, as Kubernetes sees it."""
+"""Who may post events and who may read, as Kubernetes sees it."""
 
 import asyncio
 
 import pytest
 
-from audit_event_operator.cluster.access import KubernetesAuthorizer
+from audit_event_operator.cluster.access import (
+    OUTAGE_SECONDS,
+    REMEMBERED_LIMIT,
+    KubernetesAuthorizer,
+    KubernetesReaders,
+)
 from audit_event_operator.cluster.api.errors import Forbidden, Unreachable
 from audit_event_operator.resource.access import Decision
 
@@ -59,3 +64,66 @@ async def test_an_answer_is_remembered_for_ten_seconds_and_no_longer(cluster, au
 async def test_one_namespaces_answer_is_not_anothers(authorizer):
     assert await authorizer.may_post("good", "team") is Decision.ALLOWED
     assert await authorizer.may_post("good", "other") is Decision.FORBIDDEN
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def readers(cluster):
+    cluster.allowed.add(("alice", "/metrics"))
+    return KubernetesReaders(cluster)
+
+
+async def test_reading_is_a_right_to_the_path(readers):
+    assert await readers.may_read("good", "/metrics") is Decision.ALLOWED
+    assert await readers.may_read("good", "/generators") is Decision.FORBIDDEN
+    assert await readers.may_read("bad", "/metrics") is Decision.UNAUTHENTICATED
+    assert await readers.may_read(None, "/metrics") is Decision.UNAUTHENTICATED
+
+
+async def test_who_could_read_may_go_on_for_five_minutes_without_an_api_server(cluster, readers):
+    assert await readers.may_read("good", "/metrics") is Decision.ALLOWED
+    cluster.broken["review_token"] = Unreachable("away")
+    began = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() < began + OUTAGE_SECONDS - 1:
+        assert await readers.may_read("good", "/metrics") is Decision.ALLOWED
+        assert await readers.may_read("new", "/metrics") is Decision.UNAVAILABLE
+        assert await readers.may_read("good", "/generators") is Decision.UNAVAILABLE
+        await asyncio.sleep(7)
+    await asyncio.sleep(8)
+    assert await readers.may_read("good", "/metrics") is Decision.UNAVAILABLE
+
+
+async def test_a_right_that_was_taken_away_is_gone_as_soon_as_the_api_server_answers(cluster, readers):
+    assert await readers.may_read("good", "/metrics") is Decision.ALLOWED
+    cluster.broken["review_token"] = Unreachable("away")
+    await asyncio.sleep(30)
+    assert await readers.may_read("good", "/metrics") is Decision.ALLOWED
+    cluster.broken.clear()
+    cluster.allowed.discard(("alice", "/metrics"))
+    await asyncio.sleep(10.5)
+    assert await readers.may_read("good", "/metrics") is Decision.FORBIDDEN
+    cluster.broken["review_token"] = Unreachable("away")
+    await asyncio.sleep(10.5)
+    assert await readers.may_read("good", "/metrics") is Decision.UNAVAILABLE
+
+
+async def test_an_api_server_that_says_nothing_is_waited_for_four_seconds(cluster, readers, monkeypatch):
+    async def never(_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(cluster, "review_token", never)
+    began = asyncio.get_running_loop().time()
+    assert await readers.may_read("good", "/metrics") is Decision.UNAVAILABLE
+    assert asyncio.get_running_loop().time() - began == pytest.approx(4)
+
+
+async def test_many_wrong_tokens_do_not_push_the_last_good_one_out(cluster, readers):
+    for number in range(REMEMBERED_LIMIT):
+        await readers.may_read(f"wrong {number}", "/metrics")
+    await readers.may_read("good", "/metrics")
+    for number in range(REMEMBERED_LIMIT - 1):
+        await readers.may_read(f"wrong again {number}", "/metrics")
+    cluster.broken["review_token"] = Unreachable("away")
+    assert await readers.may_read("good", "/metrics") is Decision.ALLOWED

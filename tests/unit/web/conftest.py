@@ -124,6 +124,16 @@ class FakeAuthorizer:
 
 
 @dataclass
+class FakeReaders:
+    decision: Decision = Decision.ALLOWED
+    asked: list = field(default_factory=list)
+
+    async def may_read(self, token, path):
+        self.asked.append((token, path))
+        return self.decision
+
+
+@dataclass
 class Backend:
     """Everything behind a site, to be changed by a test at any time."""
 
@@ -131,6 +141,8 @@ class Backend:
     submissions: FakeSubmissions = field(default_factory=FakeSubmissions)
     brokers: FakeBrokers = field(default_factory=FakeBrokers)
     authorizer: FakeAuthorizer = field(default_factory=FakeAuthorizer)
+    page_readers: FakeReaders = field(default_factory=FakeReaders)
+    metrics_readers: FakeReaders = field(default_factory=FakeReaders)
     not_live: list[str] = field(default_factory=list)
     not_ready: list[str] = field(default_factory=list)
     leader: bool | None = None
@@ -151,6 +163,8 @@ class Backend:
             ),
             source=SourceCounts(lambda: self.reconciles, lambda: self.api_writes, lambda: self.last_success, lambda: 2),
             authorizer=self.authorizer,
+            page_readers=self.page_readers,
+            metrics_readers=self.metrics_readers,
             build={"version": "1.2.3", "revision": "abc", "python_version": "3.13.0"},
             rng=random.Random(1),
             wall_ns=lambda: 1_700_000_000_123_456_789,
