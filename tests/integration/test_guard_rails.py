@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from support.parts.controlplane import CRD_FILE, GENERATORS, OPERATOR, REPOSITORY, ControlPlane
@@ -29,7 +29,7 @@ DENIED = (
     " 'team-a-{}' denied request: "
 )
 
-dry = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+dry = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def traffics(draw: st.DrawFn) -> dict[str, Any]:
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     """Specs that the API server takes, most of them near the limit."""
     spec: dict[str, Any] = {"interval": draw(durations)}
-    if draw(st.integers(0, 2)) == 0:
+    if draw(st.booleans()):
         spec["traffic"] = draw(traffics())
     asked = Asked.by(spec)
     edge = int(MOST * asked.interval / asked.peak) if asked.peak else 0
@@ -277,7 +277,20 @@ def test_the_oracle_itself_knows_these() -> None:
     assert Asked.by(plain | {"traffic": {"stages": [{"duration": "1s", "targetPercent": 50}]}}).peak == Fraction(1, 2)
 
 
+QUIET = {"every": "1h", "duration": "1m", "multiplierPercent": 50}
+
+
+def on_stage(percent: int, events: int, interval: str) -> dict[str, Any]:
+    traffic = {"stages": [{"duration": "1m", "targetPercent": percent}]}
+    return {"interval": interval, "eventsPerInterval": events, "traffic": traffic}
+
+
 @dry
+@example(spec=on_stage(33, 31, "102.3ms"))
+@example(spec=on_stage(33, 31, "102.2999ms"))
+@example(spec=on_stage(0, 10_000, "100ms"))
+@example(spec={"interval": "1s", "eventsPerInterval": 101, "traffic": {"bursts": [QUIET]}})
+@example(spec=on_stage(10_000, 1, "24h"))
 @given(spec=specs())
 def test_the_policy_of_the_rate_judges_a_new_spec_as_the_oracle_does(plane, spec) -> None:
     assert (refused(Generators(plane, TEAM), **spec) == "") == Asked.by(spec).allowed

@@ -18,6 +18,7 @@ PACKAGES = {
     "openssl": "openssl",
     "chromium": "chromium",
     "fail2ban": "fail2ban-server",
+    "curl": "curl",
 }
 SERVICES = ("rabbitmq-server", "prometheus", "fail2ban")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it
