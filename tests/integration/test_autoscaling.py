@@ -14,7 +14,7 @@ from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
 from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
-SAMPLES = REPOSITORY / "manifests/samples/live-rates"
+SAMPLES = REPOSITORY / "manifests/live-rates"
 METRIC = "production_logins_per_second"
 TURN_SECONDS = 30
 """The controller looks every second; a change passes the API server, the operator and the status before the next look."""

@@ -17,7 +17,7 @@ from support.parts.controlplane import CRD_FILE, GENERATORS, OPERATOR, REPOSITOR
 from support.parts.generators import API_VERSION, MERGE, Generators
 from support.waiting import wait_until
 
-SAMPLES = REPOSITORY / "manifests/samples/guard-rails"
+SAMPLES = REPOSITORY / "manifests/guard-rails"
 MOST = 100
 SHORTEST = Fraction(1, 10)
 """What the sample says: events per second, and seconds."""
@@ -60,10 +60,10 @@ def team(plane: ControlPlane) -> Iterator[Generators]:
 def refused(team: Generators, name: str = "demo", **spec: Any) -> str:
     """What a policy says to a new resource; empty when all take it. Nothing is stored."""
     body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": {"name": name}, "spec": spec}
-    return verdict(team.cluster.request("POST", f"{GENERATORS.path(team.namespace)}?dryRun=All", body))
+    return policy_says(team.cluster.request("POST", f"{GENERATORS.path(team.namespace)}?dryRun=All", body))
 
 
-def verdict(answer: Any) -> str:
+def policy_says(answer: Any) -> str:
     if answer.status < 300:
         return ""
     message: str = answer.body["message"]
@@ -307,7 +307,7 @@ def test_no_way_to_change_a_stream_brings_it_above_the_limit(plane, spec, replic
         path = f"{GENERATORS.path(TEAM, 'property')}/scale"
         answer = plane.request("PATCH", path, {"spec": {"replicas": replicas}}, content_type=MERGE)
         unchanged = replicas == spec["eventsPerInterval"]
-        assert (verdict(answer) == "") == (dialled(replicas) or unchanged)
+        assert (policy_says(answer) == "") == (dialled(replicas) or unchanged)
         left = team.get("property")["spec"]
         assert Asked.by(left).rate(left["eventsPerInterval"]) <= MOST
     finally:
@@ -324,7 +324,7 @@ def test_the_policy_of_the_rate_judges_a_patch_by_what_comes_of_it(plane, before
         path = f"{GENERATORS.path(TEAM, 'patched')}?dryRun=All"
         change = [{"op": "replace", "path": "/spec", "value": after}]
         answer = plane.request("PATCH", path, change, content_type="application/json-patch+json")
-        assert (verdict(answer) == "") == Asked.by(after).allowed
+        assert (policy_says(answer) == "") == Asked.by(after).allowed
     finally:
         team.delete("patched")
 

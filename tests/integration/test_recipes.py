@@ -15,7 +15,7 @@ from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane
 from support.parts.generators import MERGE, Generators
 from support.waiting import wait_until
 
-RECIPES = REPOSITORY / "manifests/samples/recipes"
+RECIPES = REPOSITORY / "manifests/recipes"
 NIGHTLY = list(yaml.safe_load_all((RECIPES / "run-every-night.yaml").read_text()))
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
