@@ -61,7 +61,7 @@ def operator(
 
 @pytest.fixture
 def shadow(
-    plane: ControlPlane, metrics: ExternalMetrics, operator: OperatorProcess, queue: str, request: Any
+    plane: ControlPlane, metrics: ExternalMetrics, operator: OperatorProcess, queue: str
 ) -> Iterator[Generators]:
     """The sample, in a namespace of its own, with a queue of its own."""
     assert operator.running
