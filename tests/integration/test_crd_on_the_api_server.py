@@ -187,6 +187,7 @@ def test_an_empty_spec_shows_every_default(generators) -> None:
         "suspend": False,
         "activity": "Independent",
         "entities": {"users": {}, "hosts": {}, "clients": {}, "attackers": {}},
+        "format": "Json",
         "delivery": "AtLeastOnce",
         "queueDeclaration": {"mode": "CreateIfMissing", "type": "Classic"},
     }
@@ -223,6 +224,7 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None
     everything = {
         "rate_limited": "The rate is cut to 5000/s by the operator's own limit.",
         "advice": tuple(Advice(reason, "spec", f"{reason}. " + "w" * 300) for reason in AdviceReason),
+        "events_per_interval": 10_000,
         "target_rate": Fraction(4),
         "observed_rate": 3.9,
         "destination": "q" * 255,
@@ -234,7 +236,7 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None
         message = f"About {reason}. " + "é" * 3000
         complete = Completion(CompletionReason.DURATION_ELAPSED, message) if reason is Reason.COMPLETED else None
         facts = Facts(1, Ready(reason, message), complete=complete, **everything)
-        status = build_status(facts, None, NOW, owner="o" * 600, contested=Contested(message, NOW))
+        status = build_status(facts, None, NOW, uid="u" * 64, owner="o" * 600, contested=Contested(message, NOW))
         changed = generators.merge("demo", {"status": status}, "/status")
         assert changed["status"] == status
         assert changed["metadata"]["generation"] == created["metadata"]["generation"]

@@ -133,7 +133,8 @@ def test_the_operator_may_read_everywhere_and_write_nothing_but_the_status(insta
 def test_in_one_namespace_the_operator_may_nothing_elsewhere(installed: ControlPlane, tmp_path: Path) -> None:
     documents = rendered(installed, own_overlay(tmp_path, "namespaced"))
     cluster_wide = [each["metadata"]["name"] for each in documents if each["kind"].startswith("ClusterRole")]
-    assert sorted(cluster_wide) == ["audit-event-operator-edit", "audit-event-operator-view"], "only the users' roles"
+    users = ["aeg-dialer", "audit-event-operator-edit", "audit-event-operator-view"]
+    assert sorted(cluster_wide) == users, "only the users' roles"
     (role,) = [each for each in documents if each["kind"] == "Role" and each["metadata"]["name"] == OPERATOR]
     assert role["metadata"]["namespace"] == OPERATOR
 

@@ -110,6 +110,7 @@ class GeneratorView:
             broker=self._egress.broker,
             connected=connected,
             interval_seconds=timeline.interval_ns / _NS,
+            events_per_interval=spec.events_per_interval,
             target_rate=allowed,
             observed_rate=self._observed.rate(self._now(), ledger.published),
             random_seed=timeline.seed,

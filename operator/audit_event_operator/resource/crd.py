@@ -57,7 +57,14 @@ def build_crd() -> dict[str, Any]:
                     "name": names.VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    "subresources": {
+                        "status": {},
+                        "scale": {
+                            "specReplicasPath": ".spec.eventsPerInterval",
+                            "statusReplicasPath": ".status.eventsPerInterval",
+                            "labelSelectorPath": ".status.selector",
+                        },
+                    },
                     "additionalPrinterColumns": [
                         {"name": name, "type": kind, "description": description, "jsonPath": path, **wide}
                         for name, kind, path, description, wide in _COLUMNS

@@ -41,6 +41,7 @@ from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.templates import ALIASES, BUILT_IN_TEMPLATES, RESERVED_NAMES
 from audit_event_operator.resource.traffic import Traffic
 
+MAX_EVENTS_PER_INTERVAL: Final = 10_000
 _LARGE_BATCH: Final = 100
 _SHORTEST_WITH_LARGE_BATCH: Final = "100ms"
 _SHORTEST_WITH_LARGE_BATCH_NS: Final = parse_duration(_SHORTEST_WITH_LARGE_BATCH)
@@ -103,10 +104,10 @@ class GeneratorSpec(SpecModel):
         description='Time between two ticks, 1ms to 24h, as a duration such as "250ms", "5s" or "1h30m". Each tick'
         " generates eventsPerInterval events. A change takes effect within a second and keeps all counters.",
     )
-    events_per_interval: Annotated[int, WholeNumber(0, 10_000)] = Field(
+    events_per_interval: Annotated[int, WholeNumber(0, MAX_EVENTS_PER_INTERVAL)] = Field(
         default=1,
         description="Number of events per tick, 0 to 10000. With 0 the stream stays connected and generates nothing. More than"
-        " 100 require an interval of at least 100ms.",
+        " 100 require an interval of at least 100ms. The scale subresource sets it too, as its replicas.",
     )
     traffic: Traffic | None = Field(
         default=None,

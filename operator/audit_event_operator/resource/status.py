@@ -13,12 +13,14 @@ from typing import Any, Final, NamedTuple
 from audit_event_operator.resource.advice import Advice
 from audit_event_operator.resource.conditions import Completion, ConditionStatus, Ready
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
+from audit_event_operator.resource.names import UID_LABEL
 from audit_event_operator.resource.problems import shortened
 from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 
 MAX_MESSAGE_LENGTH: Final = 1024
 MAX_OWNER_LENGTH: Final = 571
 """A namespace, a Lease's name and a process's name, with two slashes."""
+MAX_SELECTOR_LENGTH: Final = 128
 MAX_EPISODE_LENGTH: Final = 64
 """Of an episode's id; today they are UUIDs."""
 _MAX_SCENARIO_NAME_LENGTH: Final = 63
@@ -84,6 +86,7 @@ class Facts:
         broker: `host:port/vhost` without the user; empty while unknown.
         connected: the broker's connection is open.
         interval_seconds: the spec's interval.
+        events_per_interval: the spec's; None until there was a valid one.
         target_rate: events per second that are aimed at now; 0 while nothing is due.
         observed_rate: events per second confirmed over the last 30 s.
         random_seed: the seed in effect.
@@ -102,6 +105,7 @@ class Facts:
     broker: str = ""
     connected: bool = False
     interval_seconds: float = 0.0
+    events_per_interval: int | None = None
     target_rate: Fraction = Fraction(0)
     observed_rate: float = 0.0
     random_seed: int = 0
@@ -143,6 +147,7 @@ def build_status(
     previous: Mapping[str, Any] | None,
     now: datetime,
     *,
+    uid: str | None = None,
     owner: str | None = None,
     contested: Contested | None = None,
 ) -> dict[str, Any]:
@@ -152,6 +157,7 @@ def build_status(
         facts: what is true now.
         previous: the status before, for the transition times of conditions that did not change; may be anything.
         now: aware; the transition time of those that did.
+        uid: the resource's, for the selector of its scale subresource.
         owner: the operator process, see `installation_of`.
         contested: what another installation means for this resource; None when there is none.
     """
@@ -161,6 +167,8 @@ def build_status(
         "conditions": _conditions(facts, contested, _transition_times(previous), _format_seconds(now)),
         "eventsPublished": progress.events_published,
         "eventsDropped": progress.events_dropped,
+        "eventsPerInterval": facts.events_per_interval,
+        "selector": None if uid is None else f"{UID_LABEL}={uid}",
         "targetRate": format_rate(facts.target_rate),
         "observedRate": format_rate(Fraction(facts.observed_rate).limit_denominator(1_000_000)),
         "queue": facts.destination or None,

@@ -5,7 +5,13 @@ from typing import Any, Final
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
-from audit_event_operator.resource.status import MAX_EPISODE_LENGTH, MAX_MESSAGE_LENGTH, MAX_OWNER_LENGTH
+from audit_event_operator.resource.spec import MAX_EVENTS_PER_INTERVAL
+from audit_event_operator.resource.status import (
+    MAX_EPISODE_LENGTH,
+    MAX_MESSAGE_LENGTH,
+    MAX_OWNER_LENGTH,
+    MAX_SELECTOR_LENGTH,
+)
 
 UNSEEN_STATUS: Final = {"observedGeneration": -1}
 """The status of a resource that no operator has seen yet; without it, status readers would consider it ready."""
@@ -33,6 +39,16 @@ def status_schema() -> dict[str, Any]:
             },
             "eventsPublished": _integer("Events of the current run that the broker has confirmed."),
             "eventsDropped": _integer("Events of the current run that were dropped."),
+            "eventsPerInterval": {
+                **_integer("Events per tick that the spec in effect asks for: the replicas of the scale subresource."),
+                "format": "int32",
+                "maximum": MAX_EVENTS_PER_INTERVAL,
+            },
+            "selector": _text(
+                "Label selector of the scale subresource, which autoscalers require. It names this resource and matches no"
+                " pod.",
+                MAX_SELECTOR_LENGTH,
+            ),
             "targetRate": _text('Target rate, such as "0.2/s"; 0/s while suspended.', 32),
             "observedRate": _text("Rate of events that the broker confirmed in the last 30 seconds.", 32),
             "queue": _text("Queue that receives the events.", 255),

@@ -71,6 +71,7 @@ class ControlPlane:
         controller_manager: bool = False,
         users: Mapping[str, Sequence[str]] = USERS,
         apiserver_arguments: Sequence[str] = (),
+        controller_manager_arguments: Sequence[str] = (),
     ) -> None:
         """Nothing is started yet.
 
@@ -79,6 +80,7 @@ class ControlPlane:
             controller_manager: start kube-controller-manager too (namespace deletion, garbage collection, aggregated roles).
             users: name → groups of the users with a static token, beside which every ServiceAccount has its own.
             apiserver_arguments: more flags for kube-apiserver; a flag given here wins over the same one below.
+            controller_manager_arguments: the same for kube-controller-manager.
         """
         self.folder = folder
         self.users = users
@@ -87,6 +89,7 @@ class ControlPlane:
         self.ca_file = folder / "ca.crt"
         self._controller_manager_wanted = controller_manager
         self._apiserver_arguments = apiserver_arguments
+        self._controller_manager_arguments = controller_manager_arguments
         self._binaries = find_binaries()
         self._etcd_port = free_port()
         self.etcd = self._make_etcd()
@@ -327,6 +330,7 @@ class ControlPlane:
                 f"--root-ca-file={self.ca_file}",
                 "--leader-elect=false",
                 "--secure-port=0",  # else it listens on all interfaces, on a port that others may have
+                *self._controller_manager_arguments,
             ],
             log=self.folder / "controller-manager.log",
         )

@@ -20,6 +20,7 @@ PACKAGES = {
     "chromium": "chromium",
     "fail2ban": "fail2ban-server",
     "jq": "jq",
+    "curl": "curl",
 }
 SERVICES = ("rabbitmq-server", "prometheus", "fail2ban", "rsyslog")
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by every package before it starts a service; exit code 101 forbids it

@@ -48,10 +48,19 @@ def test_one_namespace_needs_the_same_rights_as_all():
 
 
 def test_who_may_edit_may_post_and_who_may_view_may_not():
-    view, edit = documents("base/user-roles.yaml")
+    view, edit, _ = documents("base/user-roles.yaml")
     assert {verb for _, _, verb in rights(view["rules"])} == {"get", "list", "watch"}
     assert (GROUP, f"{PLURAL}/events", "create") in rights(edit["rules"])
     assert not any(resource.endswith("/status") for _, resource, _ in rights(edit["rules"]))
+
+
+def test_who_may_turn_the_rate_may_do_nothing_else_and_nobody_gets_it_unasked():
+    _, _, dialer = documents("base/user-roles.yaml")
+    assert dialer["metadata"] == {"name": "aeg-dialer"}, "without a label that aggregates it into another role"
+    assert rights(dialer["rules"]) == {
+        (GROUP, PLURAL, "get"),
+        *((GROUP, f"{PLURAL}/scale", verb) for verb in ("get", "update", "patch")),
+    }
 
 
 (DEPLOYMENT,) = documents("base/deployment.yaml")

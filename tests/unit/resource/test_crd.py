@@ -115,7 +115,20 @@ def test_columns_are_the_agreed_ones_and_none_has_priority_zero():
     narrow, wide = (" ".join(name for name, priority in columns if priority == wanted) for wanted in (None, 1))
     assert narrow == "Ready Reason Queue Interval Rate Observed Published Age"
     assert wide == "Suspended Broker Owner Message"
-    assert version["subresources"] == {"status": {}}
+
+
+def test_the_dial_is_the_number_of_events_a_tick_and_has_a_selector_as_autoscalers_ask_for():
+    (version,) = build_crd()["spec"]["versions"]
+    assert version["subresources"] == {
+        "status": {},
+        "scale": {
+            "specReplicasPath": ".spec.eventsPerInterval",
+            "statusReplicasPath": ".status.eventsPerInterval",
+            "labelSelectorPath": ".status.selector",
+        },
+    }
+    assert NODES["spec.eventsPerInterval"]["minimum"] == 0
+    assert {"status.eventsPerInterval", "status.selector"} <= NODES.keys()
 
 
 def test_a_resource_that_nobody_has_seen_says_so():

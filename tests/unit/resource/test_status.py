@@ -32,6 +32,7 @@ BRUTE = ScenarioStatus("brute", 4, 1, EPISODE, EPISODE, NOW, 72)
 PUBLISHING = Facts(
     generation=3,
     ready=Ready(Reason.PUBLISHING, "Events are flowing."),
+    events_per_interval=0,
     target_rate=Fraction(1, 5),
     observed_rate=0.199,
     destination="audit_events",
@@ -59,7 +60,7 @@ def replace(facts, **changes):
 
 
 def test_a_publishing_generator_is_ready_and_nothing_else():
-    assert build_status(PUBLISHING, None, NOW, owner="pod-a") == {
+    assert build_status(PUBLISHING, None, NOW, uid="0b9a", owner="pod-a") == {
         "observedGeneration": 3,
         "conditions": [
             {
@@ -73,6 +74,8 @@ def test_a_publishing_generator_is_ready_and_nothing_else():
         ],
         "eventsPublished": 42,
         "eventsDropped": 1,
+        "eventsPerInterval": 0,
+        "selector": "auditflow.jojees.net/generator-uid=0b9a",
         "targetRate": "0.2/s",
         "observedRate": "0.199/s",
         "queue": "audit_events",
@@ -293,7 +296,7 @@ def test_a_new_resource_differs_from_everything():
 def test_every_field_that_is_written_is_declared_and_the_other_way_round():
     contested = Contested("Another one.", NOW)
     facts = replace(PUBLISHING, completion_time=LATER, scenarios=(BRUTE,))
-    written = build_status(facts, None, NOW, owner="a/b/pod", contested=contested)
+    written = build_status(facts, None, NOW, uid="0b9a", owner="a/b/pod", contested=contested)
     declared = status_schema()["properties"]
     assert set(written) == set(declared)
     for one_of in ("conditions", "scenarios"):

@@ -25,7 +25,7 @@ def farewell_of(
     snapshot: Snapshot, previous: Status, owner: str, now: datetime, contested: Contested | None = None
 ) -> dict[str, Any]:
     """The last status of a process: counters as they are, conditions as they were, for the drain is nobody's trouble."""
-    status = build_status(snapshot.facts, previous, now, owner=owner, contested=contested)
+    status = build_status(snapshot.facts, previous, now, uid=snapshot.uid, owner=owner, contested=contested)
     if snapshot.facts.complete is None and "conditions" in previous:
         status["conditions"] = previous["conditions"]
         status["observedGeneration"] = previous.get("observedGeneration", status["observedGeneration"])

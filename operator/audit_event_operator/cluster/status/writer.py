@@ -36,7 +36,7 @@ class StatusWriter:
         """The status that a snapshot deserves now."""
         uid = snapshot.uid
         return build_status(
-            snapshot.facts, self.known[uid], self.wall(), owner=self.owner, contested=self.contested(uid)
+            snapshot.facts, self.known[uid], self.wall(), uid=uid, owner=self.owner, contested=self.contested(uid)
         )
 
     async def write(self, snapshot: Snapshot, status: Status) -> bool:
