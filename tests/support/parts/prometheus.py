@@ -15,7 +15,9 @@ from support.waiting import wait_until
 class Prometheus:
     """Scrapes targets on loopback as the job `audit-event-operator`, evaluates rules, and answers queries."""
 
-    def __init__(self, folder: Path, *ports: int, rules: Path | None = None, token: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *ports: int, rules: Path | None = None, token: Path | None = None, every: str = "1s"
+    ) -> None:
         """Nothing is started yet.
 
         Args:
@@ -23,6 +25,7 @@ class Prometheus:
             ports: whom to scrape.
             rules: a rule file in Prometheus' own form.
             token: a file with the bearer token that it sends.
+            every: how often it scrapes, which is also how long it waits for an answer.
         """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -30,7 +33,7 @@ class Prometheus:
         targets = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
         config.write_text(
             dedent(f"""\
-                global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+                global: {{scrape_interval: {every}, evaluation_interval: 1s}}
                 rule_files: [{'"' + str(rules) + '"' if rules else ""}]
                 scrape_configs:
                 - job_name: audit-event-operator
