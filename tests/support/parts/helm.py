@@ -1,4 +1,4 @@
-"""Helm and helm-unittest, built from source like the control plane: once, into the same cache.
+"""Helm, helm-unittest and a registry, built from source like the control plane: once, into the same cache.
 
 The versions stand in tests/helm/go.mod alone. By hand, to see the folder: `PYTHONPATH=tests python -m support.parts.helm`.
 """
@@ -18,7 +18,11 @@ from support.parts.build import BuildError, find_go, folder_of, go_environment, 
 from support.parts.controlplane import REPOSITORY
 
 MODULE = Path(__file__).resolve().parents[2] / "helm"
-PACKAGES = ("helm.sh/helm/v3/cmd/helm", "github.com/helm-unittest/helm-unittest/cmd/helm-unittest")
+PACKAGES = (
+    "helm.sh/helm/v3/cmd/helm",
+    "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+    "github.com/google/go-containerregistry/cmd/registry",
+)
 CHART = REPOSITORY / "charts" / "audit-event-operator"
 HELM_SECONDS = 120
 
