@@ -1,11 +1,11 @@
-{{/* Begins the names of all objects. */}}
+{{/* Begins the names of all objects; at most 63 characters, because it is the Service's name. Helm allows releases 53. */}}
 {{- define "aeo.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
 {{- else if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name -}}
 {{- else -}}
-{{- printf "%s-%s" (.Release.Name | trunc 19 | trimSuffix "-") .Chart.Name -}}
+{{- printf "%s-%s" (.Release.Name | trunc 42 | trimSuffix "-") .Chart.Name -}}
 {{- end -}}
 {{- end -}}
 

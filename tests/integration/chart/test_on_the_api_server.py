@@ -1,7 +1,9 @@
 """Helm on a real API server: install, upgrade with a changed definition, uninstall, and taking over from kustomize."""
 
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.parts.build import find_binaries
 from support.parts.controlplane import GENERATORS, OPERATOR, REPOSITORY, ControlPlane
 from support.parts.generators import Generators
 from support.parts.helm import CHART, Helm, write_values
@@ -116,13 +119,22 @@ def test_installing_brings_every_object_and_a_served_definition(plane, releases)
     assert len(there) == 18
 
 
-def test_the_first_stream_of_the_notes_is_taken(plane, releases) -> None:
-    notes = releases.install()
+@pytest.mark.parametrize("namespaces", [[], ["default"]], ids=["all namespaces", "one namespace"])
+def test_the_notes_lead_to_a_first_stream(plane, releases, tmp_path, namespaces) -> None:
+    notes = releases.install({"namespaces": namespaces}).split("NOTES:\n")[1]
     served(plane)
-    (manifest,) = re.findall(r"<<'END'\n(.*?)\n *END\n", notes, re.DOTALL)
-    done = plane.kubectl("apply", "--validate=strict", "-n", "default", "-f", "-", input=manifest)
-    assert done.stdout == "auditeventgenerator.auditflow.jojees.net/demo created\n"
-    assert plane.kubectl("describe", "aeg", "demo", "-n", "default").returncode == 0
+    assert notes.startswith(f"audit-event-operator 0.1.0 serves {'default' if namespaces else 'all namespaces'}.\n")
+    assert "the Secret audit-event-operator/audit-event-operator-rabbitmq.\n" in notes
+    wait, apply, describe = re.findall(r"^kubectl .*?(?=^\d\. |\Z)", notes, re.DOTALL | re.MULTILINE)
+    assert wait.strip() == "kubectl rollout status deployment/audit-event-operator -n audit-event-operator"
+    path = os.pathsep.join([str(find_binaries()), "/usr/bin", "/bin"])
+    environment = {"HOME": str(tmp_path), "PATH": path, "KUBECONFIG": str(plane.kubeconfig)}
+    told = [
+        subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=True).stdout
+        for command in (apply, describe)
+    ]
+    assert told[0] == "auditeventgenerator.auditflow.jojees.net/demo created\n"
+    assert "Name:         demo\n" in told[1]
 
 
 def test_an_upgrade_changes_the_definition_and_keeps_the_resources(plane, releases, tmp_path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from audit_event_operator import __version__
 from support.parts.build import find_binaries
 from support.parts.controlplane import REPOSITORY
-from support.parts.helm import CHART, find_helm
+from support.parts.helm import CHART, find_helm, helm_version
 from support.parts.processes import Process, free_port
 from support.waiting import wait_until
 
@@ -36,6 +36,10 @@ def make(checkout: Path, *arguments: str) -> None:
     tools = [f"HELM={find_helm() / 'helm'}", f"KUBECTL={find_binaries() / 'kubectl'}"]
     done = subprocess.run(["make", "-s", *arguments, *tools], cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_helm_is_the_version_of_the_go_module(helm) -> None:
+    assert helm.run("version", "--template", "{{.Version}}").stdout == helm_version()
 
 
 def test_a_release_packages_the_chart_for_its_image(checkout, render) -> None:

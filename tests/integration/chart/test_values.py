@@ -42,6 +42,10 @@ REFUSED = [
     ({"podLabels": {"prometheus_scrape": True}}, "at '/podLabels/prometheus_scrape': got boolean, want string"),
     ({"settings": {"AEG_LEASE_STRICT": "yes"}}, "at '/settings/AEG_LEASE_STRICT': got string, want boolean"),
     ({"settings": {"RABBITMQ_PORT": "5672"}}, "at '/settings/RABBITMQ_PORT': got string, want integer"),
+    # taken away
+    ({"settings": None}, "missing property 'settings'"),
+    ({"image": {"tag": None}}, "at '/image': missing property 'tag'"),
+    ({"networkPolicy": {"brokerPorts": None}}, "at '/networkPolicy': missing property 'brokerPorts'"),
     # bounds
     ({"replicas": 11}, "at '/replicas': maximum: got 11, want 10"),
     ({"replicas": -1}, "at '/replicas': minimum: got -1, want 0"),
@@ -51,7 +55,7 @@ REFUSED = [
     ({"settings": {"AEG_HEARTBEAT_SECONDS": 601}}, "at '/settings/AEG_HEARTBEAT_SECONDS': maximum: got 601, want 600"),
     ({"networkPolicy": {"brokerPorts": [0]}}, "at '/networkPolicy/brokerPorts/0': minimum: got 0, want 1"),
     ({"networkPolicy": {"apiServerPorts": []}}, "at '/networkPolicy/apiServerPorts': minItems: got 0, want 1"),
-    ({"fullnameOverride": "a" * 41}, "at '/fullnameOverride': maxLength: got 41, want 40"),
+    ({"fullnameOverride": "a" * 64}, "at '/fullnameOverride': maxLength: got 64, want 63"),
     # one of a few words
     (
         {"image": {"pullPolicy": "always"}},

@@ -33,6 +33,13 @@ def test_chart_and_operator_have_one_version():
     assert chart["version"] == chart["appVersion"] == __version__
 
 
+def test_every_page_names_the_chart_of_this_version():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {version for page in pages for version in re.findall(r"--version (\d\S*)", page.read_text())}
+    application = yaml.safe_load((ROOT / "manifests/argocd/application-helm.yaml").read_text())
+    assert named | {application["spec"]["source"]["targetRevision"]} == {__version__}
+
+
 def test_every_value_is_told_in_one_line_above_it():
     lines = (CHART / "values.yaml").read_text().splitlines()
     told_above = {}  # depth → whether the last key of that depth has its line
@@ -78,7 +85,8 @@ def test_the_schema_and_the_defaults_have_the_same_members():
 
 
 def test_the_defaults_are_valid():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"].startswith("http://json-schema.org/draft-07"), "what every Helm 3 reads"
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.validate(VALUES, SCHEMA)
 
 
