@@ -87,12 +87,14 @@ test-rabbitmq4: $(DEV) ## Run the broker tests on RabbitMQ 4 of Debian SUITE=tri
 
 .PHONY: e2e
 e2e: $(DEV) ## Run the tests on a real node, from KUBECONFIG (kind) or a rig (AEG_RIGS)
+	@$(REALPARTS).helm >/dev/null
 	@exec $(BIN)/pytest tests/e2e -v $(PYTEST_ARGS)
 
 .PHONY: rigs
 rigs: $(DEV) ## Run the tests with third-party clients (Argo CD, kstatus) from a rig (AEG_RIGS)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
+	@$(REALPARTS).helm >/dev/null
 	@exec $(BIN)/pytest tests/rigs -v $(PYTEST_ARGS)
 
 FAULT_WORKERS ?= 3

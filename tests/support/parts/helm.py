@@ -24,7 +24,7 @@ PACKAGES = (
     "github.com/google/go-containerregistry/cmd/registry",
 )
 CHART = REPOSITORY / "charts" / "audit-event-operator"
-HELM_SECONDS = 120
+HELM_SECONDS = 180
 
 
 def helm_version() -> str:
