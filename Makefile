@@ -48,6 +48,7 @@ SIDE_BY_SIDE = -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 test: $(DEV) ## Run unit and integration tests (TEST_WORKERS=3); installs and builds what they need
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
+	@$(REALPARTS).helm >/dev/null
 	@exec $(BIN)/pytest $(SIDE_BY_SIDE) tests/integration tests/unit $(PYTEST_ARGS)
 
 .PHONY: test-unit
@@ -58,12 +59,14 @@ test-unit: $(DEV) ## Run the tests that need nothing but Python
 test-integration: $(DEV) ## Run the tests on a real API server and a real RabbitMQ
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
+	@$(REALPARTS).helm >/dev/null
 	@exec $(BIN)/pytest $(SIDE_BY_SIDE) tests/integration $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(DEV) ## Run unit and integration tests, print the lines they miss, write coverage.xml; fails below 95 %
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
+	@$(REALPARTS).helm >/dev/null
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/integration tests/unit $(PYTEST_ARGS) || failed=1; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage xml --quiet --fail-under=0 && $(BIN)/coverage report || failed=1; \
@@ -84,12 +87,14 @@ test-rabbitmq4: $(DEV) ## Run the broker tests on RabbitMQ 4 of Debian SUITE=tri
 
 .PHONY: e2e
 e2e: $(DEV) ## Run the tests on a real node, from KUBECONFIG (kind) or a rig (AEG_RIGS)
+	@$(REALPARTS).helm >/dev/null
 	@exec $(BIN)/pytest tests/e2e -v $(PYTEST_ARGS)
 
 .PHONY: rigs
 rigs: $(DEV) ## Run the tests with third-party clients (Argo CD, kstatus) from a rig (AEG_RIGS)
 	@$(REALPARTS).install
 	@$(REALPARTS).build >/dev/null
+	@$(REALPARTS).helm >/dev/null
 	@exec $(BIN)/pytest tests/rigs -v $(PYTEST_ARGS)
 
 FAULT_WORKERS ?= 3
@@ -137,19 +142,21 @@ imports: $(DEV) ## Check the arrows between the packages (import-linter)
 	@$(BIN)/lint-imports
 
 .PHONY: check-drift
-check-drift: $(DEV) ## Fail if a generated file (CRD, install.yaml, Argo CD patch) is stale
+check-drift: $(DEV) ## Fail if a generated file (CRD, install.yaml, Argo CD patch, what the chart copies) is stale
 	@$(RENDER_CRD) | diff -u $(CRD) - || { echo "$(CRD) is stale; run: make crd" >&2; exit 1; }
 	@$(RENDER_INSTALL) | diff -u $(INSTALL) - || { echo "$(INSTALL) is stale; run: make manifests" >&2; exit 1; }
 	@$(RENDER_ARGOCD) | diff -u $(ARGOCD) - || { echo "$(ARGOCD) is stale; run: make manifests" >&2; exit 1; }
+	@$(RENDER_CHART) --check
 
 ##@ Make it
-# Generated files: the CRD from the models, install.yaml from the default overlay. Both are rendered offline.
+# Generated files: the CRD from the models, install.yaml from the default overlay, the chart's copies of both. All offline.
 KUBECTL ?= $(shell command -v kubectl 2>/dev/null || PYTHONPATH=tests $(BIN)/python -c "from support.parts.build import find_binaries; print(find_binaries() / \"kubectl\")")
 CRD := crds/auditeventgenerators.yaml
 INSTALL := manifests/install.yaml
 RENDER_CRD := $(BIN)/audit-event-operator crd
 ARGOCD := manifests/argocd/argocd-cm-patch.yaml
 RENDER_ARGOCD := $(BIN)/python manifests/argocd/render.py
+RENDER_CHART := $(BIN)/python charts/render.py
 RENDER_INSTALL = { echo "\# Rendered from manifests/overlays/default by make manifests; change that, not this." && $(KUBECTL) kustomize manifests/overlays/default; }
 
 .PHONY: crd
@@ -157,9 +164,21 @@ crd: $(DEV) ## Write crds/ from the models
 	@$(RENDER_CRD) >$(CRD).new && mv $(CRD).new $(CRD) || { rm -f $(CRD).new; exit 1; }
 
 .PHONY: manifests
-manifests: crd ## Write crds/, manifests/install.yaml and the Argo CD patch
+manifests: crd ## Write crds/, manifests/install.yaml, the Argo CD patch and what the chart copies
 	@$(RENDER_INSTALL) >$(INSTALL).new && mv $(INSTALL).new $(INSTALL) || { rm -f $(INSTALL).new; exit 1; }
 	@$(RENDER_ARGOCD) >$(ARGOCD).new && mv $(ARGOCD).new $(ARGOCD) || { rm -f $(ARGOCD).new; exit 1; }
+	@$(RENDER_CHART)
+
+# RELEASE_IMAGE and DIGEST, if given, become the packaged chart's image; else it keeps the name that nobody can pull.
+HELM ?= $(shell command -v helm 2>/dev/null || echo "$$(PYTHONPATH=tests $(BIN)/python -m support.parts.helm)/helm")
+CHART := charts/audit-event-operator
+.PHONY: chart
+chart: ## Write dist/audit-event-operator-VERSION.tgz, the Helm chart (RELEASE_IMAGE=name DIGEST=sha256:…)
+	@rm -rf dist/chart && mkdir -p dist/chart && cp -R $(CHART) dist/chart/
+	@sed -e 's|^  repository: audit-event-operator$$|  repository: $(or $(RELEASE_IMAGE),audit-event-operator)|' \
+	  -e 's|^  digest: ""$$|  digest: "$(DIGEST)"|' $(CHART)/values.yaml >dist/chart/audit-event-operator/values.yaml
+	@$(HELM) package dist/chart/audit-event-operator --destination dist
+	@rm -rf dist/chart
 
 .PHONY: image
 image: ## Build the container image (IMAGE=name:tag)
@@ -172,13 +191,14 @@ check-release: ## Fail unless TAG=vX.Y.Z matches the code's version and the chan
 	@grep -q '^## \[$(VERSION)\]' CHANGELOG.md || { echo "CHANGELOG.md has no section [$(VERSION)]" >&2; exit 1; }
 
 .PHONY: release-files
-release-files: ## Write dist/: install.yaml for RELEASE_IMAGE at DIGEST=sha256:…, the CRD, the release notes
+release-files: ## Write dist/: install.yaml and the chart for RELEASE_IMAGE at DIGEST=sha256:…, the CRD, the release notes
 	@test -n "$(RELEASE_IMAGE)" && test -n "$(DIGEST)" || { echo "RELEASE_IMAGE and DIGEST are needed" >&2; exit 1; }
 	@rm -rf dist && mkdir -p dist/install
 	@printf 'resources:\n- ../../manifests/overlays/default\nimages:\n- name: audit-event-operator\n  newName: %s\n  newTag: "%s"\n  digest: %s\n' \
 	  "$(RELEASE_IMAGE)" "$(VERSION)" "$(DIGEST)" >dist/install/kustomization.yaml
 	@$(KUBECTL) kustomize dist/install >dist/install.yaml
 	@cp $(CRD) dist/crds.yaml
+	@$(MAKE) chart RELEASE_IMAGE="$(RELEASE_IMAGE)" DIGEST="$(DIGEST)"
 	@awk '/^## \[/ { on = index($$0, "## [$(VERSION)]") == 1; next } on' CHANGELOG.md >dist/notes.md
 
 # The lock files are for CPython >= 3.11 on Linux and macOS, and name no index: pip uses the one it is configured with.
@@ -195,7 +215,7 @@ lock: ## Resolve requirements/*.txt (ARGS=--upgrade takes newer versions)
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; keeps the built control plane
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* coverage.xml
-	find operator tests benchmarks manifests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find operator tests benchmarks manifests charts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 # Messages go to stderr: stdout belongs to the command that is run.

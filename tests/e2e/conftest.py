@@ -63,7 +63,7 @@ def real_node(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def installation(real_node: Cluster) -> Iterator[Installation]:
-    _remove(real_node)
+    remove(real_node)
     began = time.monotonic()
     real_node.kubectl("apply", "-k", str(MANIFESTS / "overlays" / "dev"))
     real_node.kubectl("-n", OPERATOR, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=60s")
@@ -74,10 +74,11 @@ def installation(real_node: Cluster) -> Iterator[Installation]:
     real_node.kubectl("-n", OPERATOR, "rollout", "status", "deployment/rabbitmq", "--timeout=120s")
     real_node.kubectl("create", "namespace", NAMESPACE)
     yield Installation(real_node, seconds_to_ready)
-    _remove(real_node)
+    remove(real_node)
 
 
-def _remove(cluster: Cluster) -> None:
+def remove(cluster: Cluster) -> None:
+    """Take away whatever an earlier run has left."""
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
     cluster.kubectl("delete", "-k", str(MANIFESTS / "overlays" / "dev"), "--ignore-not-found", "--timeout=120s")
     eventually(

@@ -20,6 +20,7 @@ import yaml
 
 from support.parts.build import find_binaries
 from support.parts.controlplane import GENERATORS, REPOSITORY, ControlPlane, Resource
+from support.parts.helm import find_helm
 from support.parts.processes import free_port
 from support.waiting import wait_until
 
@@ -92,11 +93,14 @@ class Application:
         status = self.status
         return status.get("sync", {}).get("status", ""), status.get("health", {}).get("status", "")
 
-    def create(self, manifest: str, url: str, namespace: str | None = None) -> None:
-        """From manifests/argocd, with the repository and the destination's namespace replaced."""
+    def create(self, manifest: str, url: str, namespace: str | None = None, path: str | None = None) -> None:
+        """From manifests/argocd, with the repository and the destination's namespace replaced; a chart becomes a folder."""
         found = yaml.safe_load((MANIFESTS / f"{manifest}.yaml").read_text())
         found["metadata"]["name"] = self.name
         found["spec"]["source"]["repoURL"] = url
+        if path is not None:
+            del found["spec"]["source"]["chart"]
+            found["spec"]["source"] |= {"path": path, "targetRevision": "HEAD"}
         found["spec"]["destination"]["namespace"] = namespace or found["spec"]["destination"]["namespace"]
         answer = self.plane.request("POST", APPLICATIONS.path("argocd"), found)
         assert answer.status == 201, answer
@@ -244,7 +248,8 @@ def running(argocd: ArgoCD, plane: ControlPlane, folder: Path) -> Iterator[Serve
         for name in ("REDIS_PORT", "REPO_PORT", "REPO_METRICS", "CTRL_METRICS", "SERVER_PORT", "SERVER_METRICS")
     }
     environment = os.environ | {name: str(port) for name, port in ports.items()}
-    environment |= {"PATH": f"{commands}:{find_binaries()}:{os.environ['PATH']}", "APP_RESYNC": str(RESYNC_SECONDS)}
+    path = [str(commands), str(find_binaries()), str(find_helm()), os.environ["PATH"]]
+    environment |= {"PATH": os.pathsep.join(path), "APP_RESYNC": str(RESYNC_SECONDS)}
     up = [argocd.scripts / "up.sh", plane.kubeconfig, MANIFESTS / "argocd-cm-patch.yaml", folder / "run"]
     down = [argocd.scripts / "down.sh", folder / "run"]
     with (folder / "up.log").open("w") as log:
@@ -258,7 +263,7 @@ def running(argocd: ArgoCD, plane: ControlPlane, folder: Path) -> Iterator[Serve
 def operator_repository(folder: Path) -> Repository:
     """A Git repository with all that the operator's Application refers to, as in a copy of ours."""
     repository = Repository(folder)
-    for part in ("manifests", "crds"):
+    for part in ("manifests", "crds", "charts"):
         shutil.copytree(REPOSITORY / part, folder / part)
     repository.commit_all()
     return repository

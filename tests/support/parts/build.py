@@ -51,10 +51,15 @@ def kubernetes_version() -> str:
 
 def built_folder() -> Path:
     """The folder of the programs that belong to the present go.mod and go.sum (it need not exist yet)."""
+    return folder_of(MODULE)
+
+
+def folder_of(module: Path) -> Path:
+    """The folder in the cache for what is built from a Go module as its go.mod and go.sum are now."""
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
-        digest.update((MODULE / name).read_bytes())
-    return cache_folder() / f"controlplane-{digest.hexdigest()[:16]}"
+        digest.update((module / name).read_bytes())
+    return cache_folder() / f"{module.name}-{digest.hexdigest()[:16]}"
 
 
 def find_binaries() -> Path:
@@ -82,7 +87,7 @@ def build() -> Path:
     with only_one(target.parent / "build.lock", "building the control plane"):
         if target.exists():  # somebody else built it while this process waited
             return target
-        go = _find_go()
+        go = find_go()
         _say(f"Building Kubernetes {kubernetes_version()} and etcd into {target} (5 minutes on two cores, once) ...")
         started = time.monotonic()
         # Built beside the target: a rename within one file system is all or nothing.
@@ -102,7 +107,7 @@ def _go_build(go: Path, into: Path) -> None:
     stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     flags = "-s -w " + " ".join(f"-X {stamp}.{key}={value}" for key, value in stamps.items())
     kubernetes = [package for package in PROGRAMS.values() if package.startswith("k8s.io/")]
-    environment = _go_environment() | {"CGO_ENABLED": "0"}
+    environment = go_environment() | {"CGO_ENABLED": "0"}
     common = [str(go), "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     for arguments in (
         ["-ldflags", flags, "-o", f"{into}/", *kubernetes],
@@ -113,13 +118,15 @@ def _go_build(go: Path, into: Path) -> None:
             raise BuildError(f"`go build` in {MODULE} failed; what it said stands above.")
 
 
-def _go_environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
+    """The environment of every call of Go."""
     # A toolchain is chosen here, once and visibly, never downloaded by Go behind our back.
     return os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
 
 
-def _find_go() -> Path:
-    needed = _version(re.findall(r"^go (\S+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)[0])
+def find_go(module: Path = MODULE) -> Path:
+    """A Go that is new enough for the module; installed into the cache where there is none."""
+    needed = _version(re.findall(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)[0])
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
         if candidate and Path(candidate).exists() and _go_version(Path(candidate)) >= needed:
             return Path(candidate)
@@ -128,7 +135,7 @@ def _find_go() -> Path:
 
 def _go_version(go: Path) -> tuple[int, ...]:
     asked = subprocess.run(
-        [str(go), "env", "GOVERSION"], cwd="/", env=_go_environment(), capture_output=True, text=True, check=False
+        [str(go), "env", "GOVERSION"], cwd="/", env=go_environment(), capture_output=True, text=True, check=False
     )
     return _version(asked.stdout.strip().removeprefix("go"))
 

@@ -43,7 +43,9 @@ def test_the_patch_names_our_kind_and_carries_every_script():
     }
 
 
-@pytest.mark.parametrize("name", ["application", "application-generators", "application-live-rates"])
+@pytest.mark.parametrize(
+    "name", ["application", "application-helm", "application-generators", "application-live-rates"]
+)
 def test_an_application_heals_prunes_retries_and_takes_everything_along(name):
     found = application(name)
     assert found["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
@@ -62,8 +64,9 @@ def test_a_sync_waits_minutes_for_the_crd_and_no_longer_than_a_deletion_may_hang
 def test_resources_come_after_the_operator():
     waves = {
         name: int(application(name)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
-        for name in ("application", "application-generators", "application-live-rates")
+        for name in ("application", "application-helm", "application-generators", "application-live-rates")
     }
+    assert waves["application"] == waves["application-helm"]
     assert waves["application"] < min(waves["application-generators"], waves["application-live-rates"])
 
 

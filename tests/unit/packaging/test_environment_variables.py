@@ -20,6 +20,13 @@ def test_the_manifests_set_no_variable_that_nobody_reads():
     assert named <= KNOWN
 
 
+def test_the_chart_sets_no_variable_that_nobody_reads():
+    templates = (ROOT / "charts/audit-event-operator/templates").iterdir()
+    named = set(re.findall(r"\b(?:AEG|RABBITMQ)_[A-Z_]+\b", "\n".join(path.read_text() for path in templates)))
+    assert {"AEG_LEASE_NAMESPACE", "RABBITMQ_HOST", "AEG_API_AUTH", "AEG_NAMESPACES"} <= named
+    assert named <= KNOWN
+
+
 def test_the_example_file_shows_the_defaults():
     example, warnings = load_settings({}, dotenv=ROOT / ".env.example")
     assert warnings == []

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.y*ml"))
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAJOR = re.compile(r"v[0-9]+")
-MAY_WRITE = {"release.yml/image": {"packages", "id-token"}, "release.yml/publish": {"contents", "id-token"}}
+MAY_WRITE = {"release.yml/image": {"packages", "id-token"}, "release.yml/publish": {"contents", "packages", "id-token"}}
 
 
 def read(path):
@@ -81,6 +81,18 @@ def test_the_image_is_for_both_architectures_with_sbom_and_provenance_and_is_sig
     assert (build["sbom"], build["provenance"], build["push"]) == ("true", "mode=max", "true")
     assert {line.split("=")[0] for line in build["build-args"].split("\n") if line} == {"VERSION", "COMMIT"}
     assert any("cosign sign --yes" in step.get("run", "") for step in job["steps"])
+
+
+def test_the_chart_is_pushed_signed_and_attached_by_the_helm_that_the_tests_use():
+    steps = read(ROOT / ".github/workflows/release.yml")["jobs"]["publish"]["steps"]
+    (helm,) = (step["with"]["version"] for step in steps if "setup-helm" in step.get("uses", ""))
+    assert f"helm.sh/helm/v3 {helm}" in (ROOT / "tests/helm/go.mod").read_text()
+    runs = {step.get("name"): step["run"] for step in steps if "run" in step}
+    push = runs["Push the chart and sign it"]
+    assert push.index("helm push dist/audit-event-operator-*.tgz") < push.index("cosign sign --yes")
+    for step in ("Sign the files", "Make the release"):
+        assert "audit-event-operator-*.tgz" in runs[step]
+    assert list(runs).index("Push the chart and sign it") < list(runs).index("Make the release")
 
 
 def test_what_is_installed_with_the_operator_is_compared_with_the_advisories_every_week():
