@@ -31,13 +31,20 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "access-reviews": {"accessReviews": {"enabled": True}},
     "grafana-dashboard": {"dashboard": {"enabled": True}},
     "kube-prometheus-stack": {"monitoring": {"enabled": True, "labels": {"release": "kube-prometheus-stack"}}},
+    "metrics-auth": {"accessReviews": {"enabled": True, "metrics": True}, "monitoring": {"enabled": True}},
     "monitoring": {"monitoring": {"enabled": True}},
     "namespaced": {"namespaces": ["audit-event-operator"]},
     "network-policy": {"networkPolicy": {"enabled": True}},
     "prometheus-scrape-label": {"podLabels": {"prometheus_scrape": "true"}},
     "rabbitmqclusters": {"rabbitmqClusters": {"enabled": True}},
+    "read-auth": {"accessReviews": {"enabled": True, "pages": True}},
 }
-NEEDS = {"kube-prometheus-stack": ["monitoring"]}  # a component that changes what others bring
+# Components that change what others bring, or need it.
+NEEDS = {
+    "kube-prometheus-stack": ["monitoring"],
+    "metrics-auth": ["access-reviews", "monitoring"],
+    "read-auth": ["access-reviews"],
+}
 PRODUCTION = ("access-reviews", "grafana-dashboard", "monitoring", "network-policy")
 
 Objects = dict[tuple[str, str, str], dict[str, Any]]
@@ -63,7 +70,7 @@ def with_components(folder: Path, *components: str) -> Objects:
     needed = [each for component in components for each in (*NEEDS.get(component, []), component)]
     content = {
         "resources": [f"{relative}/overlays/default"],
-        "components": [f"{relative}/components/{each}" for each in needed],
+        "components": [f"{relative}/components/{each}" for each in dict.fromkeys(needed)],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
     return kustomized(folder)
@@ -124,7 +131,10 @@ def test_a_value_does_what_a_component_does(render, tmp_path, component) -> None
 
 def test_all_at_once_are_the_same_too(render, tmp_path) -> None:
     together = [each for each in COMPONENTS if each not in {"monitoring", "prometheus-scrape-label"}]
-    values = {key: value for each in together for key, value in COMPONENTS[each].items()}
+    values: dict[str, Any] = {}
+    for each in together:
+        for key, value in COMPONENTS[each].items():
+            values[key] = values.get(key, {}) | value if isinstance(value, dict) else value
     wanted = with_components(tmp_path, *together)
     must_be_the_same(in_order_of_names(wanted), in_order_of_names(by_name(render(values))))
 
