@@ -52,6 +52,7 @@ class Template(NamedTuple):
 
     event_type: str
     action_result: str
+    severity: str
     draws: tuple[Draw, ...]
     form: bytes
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
@@ -76,7 +77,12 @@ def compile_event(
         placeholders[name], choices = _drawable(DRAWN[name], layout) if own is None else (b"%b", own)
         draws.append(Draw(FIRST_DRAW + len(draws), len(choices), choices))
     form, arrange = laid_out(event, layout, placeholders)
-    return Template(event.event_type, event.action_result, tuple(draws), form, arrange)
+    return Template(event.event_type, event.action_result, plain_text(event.severity), tuple(draws), form, arrange)
+
+
+def plain_text(text: str | Pattern) -> str:
+    """A text without variables; empty where it has some, and only the event can tell."""
+    return text if isinstance(text, str) else ""
 
 
 def laid_out(

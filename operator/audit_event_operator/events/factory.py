@@ -103,7 +103,9 @@ class EventFactory:
             digest = fresh_hash()
             digest.update(sequence.to_bytes(8, "big"))
             randoms = randoms_in(digest.digest())
-            event_type, action_result, draws, form, arrange = templates[bisect_right(sums, randoms[0] % weight_sum)]
+            event_type, action_result, severity, draws, form, arrange = templates[
+                bisect_right(sums, randoms[0] % weight_sum)
+            ]
             host_number = randoms[1] % host_count
             user_number = randoms[2] % user_count
             values = [event_id, stamp, hosts[host_number], users[user_number], sequence]
@@ -121,6 +123,7 @@ class EventFactory:
                 None,
                 user_names[user_number],
                 host_names[host_number],
+                severity,
             )
             events.append(build(AuditEvent, fields))  # half the time of AuditEvent(*fields)
         return events

@@ -62,6 +62,9 @@ class FolderOutlet:
 
     resize = retry_now = poke
 
+    def adopt(self, destination: object) -> bool:
+        return False
+
     def close(self, grace_seconds: float) -> None:
         self.open = False
         self.outbox.detach(self)
