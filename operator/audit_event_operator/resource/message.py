@@ -77,11 +77,11 @@ class Exchange(SpecModel):
         description="Name of the exchange: 1 to 255 bytes, no control characters. The operator only looks it up: who owns it"
         " creates it and binds queues to it. While it is missing, the reason is ExchangeNotFound."
     )
-    routing_key: RoutingKey = Field(
-        default="",
+    routing_key: RoutingKey | None = Field(
+        default=None,
         description=f"Routing key of each event. The tokens {_TOKEN_LIST} are replaced with what the event says, and with"
         " namespace and name of the resource; any other ${…} is rejected. At most 255 bytes; an event whose filled key is"
-        " longer is dropped as encode_error. Dots in values separate words of a topic like any other dot.",
+        " longer is dropped as encode_error. Dots in values separate words of a topic like any other dot. Empty if unset.",
     )
 
 
@@ -111,6 +111,6 @@ class Message(SpecModel):
         return None if self.expiration is None else parse_duration(self.expiration) // _NS_PER_MS
 
 
-def arrow(exchange: str, routing_key: str) -> str:
+def arrow(exchange: str, routing_key: str | None) -> str:
     """An exchange and a routing key, as people read them everywhere."""
     return f"{exchange} → {routing_key}" if routing_key else f"{exchange} →"

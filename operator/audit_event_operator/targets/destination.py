@@ -54,7 +54,7 @@ class RabbitMQDestination:
             declaration.type,
             spec.delivery,
             Envelope(
-                "" if exchange is None else exchange.routing_key,
+                "" if exchange is None else exchange.routing_key or "",
                 tuple(message.headers.items()),
                 message.priority,
                 message.expiration_ms,

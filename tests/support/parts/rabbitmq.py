@@ -130,6 +130,10 @@ class Broker:
             channel.queue_declare(queue, durable=True)
             channel.queue_bind(queue, exchange, key, dict(arguments or {}))
 
+    def unbind(self, queue: str, exchange: str, key: str = "") -> None:
+        with self.channel() as channel:
+            channel.queue_unbind(queue, exchange, key)
+
     def exists(self, queue: str) -> bool:
         return self._ready_messages(queue) is not None
 

@@ -75,7 +75,7 @@ class PublishFrames:
         size = len(body)
         channel = self._channel
         payload_bytes = _CLASS_AND_SIZE_BYTES + len(start) + 1 + len(identity) + 8 + len(tail) - 1
-        if payload_bytes > self._body_max:
+        if self._address.headers and payload_bytes > self._body_max:
             raise ValueError("the headers of an event must fit into one frame")  # or the broker closes the connection
         into += (
             method,
