@@ -9,7 +9,7 @@ from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.targets.reference import TargetReference
 
 
-class Place(NamedTuple):
+class Recipient(NamedTuple):
     """A queue, or an exchange, by name: what RabbitMQ's back-pressure is about, and what is looked up."""
 
     name: str
@@ -37,7 +37,7 @@ class RabbitMQDestination:
     """Broker, queue or exchange, how the queue is declared, the delivery guarantee, and the envelope."""
 
     reference: TargetReference
-    place: Place
+    recipient: Recipient
     declaration_mode: DeclarationMode
     queue_type: QueueType
     delivery: Delivery
@@ -49,7 +49,7 @@ class RabbitMQDestination:
         declaration, exchange, message = spec.queue_declaration, spec.exchange, spec.message
         return cls(
             TargetReference.of(namespace, spec.rabbitmq),
-            Place(spec.queue) if exchange is None else Place(exchange.name, is_exchange=True),
+            Recipient(spec.queue) if exchange is None else Recipient(exchange.name, is_exchange=True),
             declaration.mode,
             declaration.type,
             spec.delivery,
@@ -64,7 +64,9 @@ class RabbitMQDestination:
     @property
     def label(self) -> str:
         """The queue's name, or exchange and routing key."""
-        return arrow(self.place.name, self.envelope.routing_key) if self.place.is_exchange else self.place.name
+        return (
+            arrow(self.recipient.name, self.envelope.routing_key) if self.recipient.is_exchange else self.recipient.name
+        )
 
     @property
     def broker(self) -> TargetReference:
@@ -75,7 +77,7 @@ class RabbitMQDestination:
         """Whether a change between the two needs no draining: same broker, same queue or exchange."""
         if not isinstance(other, RabbitMQDestination):
             return False
-        return (self.reference, self.place) == (other.reference, other.place)
+        return (self.reference, self.recipient) == (other.reference, other.recipient)
 
     def differs_in_envelope(self, other: "RabbitMQDestination") -> bool:
         """Whether the two have all but the envelope in common."""

@@ -18,7 +18,7 @@ from audit_event_operator.engine.ports import Brokers, Destination, Outlet, Outl
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
-from audit_event_operator.targets.destination import Envelope, Place, RabbitMQDestination
+from audit_event_operator.targets.destination import Envelope, RabbitMQDestination, Recipient
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
@@ -46,15 +46,15 @@ def destination(
     queue: str, *, mode=DeclarationMode.CREATE_IF_MISSING, queue_type=QueueType.CLASSIC, delivery=Delivery.AT_LEAST_ONCE,
     reference=SECRET, envelope=PLAIN,
 ) -> RabbitMQDestination:  # fmt: skip
-    return RabbitMQDestination(reference, Place(queue), mode, queue_type, delivery, envelope)
+    return RabbitMQDestination(reference, Recipient(queue), mode, queue_type, delivery, envelope)
 
 
 def exchange(
     name: str, routing_key: str = "", *, delivery=Delivery.AT_LEAST_ONCE, reference=SECRET, **envelope: object
 ) -> RabbitMQDestination:
     """An exchange in place of a queue."""
-    place, how = Place(name, is_exchange=True), (DeclarationMode.CREATE_IF_MISSING, QueueType.CLASSIC)
-    return RabbitMQDestination(reference, place, *how, delivery, Envelope(routing_key, **envelope))
+    recipient, how = Recipient(name, is_exchange=True), (DeclarationMode.CREATE_IF_MISSING, QueueType.CLASSIC)
+    return RabbitMQDestination(reference, recipient, *how, delivery, Envelope(routing_key, **envelope))
 
 
 def rabbitmq_brokers(

@@ -6,7 +6,7 @@ import pytest
 
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType, TLSMode
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.targets.destination import Envelope, Place, RabbitMQDestination
+from audit_event_operator.targets.destination import Envelope, RabbitMQDestination, Recipient
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 
 HERE = RabbitMQDestination.of("team", parse_spec({}))
@@ -49,8 +49,8 @@ def test_another_declaration_or_guarantee_is_another_destination_at_the_same_pla
 @pytest.mark.parametrize(
     "change",
     [
-        {"place": Place("other")},
-        {"place": Place("audit_events", is_exchange=True)},
+        {"recipient": Recipient("other")},
+        {"recipient": Recipient("audit_events", is_exchange=True)},
         {"reference": TargetReference(TargetKind.SECRET, "team", "mine")},
     ],
 )
@@ -65,7 +65,7 @@ def test_what_is_not_in_rabbitmq_is_another_place():
 def test_an_exchange_wins_over_the_queue_and_is_told_with_its_key():
     spec = parse_spec({"queue": "alarms", "exchange": {"name": "audit", "routingKey": "${severity}.${host}"}})
     where = RabbitMQDestination.of("team", spec)
-    assert where.place == Place("audit", is_exchange=True)
+    assert where.recipient == Recipient("audit", is_exchange=True)
     assert where.label == spec.destination_label == "audit → ${severity}.${host}"
     assert spec.destination_phrase == 'exchange "audit → ${severity}.${host}"'
 

@@ -42,12 +42,12 @@ class Address:
     @classmethod
     def of(cls, destination: RabbitMQDestination, *, namespace: str, name: str) -> Self:
         """The address of a resource's destination; `namespace` and `name` are the resource's."""
-        place, envelope = destination.place, destination.envelope
+        recipient, envelope = destination.recipient, destination.envelope
         headers = tuple((key, compiled(text, namespace, name)) for key, text in envelope.headers)
-        if place.is_exchange:
-            exchange, routing_key = place.name, compiled(envelope.routing_key, namespace, name)
+        if recipient.is_exchange:
+            exchange, routing_key = recipient.name, compiled(envelope.routing_key, namespace, name)
         else:
-            exchange, routing_key = "", place.name
+            exchange, routing_key = "", recipient.name
         return cls(exchange, routing_key, headers, envelope.priority, envelope.expiration_ms)
 
     @classmethod

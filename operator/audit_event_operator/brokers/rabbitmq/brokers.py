@@ -17,7 +17,7 @@ from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import ConnectionState, Destination, Outlet, OutletOwner
 from audit_event_operator.resource.conditions import DestinationUnavailable
-from audit_event_operator.targets.destination import Place, RabbitMQDestination
+from audit_event_operator.targets.destination import RabbitMQDestination, Recipient
 from audit_event_operator.targets.reference import TargetReference
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class RabbitMQBrokers:
         turns = Places(CONNECTING_AT_ONCE)
         self._context = LinkContext(self._resolver, dialer, turns, connections, totals, timing, rng)
         self._link_counts: Counter[tuple[TargetReference, str]] = Counter()
-        self._links: dict[TargetReference, dict[Place, Link]] = {}
+        self._links: dict[TargetReference, dict[Recipient, Link]] = {}
         self._watches: dict[TargetReference, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -59,7 +59,7 @@ class RabbitMQBrokers:
         """
         if not isinstance(destination, RabbitMQDestination):
             raise TypeError(f"RabbitMQBrokers carries events to a RabbitMQDestination, not to {destination!r}")
-        link = self._link(destination.reference, destination.place, owner.namespace)
+        link = self._link(destination.reference, destination.recipient, owner.namespace)
         return link.open(destination, outbox, owner)
 
     def connections(self) -> dict[ConnectionState, int]:
@@ -79,15 +79,15 @@ class RabbitMQBrokers:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _link(self, reference: TargetReference, place: Place, namespace: str) -> Link:
+    def _link(self, reference: TargetReference, recipient: Recipient, namespace: str) -> Link:
         links = self._links.setdefault(reference, {})
-        link = links.get(place)
+        link = links.get(recipient)
         if link is None and self._link_counts[reference, namespace] >= LINKS_PER_REFERENCE:
             # Back-pressure holds for a whole connection: only its own namespace may have to share it.
             own = (each for each in links.values() if each.namespace == namespace)
             return min(own, key=lambda each: len(each.outlets))
         if link is None:
-            link = links[place] = Link(reference, place, namespace, self._context, self._empty)
+            link = links[recipient] = Link(reference, recipient, namespace, self._context, self._empty)
             self._link_counts[reference, namespace] += 1
             if reference not in self._watches:
                 self._watches[reference] = asyncio.create_task(self._watch(reference))
@@ -103,9 +103,9 @@ class RabbitMQBrokers:
 
     def _stop(self, link: Link) -> None:
         links = self._links.get(link.reference, {})
-        if links.get(link.place) is not link:
+        if links.get(link.recipient) is not link:
             return
-        del links[link.place]
+        del links[link.recipient]
         self._link_counts[link.reference, link.namespace] -= 1
         task = link.stop()
         self._ending.add(task)

@@ -24,7 +24,7 @@ from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTi
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Outcome, Totals
 from audit_event_operator.engine.outbox import Parcel
-from audit_event_operator.targets.destination import Place
+from audit_event_operator.targets.destination import Recipient
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ returns shall not fill the memory."""
 class ChannelSession:
     """One open connection with one publishing channel.
 
-    `broker` and `place` are named in messages. The link's `poison_detector` outlives the connection. `changed` is called
+    `broker` and `recipient` are named in messages. The link's `poison_detector` outlives the connection. `changed` is called
     when the broker blocks the connection and when it unblocks it, `proven` at the first ack.
     """
 
@@ -47,7 +47,7 @@ class ChannelSession:
         connection: GatheringConnection,
         *,
         broker: str,
-        place: Place,
+        recipient: Recipient,
         totals: Totals,
         timing: Timing,
         poison_detector: PoisonDetector,
@@ -63,7 +63,7 @@ class ChannelSession:
         self.rpc = Rpc(connection, timing.rpc_seconds, self.flowing)
         self.ended: asyncio.Future[BrokerFault | None] = self._loop.create_future()
         self.channel_number = 0
-        self._place = place
+        self._recipient = recipient
         self._totals = totals
         self._confirm_seconds = timing.confirm_seconds
         self._poison_detector = poison_detector
@@ -128,7 +128,7 @@ class ChannelSession:
                     if not feed.complained:  # what makes one event too long may make all of them too long
                         feed.complained = True
                         logger.exception(
-                            "An event for %s cannot be encoded. Further ones are only counted.", feed.place
+                            "An event for %s cannot be encoded. Further ones are only counted.", feed.recipient
                         )
                     feed.outbox.drop(parcel, DropReason.ENCODE_ERROR)
                     self._touched[feed] = None
@@ -277,13 +277,13 @@ class ChannelSession:
 
     def _lost(self, error: BaseException) -> None:
         if not self._over:
-            self.end(lost_fault(error, self.broker, self._place))
+            self.end(lost_fault(error, self.broker, self._recipient))
 
     def _tick(self) -> None:
         """Look at the age of the oldest unconfirmed event."""
         limit = self._confirm_seconds
         oldest = self._in_flight.oldest
         if self.blocked_since is None and oldest is not None and self._loop.time() - oldest > limit:
-            self.end(faults.CONFIRM_TIMEOUT.at(self.broker, place=self._place, seconds=limit))
+            self.end(faults.CONFIRM_TIMEOUT.at(self.broker, recipient=self._recipient, seconds=limit))
             return
         self._clock = self._loop.call_later(min(1.0, limit / 4), self._tick)

@@ -116,16 +116,16 @@ async def declare(rpc: Rpc, destination: RabbitMQDestination, broker: str) -> No
         ConnectionLost: the connection ended.
         RpcTimeout: no answer.
     """
-    place, create = destination.place, False
+    recipient, create = destination.recipient, False
     try:
-        if place.is_exchange:
-            code, text = await rpc.look_exchange_up(place.name)
+        if recipient.is_exchange:
+            code, text = await rpc.look_exchange_up(recipient.name)
         else:
-            code, text, create = await _declare_queue(rpc, place.name, destination)
+            code, text, create = await _declare_queue(rpc, recipient.name, destination)
     except exceptions.NoFreeChannels:
         raise faults.NO_SECOND_CHANNEL.at(broker) from None
     if code:
-        raise declaration_fault(code, text, broker, place, create=create)
+        raise declaration_fault(code, text, broker, recipient, create=create)
 
 
 async def _declare_queue(rpc: Rpc, queue: str, destination: RabbitMQDestination) -> tuple[int, str, bool]:

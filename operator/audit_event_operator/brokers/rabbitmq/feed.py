@@ -10,7 +10,7 @@ from typing import Protocol
 from audit_event_operator.engine.outbox import Outbox, Parcel
 from audit_event_operator.engine.ports import Gate
 from audit_event_operator.events.event import AuditEvent
-from audit_event_operator.targets.destination import Place
+from audit_event_operator.targets.destination import Recipient
 
 Encode = Callable[[AuditEvent, int, list[bytes]], None]
 """Appends the frames of one attempt at an event to a list; see `PublishFrames.encode`."""
@@ -42,7 +42,7 @@ class Feed:
     `queued` belongs to the pump.
     """
 
-    place: Place
+    recipient: Recipient
     outbox: Outbox
     gate: Gate
     outlet: Answered

@@ -56,7 +56,7 @@ class RabbitMQOutlet:
         self._loop = asyncio.get_running_loop()
         self.health = OutletHealth()
         self._address = self._addressed()
-        self._feed = Feed(destination.place, outbox, owner.gate, self)
+        self._feed = Feed(destination.recipient, outbox, owner.gate, self)
         self._session: ChannelSession | None = None
         self._declaration = Declaration(destination, timing, rng, declared=self._declared, failed=self._trouble)
         self._nack_pauses = timing.backoff(rng)
@@ -181,7 +181,7 @@ class RabbitMQOutlet:
         if self._feed.closing:
             return
         if self._outbox.consecutive_nacks >= NACKS_BEFORE_TROUBLE and self._session is not None:
-            self._trouble(faults.NACKED.at(self._session.broker, place=self._destination.place))
+            self._trouble(faults.NACKED.at(self._session.broker, recipient=self._destination.recipient))
         self._pause(self._nack_pauses)
 
     def returned(self, parcel: Parcel) -> None:
@@ -189,7 +189,7 @@ class RabbitMQOutlet:
         self._feed.unproven = True
         if self._session is None or not self._feed.declared or self._feed.closing:
             return
-        if self._destination.place.is_exchange:
+        if self._destination.recipient.is_exchange:
             self._stray(parcel, self._session)
             return
         self._feed.declared = False
@@ -226,7 +226,7 @@ class RabbitMQOutlet:
         if not feed.paused or trouble is None or trouble.reason is not Reason.UNROUTABLE:
             first = self._strays.oldest or parcel
             key = self._address.key_of(first.event)
-            self._trouble(faults.UNROUTABLE.at(session.broker, place=self._destination.place, key=shown(key)))
+            self._trouble(faults.UNROUTABLE.at(session.broker, recipient=self._destination.recipient, key=shown(key)))
         self._pause(self._probe_pauses)
 
     def _pause(self, pauses: Backoff) -> None:
