@@ -108,7 +108,9 @@ class Egress:
         if moved:
             self.leave()
         elif self._outlet is not None and self._outlet.adopt(destination):
-            self._destination, self.label = destination, destination.label
+            if self.outbox is not None:
+                self.outbox.resend = spec.delivery is Delivery.AT_LEAST_ONCE
+            self._destination = destination
             return False
         self.open(destination, rate, resend=spec.delivery is Delivery.AT_LEAST_ONCE)
         return moved
@@ -129,7 +131,6 @@ class Egress:
             )
             self.outbox.on_settled = self._owner.settled
         self.outbox.resend = resend
-        self.label = destination.label
         self._destination = destination
         self._outlet = self._context.brokers.open(destination, self.outbox, self._owner)
 

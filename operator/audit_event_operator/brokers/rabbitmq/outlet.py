@@ -91,6 +91,7 @@ class RabbitMQOutlet:
         if self._session is not None:
             self._feed.encode = self._encoding(self._session)
             self._resume()
+        self.retry_now()
         return True
 
     def retry_now(self) -> None:

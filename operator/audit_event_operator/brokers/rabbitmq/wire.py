@@ -25,7 +25,7 @@ _TIMESTAMP: Final = struct.Struct(">Q")
 _LENGTH: Final = tuple(bytes([length]) for length in range(256))
 _SHORT_BYTES: Final = 255
 _KEPT: Final = 256
-"""Types and routing keys that are kept encoded: most streams have few, and one with many shall cost no memory."""
+"""Types, routing keys and sets of headers that are kept encoded: most streams have few, one with many shall cost no memory."""
 
 
 class PublishFrames:
@@ -43,7 +43,7 @@ class PublishFrames:
         self._mandatory = mandatory
         self._delivery_mode = bytes([2 if persistent else 1])
         self._same_headers = all(isinstance(text, str) for _, text in address.headers)
-        self._starts: dict[str, bytes] = {}
+        self._starts: dict[str | tuple[str, ...], bytes] = {}
         self._methods: dict[str, bytes] = {}
         self._tails: dict[str, bytes] = {}
         self._body_max = body_max
@@ -65,12 +65,15 @@ class PublishFrames:
             key = self._address.key_of(event)
             method = self._methods.get(key) or self._method(key)
         tail = self._tails.get(event.event_type) or self._tail(event.event_type)
-        plain = attempt == 1 and event.mark is None and self._same_headers
-        start = self._starts.get(event.content_type) if plain else None
-        if start is None:
+        if attempt == 1 and event.mark is None:
+            kind = event.content_type if self._same_headers else self._filled(event)
+            start = self._starts.get(kind)
+            if start is None:
+                start = self._start(event, attempt, None)
+                if len(self._starts) < _KEPT:
+                    self._starts[kind] = start
+        else:
             start = self._start(event, attempt, event.mark)
-            if plain:
-                self._starts[event.content_type] = start  # as many as there are formats
         body = event.body
         size = len(body)
         channel = self._channel
@@ -106,6 +109,11 @@ class PublishFrames:
         if len(self._methods) < _KEPT:
             self._methods[routing_key] = method
         return method
+
+    def _filled(self, event: AuditEvent) -> tuple[str, ...]:
+        """What the properties before the message id depend on, where headers differ from event to event."""
+        texts = (text if isinstance(text, str) else text(event) for _, text in self._address.headers)
+        return (event.content_type, *texts)
 
     def _start(self, event: AuditEvent, attempt: int, mark: Mark | None) -> bytes:
         """The properties before the message id, with their flags."""
