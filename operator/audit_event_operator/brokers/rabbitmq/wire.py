@@ -12,6 +12,7 @@ from pika.data import encode_short_string, encode_table
 
 from audit_event_operator.brokers.rabbitmq.address import Address
 from audit_event_operator.events.event import AuditEvent, Mark
+from audit_event_operator.events.text import writable
 
 APP_ID: Final = "audit-event-operator"
 ATTEMPT_HEADER: Final = "x-aeg-attempt"
@@ -99,11 +100,10 @@ class PublishFrames:
 
     def _method(self, routing_key: str) -> bytes:
         """The frame of basic.publish."""
-        if len(routing_key.encode()) > _SHORT_BYTES:
+        key = writable(routing_key)
+        if len(key.encode()) > _SHORT_BYTES:
             raise ValueError("a routing key may have at most 255 bytes")
-        publish = spec.Basic.Publish(
-            exchange=self._address.exchange, routing_key=routing_key, mandatory=self._mandatory
-        )
+        publish = spec.Basic.Publish(exchange=self._address.exchange, routing_key=key, mandatory=self._mandatory)
         payload = struct.pack(">I", publish.INDEX) + b"".join(publish.encode())
         method = _FRAME.pack(spec.FRAME_METHOD, self._channel, len(payload)) + payload + _END
         if len(self._methods) < _KEPT:
@@ -124,7 +124,7 @@ class PublishFrames:
         after: list[bytes] = [self._delivery_mode]
         encode_short_string(before, event.content_type)
         headers: dict[str, int | str] = {
-            name: text if isinstance(text, str) else text(event) for name, text in address.headers
+            name: writable(text if isinstance(text, str) else text(event)) for name, text in address.headers
         }
         if attempt > 1:
             headers[ATTEMPT_HEADER] = attempt
