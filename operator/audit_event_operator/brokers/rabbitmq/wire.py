@@ -64,7 +64,11 @@ class PublishFrames:
         method = self._sole_method
         if method is None:
             key = self._address.key_of(event)
-            method = self._methods.get(key) or self._method(key)
+            method = self._methods.get(key)
+            if method is None:
+                method = self._method(writable(key))
+                if len(self._methods) < _KEPT:
+                    self._methods[key] = method
         tail = self._tails.get(event.event_type) or self._tail(event.event_type)
         if attempt == 1 and event.mark is None:
             kind = event.content_type if self._same_headers else self._filled(event)
@@ -100,15 +104,13 @@ class PublishFrames:
 
     def _method(self, routing_key: str) -> bytes:
         """The frame of basic.publish."""
-        key = writable(routing_key)
-        if len(key.encode()) > _SHORT_BYTES:
+        if len(routing_key.encode()) > _SHORT_BYTES:
             raise ValueError("a routing key may have at most 255 bytes")
-        publish = spec.Basic.Publish(exchange=self._address.exchange, routing_key=key, mandatory=self._mandatory)
+        publish = spec.Basic.Publish(
+            exchange=self._address.exchange, routing_key=routing_key, mandatory=self._mandatory
+        )
         payload = struct.pack(">I", publish.INDEX) + b"".join(publish.encode())
-        method = _FRAME.pack(spec.FRAME_METHOD, self._channel, len(payload)) + payload + _END
-        if len(self._methods) < _KEPT:
-            self._methods[routing_key] = method
-        return method
+        return _FRAME.pack(spec.FRAME_METHOD, self._channel, len(payload)) + payload + _END
 
     def _filled(self, event: AuditEvent) -> tuple[str, ...]:
         """What the properties before the message id depend on, where headers differ from event to event."""
