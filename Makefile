@@ -74,8 +74,9 @@ coverage: $(DEV) ## Run unit and integration tests, print the lines they miss, w
 
 # The tests that talk to a broker; the others do not depend on its version.
 BROKER_TESTS = $(wildcard tests/integration/test_rabbitmq_*.py) $(addprefix tests/integration/test_, \
-  realparts.py broker_outage.py first_resource.py generate_event.py live_changes.py no_secret_anywhere.py without_a_cluster.py) \
-  $(addprefix tests/faults/test_, alarms.py broker_outages.py network.py queues.py quorum.py secrets.py tls.py)
+  realparts.py broker_outage.py exchanges.py exchange_streams.py first_resource.py generate_event.py live_changes.py \
+  no_secret_anywhere.py without_a_cluster.py) \
+  $(addprefix tests/faults/test_, alarms.py broker_outages.py exchanges.py network.py queues.py quorum.py secrets.py tls.py)
 
 SUITE ?= trixie
 .PHONY: test-rabbitmq4

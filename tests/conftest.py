@@ -133,6 +133,15 @@ def queue(rabbitmq: Broker) -> Iterator[str]:
         rabbitmq.delete(name)
 
 
+@pytest.fixture
+def exchange(rabbitmq: Broker) -> Iterator[str]:
+    """The name of an exchange that no other test uses; it does not exist yet, and is deleted afterwards."""
+    name = f"test-exchange-{uuid.uuid4().hex[:10]}"
+    yield name
+    if rabbitmq.answers():
+        rabbitmq.delete_exchange(name)
+
+
 # --- the operator -----------------------------------------------------------------------------------------------------
 
 

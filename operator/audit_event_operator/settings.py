@@ -109,7 +109,8 @@ class Settings:
     max_events_per_second_per_namespace: Rate | None = None
     """Maximum events per second of all generators in one namespace; unset: no limit."""
     max_connections_per_namespace: Annotated[int, Field(ge=1, le=65_535)] = 500
-    """Maximum connections to brokers for the resources of one namespace; there is one per broker and queue."""
+    """Maximum connections to brokers for the resources of one namespace; there is one per broker and queue
+    or exchange."""
     bind_address: str = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
     """Address to listen on."""
     http_hosts: HttpHosts | None = None

@@ -127,4 +127,12 @@ ROWS: dict[int, Row] = {
         "suspend, another queue, and deletion in an episode",
         "one record each, incomplete, of what was published; after a deletion within a second, or counted",
     ),
+    59: Row(
+        "exchange deleted under load, made again and bound later",
+        "ExchangeNotFound; one reconnect; resumes by itself; what was confirmed is in the queue",
+    ),
+    60: Row(
+        "nothing bound for one routing key, then bound; the same with AtMostOnce",
+        "Unroutable ≤2 s after the first return; single probes; resumes by itself; AtMostOnce keeps its rate",
+    ),
 }

@@ -27,6 +27,7 @@ HOST = "h" * 253
 OWN = [f"{'n' * 60}{number:03}" for number in range(32)]
 SPAN = {"min": long("0.0125s"), "max": long("0.599s")}
 NETWORKS = [f"203.100.1{number}.254/32" for number in range(10, 26)]
+KEY = "${event_type}.${severity}.${action_result}.${host}$"
 TOKENS = "${user} ${host} ${client_ip} ${sequence} "
 
 
@@ -64,6 +65,12 @@ def largest() -> dict[str, Any]:
     details |= {"ip_address": "203.100.113.254", "resource": "r" * 255}
     return {
         "queue": "q" * 255,
+        "exchange": {"name": "x" * 255, "routingKey": (KEY * 5)[:255]},
+        "message": {
+            "headers": {f"{'h' * 60}{number:03}": (KEY * 5)[:255] for number in range(8)},
+            "priority": 255,
+            "expiration": long("719.5h"),
+        },
         "interval": long("0.5h"),
         "eventsPerInterval": 10_000,
         "eventMix": dict.fromkeys([*BUILT_IN_TEMPLATES[:32], *OWN], 1_000_000),

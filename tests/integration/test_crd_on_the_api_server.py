@@ -182,6 +182,7 @@ def test_an_empty_spec_shows_every_default(generators) -> None:
     created = generators.create("demo")
     assert created["spec"] == {
         "queue": "audit_events",
+        "message": {},
         "interval": "5s",
         "eventsPerInterval": 1,
         "suspend": False,
@@ -245,10 +246,28 @@ def test_every_status_that_we_build_is_taken_whole_and_shown(generators) -> None
 def test_columns_say_at_a_glance_what_goes_on(plane, namespace, generators) -> None:
     generators.create("demo", interval="250ms", queue="audit")
     ready, progress = Ready(Reason.PUBLISHING, "Events flow."), Progress(events_published=7)
-    facts = Facts(1, ready, progress=progress, target_rate=Fraction(4), observed_rate=3.9, broker="b:5672/%2F")
+    facts = Facts(
+        1,
+        ready,
+        progress=progress,
+        target_rate=Fraction(4),
+        observed_rate=3.9,
+        destination="audit",
+        broker="b:5672/%2F",
+    )
     generators.merge("demo", {"status": build_status(facts, None, NOW, owner="pod")}, "/status")
     head, row = plane.kubectl("get", "aeg", "-n", namespace).stdout.splitlines()
-    assert head.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "OBSERVED", "PUBLISHED", "AGE"]
+    assert head.split() == [
+        "NAME",
+        "READY",
+        "REASON",
+        "DESTINATION",
+        "INTERVAL",
+        "RATE",
+        "OBSERVED",
+        "PUBLISHED",
+        "AGE",
+    ]
     assert row.split()[:-1] == ["demo", "True", "Publishing", "audit", "250ms", "4/s", "3.9/s", "7"]
     head, row = plane.kubectl("get", "auditflow", "-n", namespace, "-o", "wide").stdout.splitlines()
     assert head.split()[9:] == ["SUSPENDED", "BROKER", "OWNER", "MESSAGE"]

@@ -76,7 +76,17 @@ def test_kubectl_waits_for_it_and_shows_it(demo) -> None:
     kubectl("apply", "-n", demo.namespace, "-f", SAMPLE)
     kubectl("wait", "-n", demo.namespace, "aeg/demo", "--for=condition=Ready", "--timeout=10s")
     header, row = kubectl("get", "aeg", "-n", demo.namespace).stdout.splitlines()
-    assert header.split() == ["NAME", "READY", "REASON", "QUEUE", "INTERVAL", "RATE", "OBSERVED", "PUBLISHED", "AGE"]
+    assert header.split() == [
+        "NAME",
+        "READY",
+        "REASON",
+        "DESTINATION",
+        "INTERVAL",
+        "RATE",
+        "OBSERVED",
+        "PUBLISHED",
+        "AGE",
+    ]
     assert row.split()[:6] == ["demo", "True", "Publishing", QUEUE, "5s", "0.2/s"]
     assert int(row.split()[7]) >= 1
     header, row = kubectl("get", "aeg", "-n", demo.namespace, "-o", "wide").stdout.splitlines()

@@ -8,6 +8,7 @@ import pytest
 from pika import spec
 from pika.frame import Method
 
+from audit_event_operator.brokers.rabbitmq.address import Address
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.events.event import AuditEvent
@@ -49,7 +50,7 @@ async def test_thousands_of_events_arrive_once_and_in_order(rabbitmq, queue) -> 
 async def test_a_body_larger_than_a_frame_arrives_whole(rabbitmq, queue) -> None:
     pieces: list[bytes] = []
     body = event("x" * 60_000)
-    PublishFrames(1, queue, persistent=True, mandatory=True, body_max=4_088).encode(body, 1, pieces)
+    PublishFrames(1, Address.of_queue(queue), persistent=True, mandatory=True, body_max=4_088).encode(body, 1, pieces)
     async with Producers(target_of(rabbitmq)) as producers:
         producer = producers.open(queue)
         producer.put([body])

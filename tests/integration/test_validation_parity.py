@@ -339,12 +339,52 @@ ground_truths = st.fixed_dictionaries(
         "Queue": st.just("truth"),
     },
 )
+message_texts = st.one_of(
+    st.sampled_from(["a.${event_type}.${severity}", "${user}@${host}", "${namespace}/${name}", "${action_result}"]),
+    st.sampled_from(["${client_ip}", "${User}", "${", "$${user}", "${${user}}", "$ {", "${user", "", "a$", "$\n"]),
+    texts,
+    long_texts,
+    other_types,
+)
+header_names = st.one_of(
+    st.sampled_from(
+        ["a", "x-match", "x-aeg-truth", "x-aeg-", "X-AEG-a", "CC", "BCC", "cc", "ce:type", "a/b", "1a", ""]
+    ),
+    st.sampled_from(["a" * 63, "a" * 64, "a\n", "é", "a b"]),
+    texts,
+)
+exchanges = st.one_of(
+    st.fixed_dictionaries(
+        {"name": st.one_of(st.sampled_from(["audit", "amq.topic", "", " "]), texts, long_texts, other_types)},
+        optional={"routingKey": message_texts, "kind": st.just("topic")},
+    ),
+    st.fixed_dictionaries({"name": st.just("audit")}, optional={"routingKey": message_texts}),
+    other_types,
+)
+messages = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "headers": st.one_of(
+                st.dictionaries(header_names, message_texts, max_size=3),
+                st.sampled_from([{f"h{number}": "v" for number in range(count)} for count in (8, 9)]),
+                other_types,
+            ),
+            "priority": st.one_of(st.sampled_from([0, 255, 256, -1, 1.0]), numbers, other_types),
+            "expiration": durations,
+            "ttl": st.just("1s"),
+        },
+    ),
+    other_types,
+)
 object_names = st.one_of(
     st.sampled_from(["a", "a.b", "a..b", "-a", "A", "a\n", "a" * 253, "a" * 254]), texts, other_types
 )
 references = st.one_of(st.just({"name": "broker"}), st.fixed_dictionaries({"name": object_names}), other_types)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "queue": st.one_of(st.sampled_from(["q", "amq.", "amq.x", "amq", "Amq.x", "", " "]), texts, long_texts),
+    "exchange": exchanges,
+    "message": messages,
     "interval": durations,
     "eventsPerInterval": numbers,
     "suspend": st.booleans(),
@@ -461,9 +501,15 @@ def test_all_generated_scenarios_have_the_same_verdict_offline(dry_run, scenario
 
 
 @settings(same, max_examples=200)
-@given(queue=FIELDS["queue"], truth=st.one_of(ground_truths, other_types))
-def test_every_generated_ground_truth_has_the_same_verdict_offline(dry_run, queue, truth) -> None:
-    assert_same_answer(dry_run, resource(spec={"queue": queue, "groundTruth": truth}))
+@given(queue=FIELDS["queue"], truth=st.one_of(ground_truths, other_types), exchange=st.none() | exchanges)
+def test_every_generated_ground_truth_has_the_same_verdict_offline(dry_run, queue, truth, exchange) -> None:
+    assert_same_answer(dry_run, resource(spec={"queue": queue, "groundTruth": truth, "exchange": exchange}))
+
+
+@settings(same, max_examples=500)
+@given(exchange=st.none() | exchanges, message=st.none() | messages)
+def test_every_generated_envelope_has_the_same_verdict_offline(dry_run, exchange, message) -> None:
+    assert_same_answer(dry_run, resource(spec={"exchange": exchange, "message": message}))
 
 
 @settings(same, max_examples=200)

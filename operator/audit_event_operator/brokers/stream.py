@@ -63,6 +63,10 @@ class StreamOutlet:
     def retry_now(self) -> None:
         """There is nothing to retry."""
 
+    def adopt(self, destination: Destination) -> bool:
+        """Nothing but bodies is written."""
+        return self._open
+
     def close(self, grace_seconds: float) -> None:
         """Write nothing more; what was handed over has `grace_seconds`, then its outcome is unknown."""
         if not self._open:

@@ -68,7 +68,7 @@ class ActivityLog:
             event.event_id, event.event_type, event.action_result, event.server_hostname, self._ref,
         )  # fmt: skip
 
-    def summary(self, now: float, published: int, queue: str, *, wanted: bool) -> None:
+    def summary(self, now: float, published: int, destination: str, *, wanted: bool) -> None:
         """Called about once a second: every ten seconds one line, if anything was published and it was not told yet."""
         if self._last_time is None or not wanted:
             self._last_time, self._last_count = now, published
@@ -76,7 +76,7 @@ class ActivityLog:
             count, seconds = published - self._last_count, now - self._last_time
             self._last_time, self._last_count = now, published
             if count and self._budget.take(now):
-                logger.info('Published %d events in %.0f s to queue "%s" (%s)', count, seconds, queue, self._ref)
+                logger.info("Published %d events in %.0f s to %s (%s)", count, seconds, destination, self._ref)
 
     def turn(self, ready: Ready) -> None:
         """Ready now; a line when its reason is another one than before."""

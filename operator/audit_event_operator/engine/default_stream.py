@@ -25,6 +25,7 @@ class DefaultStream:
     def __init__(self, context: EngineContext, destination: Destination) -> None:
         self.destination = destination
         self.namespace = DEFAULT_STREAM_REF.namespace
+        self.name = DEFAULT_STREAM_REF.name
         self.gate = context.assignment.gate(DEFAULT_STREAM_REF)
         self.ledger = Ledger(context.totals)
         self._context = context
@@ -70,7 +71,7 @@ class DefaultStream:
         health, published = self._egress.health, self.ledger.published
         seen = Circumstances(
             now=self._context.now(),
-            destination=self.destination.label,
+            destination=f'queue "{self.destination.label}"',
             longest_gap_seconds=float("inf"),
             health=health,
             confirmed=published > 0,
@@ -80,6 +81,7 @@ class DefaultStream:
             0,
             decide_ready(seen, self._context.damping),
             destination=self.destination.label,
+            queue=self.destination.label,
             broker=self._egress.broker,
             connected=health.connected,
             progress=Progress(published),

@@ -45,6 +45,10 @@ class Egress:
         """The broker's label, kept for the last status when the outlet has been closed."""
         self.label = ""
         """The destination, for people."""
+        self.phrase = ""
+        """The same within a sentence."""
+        self.queue = ""
+        """The queue's name, where it is one."""
         self._ref = ref
         self._context = context
         self._ledger = ledger
@@ -88,7 +92,8 @@ class Egress:
 
     def take(self, spec: GeneratorSpec, rate: Fraction) -> bool:
         """Have an outlet as the spec asks; True when it leads to another place than before."""
-        self.label = spec.destination_label
+        self.label, self.phrase = spec.destination_label, spec.destination_phrase
+        self.queue = spec.queue if spec.exchange is None else ""
         try:
             destination = self._context.destinations.destination(self._ref.namespace, spec)
         except DestinationUnavailable as answer:
@@ -102,6 +107,11 @@ class Egress:
         moved = was_unavailable or (self._destination is not None and not self._destination.same_place(destination))
         if moved:
             self.leave()
+        elif self._outlet is not None and self._outlet.adopt(destination):
+            if self.outbox is not None:
+                self.outbox.resend = spec.delivery is Delivery.AT_LEAST_ONCE
+            self._destination = destination
+            return False
         self.open(destination, rate, resend=spec.delivery is Delivery.AT_LEAST_ONCE)
         return moved
 
@@ -121,7 +131,6 @@ class Egress:
             )
             self.outbox.on_settled = self._owner.settled
         self.outbox.resend = resend
-        self.label = destination.label
         self._destination = destination
         self._outlet = self._context.brokers.open(destination, self.outbox, self._owner)
 

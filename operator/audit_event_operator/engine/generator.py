@@ -60,6 +60,7 @@ class Generator:
     ) -> None:
         self.ref = ref
         self.namespace = ref.namespace
+        self.name = ref.name
         self.uid = uid
         self.gate = context.assignment.gate(ref)
         self.ledger = Ledger(context.totals, ref.namespace)

@@ -79,6 +79,12 @@ class Outlet(Protocol):
     def retry_now(self) -> None:
         """The resource's spec changed: do not wait for the backoff of what only the user can fix."""
 
+    def adopt(self, destination: Destination) -> bool:
+        """Write for this destination from now on, if it is the same place but for what goes with each event; whether it does.
+
+        Nothing on its way is affected. False asks for a new outlet.
+        """
+
     def close(self, grace_seconds: float) -> None:
         """Write nothing more. In-flight events may be confirmed for `grace_seconds`, then they end as the outbox says.
 
@@ -118,6 +124,10 @@ class OutletOwner(Protocol):
     @property
     def namespace(self) -> str:
         """Whose events they are; empty for posts that name no generator."""
+
+    @property
+    def name(self) -> str:
+        """The name of the resource."""
 
     @property
     def gate(self) -> Gate:

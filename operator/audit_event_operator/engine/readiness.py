@@ -37,10 +37,10 @@ class Damping:
 class Circumstances:
     """Everything that the Ready condition depends on.
 
-    `confirmed`: something was confirmed since Ready was last reset. `idle`: nothing buffered or in flight.
-    `skipping_since`: ticks have been skipped for want of room since then. `exhausted_since`: for want of memory, of which
-    this namespace holds a good part. `longest_gap_seconds`: between two due events. `silent`: why
-    none is asked for at this time; `scenarios` may have some all the same.
+    `destination`: the queue or exchange, as sentences name it. `confirmed`: something was confirmed since Ready was last reset.
+    `idle`: nothing buffered or in flight. `skipping_since`: ticks have been skipped for want of room since then.
+    `exhausted_since`: for want of memory, of which this namespace holds a good part. `longest_gap_seconds`: between two due
+    events. `silent`: why none is asked for at this time; `scenarios` may have some all the same.
     """
 
     now: float
@@ -97,26 +97,22 @@ def decide_ready(seen: Circumstances, damping: Damping) -> Ready:
     if seen.skipping_since is not None and seen.now - seen.skipping_since >= damping.backpressure_seconds:
         return Ready(
             Reason.BACKPRESSURE,
-            f'The broker accepts events for queue "{seen.destination}" more slowly than interval and eventsPerInterval '
+            f"The broker accepts events for {seen.destination} more slowly than interval and eventsPerInterval "
             "demand; the surplus is skipped. Lower the rate or relieve the broker.",
         )
     if seen.silent and slow:
         events = "no events now but those of scenarios" if seen.scenarios else "no events now"
-        return Ready(
-            Reason.IDLE, f'Connected to {health.broker}; queue "{seen.destination}" gets {events}: {seen.silent}.'
-        )
+        return Ready(Reason.IDLE, f"Connected to {health.broker}; {seen.destination} gets {events}: {seen.silent}.")
     if seen.confirmed:
         return Ready(
             Reason.PUBLISHING,
-            f'Publishing to queue "{seen.destination}" on {health.broker or "the broker"}.',
+            f"Publishing to {seen.destination} on {health.broker or 'the broker'}.",
         )
     if slow:
         return Ready(
             Reason.CONNECTED,
-            f'Connected to {health.broker}; queue "{seen.destination}" exists, and no event is due yet.',
+            f"Connected to {health.broker}; {seen.destination} exists, and no event is due yet.",
         )
     if health.ready_since is not None:
-        return Ready(
-            Reason.STARTING, f'Waiting for the first confirm from {health.broker} for queue "{seen.destination}".'
-        )
-    return Ready(Reason.STARTING, f'Connecting to the broker for queue "{seen.destination}".')
+        return Ready(Reason.STARTING, f"Waiting for the first confirm from {health.broker} for {seen.destination}.")
+    return Ready(Reason.STARTING, f"Connecting to the broker for {seen.destination}.")

@@ -72,7 +72,7 @@ class ReadinessTracker:
             self._skipping_since = self._exhausted_since = None
         seen = Circumstances(
             now=now,
-            destination=egress.label,
+            destination=egress.phrase,
             longest_gap_seconds=gap_seconds,
             silent="" if timeline is None else timeline.silent,
             scenarios=timeline is not None and bool(timeline.episodes.playbook),

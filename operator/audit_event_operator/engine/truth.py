@@ -21,6 +21,7 @@ from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.message import Message
 from audit_event_operator.resource.spec import GeneratorSpec
 from audit_event_operator.world.scenarios.truth import Record
 
@@ -39,6 +40,7 @@ class TruthTeller:
 
     def __init__(self, ref: Ref, context: EngineContext, gate: Gate, changed: Callable[[], None]) -> None:
         self.namespace = ref.namespace
+        self.name = ref.name
         self.gate = gate
         self._ref = ref
         self._context = context
@@ -60,7 +62,9 @@ class TruthTeller:
         if queue is None or self._listener is not None or not (spec.scenarios or self._egress):
             self._retire()
             return
-        wanted = spec.model_copy(update={"queue": queue, "delivery": Delivery.AT_LEAST_ONCE})
+        wanted = spec.model_copy(
+            update={"queue": queue, "exchange": None, "message": Message(), "delivery": Delivery.AT_LEAST_ONCE}
+        )
         if self._egress is not None and self._egress.needs_drain(wanted):
             self._retire()
         if self._egress is None:

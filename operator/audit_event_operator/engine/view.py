@@ -69,7 +69,7 @@ class GeneratorView:
         self._observed.sample(now, published)
         outbox = self._egress.outbox
         many = outbox is not None and outbox.on_published is None
-        self._log.summary(now, published, self._egress.label, wanted=many)
+        self._log.summary(now, published, self._egress.phrase, wanted=many)
         self._look()
         return self._truth.sweep() or self._told != before
 
@@ -107,6 +107,7 @@ class GeneratorView:
             truth_undelivered=self._truth.trouble if valid else None,
             advice=self.advice if valid else (),
             destination=self._egress.label,
+            queue=self._egress.queue,
             broker=self._egress.broker,
             connected=connected,
             interval_seconds=timeline.interval_ns / _NS,

@@ -41,6 +41,17 @@ class Draw(NamedTuple):
     values: Sequence[bytes | int]
 
 
+class Stranger(NamedTuple):
+    """Whom events of a kind are about where it is no user of the stream: one of `names`, by the random at index `number`."""
+
+    number: int
+    names: Sequence[str]
+
+    def chosen(self, randoms: Sequence[int]) -> str:
+        """Who it is, by the random numbers of an event."""
+        return self.names[randoms[self.number] % len(self.names)]
+
+
 class Template(NamedTuple):
     """A kind of event in one layout: the body of an event is `form % arrange(values)`.
 
@@ -51,6 +62,8 @@ class Template(NamedTuple):
 
     event_type: str
     action_result: str
+    severity: str
+    stranger: Stranger | None
     draws: tuple[Draw, ...]
     form: bytes
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
@@ -75,8 +88,27 @@ def compile_event(
         own = None if values is None else values.get(name)
         placeholders[name], choices = _drawable(DRAWN[name], layout) if own is None else (b"%b", own)
         draws.append(Draw(FIRST_DRAW + len(draws), len(choices), choices))
-    form, arrange, longest = laid_out(event, layout, placeholders)
-    return Template(event.event_type, event.action_result, tuple(draws), form, arrange, longest)
+    severity, stranger = plain_text(event.severity), _stranger(event.user_id, tuple(variables_of(event)))
+    laid = laid_out(event, layout, placeholders)
+    return Template(event.event_type, event.action_result, severity, stranger, tuple(draws), *laid)
+
+
+def _stranger(user_id: str | Pattern, variables: Sequence[str]) -> Stranger | None:
+    """Who it is where the kind says so itself; `variables` are drawn in this order."""
+    pieces = user_id.pieces if isinstance(user_id, Pattern) else (user_id,)
+    (piece,) = [piece for piece in pieces if piece] or [""]
+    if piece == USER:
+        return None
+    if not isinstance(piece, Variable):
+        return Stranger(0, (str(piece),))
+    choices = DRAWN[piece.name]
+    names = () if isinstance(choices, Hex) else tuple(map(str, choices))
+    return Stranger(FIRST_DRAW + variables.index(piece.name), names)
+
+
+def plain_text(text: str | Pattern) -> str:
+    """A text without variables; empty where it has some, and only the event can tell."""
+    return text if isinstance(text, str) else ""
 
 
 class LaidOut(NamedTuple):

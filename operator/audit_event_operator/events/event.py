@@ -36,3 +36,4 @@ class AuditEvent(NamedTuple):
     mark: Mark | None = None
     user: str = ""
     host: str = ""
+    severity: str = ""

@@ -103,13 +103,15 @@ class EventFactory:
             digest = fresh_hash()
             digest.update(sequence.to_bytes(8, "big"))
             randoms = randoms_in(digest.digest())
-            event_type, action_result, draws, form, arrange, _ = templates[bisect_right(sums, randoms[0] % weight_sum)]
+            template = templates[bisect_right(sums, randoms[0] % weight_sum)]
+            event_type, action_result, severity, stranger, draws, form, arrange, _ = template
             host_number = randoms[1] % host_count
             user_number = randoms[2] % user_count
             values = [event_id, stamp, hosts[host_number], users[user_number], sequence]
             for number, choices, drawn in draws:
                 values.append(drawn[randoms[number] % choices])
             body = form % arrange(values)
+            user = user_names[user_number] if stranger is None else stranger.chosen(randoms)
             fields = (
                 event_id.decode(),
                 event_type,
@@ -119,8 +121,9 @@ class EventFactory:
                 content_type,
                 body,
                 None,
-                user_names[user_number],
+                user,
                 host_names[host_number],
+                severity,
             )
             events.append(build(AuditEvent, fields))  # half the time of AuditEvent(*fields)
         return events

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from audit_event_operator.events.canonical import CanonicalEvent
-from audit_event_operator.events.catalogue import built_in, in_session, kind_of
-from audit_event_operator.events.compiled import GIVEN, laid_out, variables_of
+from audit_event_operator.events.catalogue import SEVERITY, built_in, in_session, kind_of
+from audit_event_operator.events.compiled import GIVEN, laid_out, plain_text, variables_of
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.factory import Slot
 from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_texts
@@ -16,6 +16,8 @@ from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 
 _KEPT_TEXTS: Final = 16_384
 """Of all streams together: most of them have the same commands and files, and a session's texts soon repeat."""
+
+_SEVERITY: Final = SEVERITY.name
 
 
 class Occurrence(NamedTuple):
@@ -34,11 +36,13 @@ class Occurrence(NamedTuple):
 class OccurrenceTemplate(NamedTuple):
     """A kind of event in one layout: its body is `form % arrange(values)`, the values of `names` last.
 
-    `longest` is how many bytes the body has at most, when no value is longer than the one that it is given.
+    `longest` is how many bytes the body has at most, when no value is longer than the one that it is given. `severity`
+    is empty where it is one of them.
     """
 
     event_type: str
     action_result: str
+    severity: str
     names: tuple[str, ...]
     form: bytes
     arrange: Callable[[Sequence[bytes | int]], tuple[Any, ...]]
@@ -67,12 +71,12 @@ class OccurrenceWriter:
             if unix_ns != written_ns:
                 written_ns, stamp, unix_seconds = unix_ns, timestamp(unix_ns), unix_ns // NANOSECONDS_PER_SECOND
             template = templates.get(kind) or self._compiled(kind)
-            event_type, action_result, names, form, arrange, _ = template
+            event_type, action_result, severity, names, form, arrange, _ = template
             values: list[bytes | int] = [event_id, stamp, written(host), written(user), sequence]
             values += [written(known[name]) for name in names]
             fields = (
                 event_id.decode(), event_type, label, action_result, unix_seconds, content_type, form % arrange(values), None,
-                user, host,
+                user, host, severity or known[_SEVERITY],
             )  # fmt: skip
             events.append(build(AuditEvent, fields))
         return events
@@ -104,9 +108,8 @@ def _built_in(kind: str, layout: Layout) -> OccurrenceTemplate:
 
 def _compile(event: CanonicalEvent, layout: Layout) -> OccurrenceTemplate:
     names = tuple(variables_of(event))
-    return OccurrenceTemplate(
-        event.event_type, event.action_result, names, *laid_out(event, layout, {**GIVEN, **dict.fromkeys(names, b"%b")})
-    )
+    laid = laid_out(event, layout, {**GIVEN, **dict.fromkeys(names, b"%b")})
+    return OccurrenceTemplate(event.event_type, event.action_result, plain_text(event.severity), names, *laid)
 
 
 @lru_cache(maxsize=16)

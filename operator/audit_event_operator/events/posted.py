@@ -61,4 +61,7 @@ def posted_event(
         unix_ns // NANOSECONDS_PER_SECOND,
         layout.content_type,
         template.form % template.arrange(given),
+        user=known["user_id"],
+        host=known["server_hostname"],
+        severity=known["severity"],
     )

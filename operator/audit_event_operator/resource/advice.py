@@ -10,9 +10,10 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
+from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueDeclaration, QueueType
 from audit_event_operator.resource.durations import NANOSECONDS_PER_SECOND
 from audit_event_operator.resource.entities import MAX_USERS
+from audit_event_operator.resource.message import ROUTING_KEY_LIMIT_BYTES
 from audit_event_operator.resource.scenarios import Scenario, ScenarioType
 from audit_event_operator.resource.spec import Activity, GeneratorSpec
 from audit_event_operator.resource.templates import ALIASES, FAILING, LOGINS, SESSIONS_MIX
@@ -52,6 +53,7 @@ class AdviceReason(StrEnum):
     SCENARIO_OVERLAP = "ScenarioOverlap"
     PACE_SLOWER_THAN_RULE = "PaceSlowerThanRule"
     BLANKS_IN_NAME = "BlanksInName"
+    ROUTING_KEY_TOO_LONG = "RoutingKeyTooLong"
     UNUSED_EVENT_TYPE = "UnusedEventType"
     ALIAS_ADDS_UP = "AliasAddsUp"
     ENDS_AFTER_ONE_TICK = "EndsAfterOneTick"
@@ -82,6 +84,7 @@ def advice_on(spec: GeneratorSpec) -> tuple[Advice, ...]:
         *_people(spec),
         *_scenarios(spec),
         *_names(spec),
+        *_routing_key(spec),
         *_mix(spec),
         *_run(spec),
         *_without_effect(spec),
@@ -211,7 +214,8 @@ def _ignored(scenario: Scenario) -> Iterator[str]:
 
 def _names(spec: GeneratorSpec) -> Iterator[Advice]:
     vhost = spec.rabbitmq.vhost if spec.rabbitmq is not None else None
-    for field, name in (("queue", spec.queue), ("rabbitmq.vhost", vhost)):
+    place = ("queue", spec.queue) if spec.exchange is None else ("exchange.name", spec.exchange.name)
+    for field, name in (place, ("rabbitmq.vhost", vhost)):
         if name is not None and name != name.strip():
             yield Advice(
                 AdviceReason.BLANKS_IN_NAME,
@@ -219,6 +223,30 @@ def _names(spec: GeneratorSpec) -> Iterator[Advice]:
                 f"{field} starts or ends with a space. To RabbitMQ, the space is part of the name: consumers that use the"
                 " name without it get none of these events. Remove the space.",
             )
+
+
+def _routing_key(spec: GeneratorSpec) -> Iterator[Advice]:
+    """Warn where a name makes the routing key too long; namespace and name of the resource are not known here."""
+    key = None if spec.exchange is None else spec.exchange.routing_key
+    if key is None:
+        return
+    for token, values in (
+        ("${user}", spec.entities.users.names or ()),
+        ("${host}", spec.entities.hosts.names or ()),
+        ("${event_type}", [each.wire_event_type for each in spec.event_types]),
+    ):
+        key = key.replace(token, max(values, key=_bytes, default=""))
+    if _bytes(key) > ROUTING_KEY_LIMIT_BYTES:
+        yield Advice(
+            AdviceReason.ROUTING_KEY_TOO_LONG,
+            "spec.exchange.routingKey",
+            f"exchange.routingKey has more than {ROUTING_KEY_LIMIT_BYTES} bytes once it is filled with the longest names, and"
+            " AMQP allows no more: these events are dropped (encode_error). Shorten the key or the names.",
+        )
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _mix(spec: GeneratorSpec) -> Iterator[Advice]:
@@ -270,16 +298,26 @@ def _run(spec: GeneratorSpec) -> Iterator[Advice]:
 
 
 def _queue(spec: GeneratorSpec) -> Iterator[Advice]:
+    if spec.exchange is not None:
+        if spec.queue_declaration != QueueDeclaration():
+            yield Advice(
+                AdviceReason.TYPE_WITHOUT_EFFECT,
+                "spec.queueDeclaration",
+                "queueDeclaration has no effect while exchange is set: the operator declares no queue then. Remove it, or"
+                " remove exchange.",
+            )
+        return
     created = spec.queue_declaration.mode is DeclarationMode.CREATE_IF_MISSING
-    quorum = spec.queue_declaration.type is QueueType.QUORUM
-    if quorum and spec.delivery is Delivery.AT_MOST_ONCE:
+    stream = spec.queue_declaration.type is QueueType.STREAM
+    replicated = stream or spec.queue_declaration.type is QueueType.QUORUM
+    if replicated and spec.delivery is Delivery.AT_MOST_ONCE:
         yield Advice(
             AdviceReason.AT_MOST_ONCE_TO_QUORUM,
             "spec.delivery",
-            "delivery AtMostOnce risks events to save the broker's disk, but a quorum queue (queueDeclaration.type) writes"
-            " and replicates every event anyway. Use AtLeastOnce, or a Classic queue.",
+            "delivery AtMostOnce risks events to save the broker's disk, but a quorum queue or a stream"
+            " (queueDeclaration.type) writes and replicates every event anyway. Use AtLeastOnce, or a Classic queue.",
         )
-    if quorum and not created:
+    if replicated and not created:
         yield Advice(
             AdviceReason.TYPE_WITHOUT_EFFECT,
             "spec.queueDeclaration.type",
@@ -288,13 +326,18 @@ def _queue(spec: GeneratorSpec) -> Iterator[Advice]:
         )
     if created and spec.max_events is None and spec.run_duration_ns is None and spec.target_rate >= LARGE_RATE:
         hourly = spec.events_per_interval * 3_600 * NANOSECONDS_PER_SECOND / spec.interval_ns / 1e6
+        grows = (
+            "a RabbitMQ stream keeps what was read: it grows until the broker is full. Bound the run (maxEvents, runDuration),"
+            " or bound the queue by a policy (max-length-bytes) and set queueDeclaration.mode to MustExist."
+            if stream
+            else "a queue that the operator creates has no length limit: when its consumer stops, the queue grows until the"
+            " broker is full. Bound the run (maxEvents, runDuration), or create the queue with a limit (max-length, overflow"
+            " reject-publish) and set queueDeclaration.mode to MustExist."
+        )
         yield Advice(
             AdviceReason.QUEUE_MAY_GROW,
             "spec.interval",
-            f"This stream has no end and generates {hourly:g} million events an hour, and a queue that the operator creates"
-            " has no length limit: when its consumer stops, the queue grows until the broker is full. Bound the run"
-            " (maxEvents, runDuration), or create the queue with a limit (max-length, overflow reject-publish) and set"
-            " queueDeclaration.mode to MustExist.",
+            f"This stream has no end and generates {hourly:g} million events an hour, and {grows}",
         )
 
 

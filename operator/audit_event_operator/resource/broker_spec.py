@@ -61,6 +61,7 @@ class QueueType(StrEnum):
 
     CLASSIC = "Classic"
     QUORUM = "Quorum"
+    STREAM = "Stream"
 
 
 class TLSMode(StrEnum):
@@ -82,7 +83,8 @@ class QueueDeclaration(SpecModel):
     type: QueueType = Field(
         default=QueueType.CLASSIC,
         description="Type of a queue that the operator creates. Classic: durable and without arguments, so that every"
-        " consumer that declares it plainly can open it. Quorum: replicated. An existing queue is never changed.",
+        " consumer that declares it plainly can open it. Quorum: replicated. Stream: a log that keeps events after they were"
+        " read; bound its length by a policy. An existing queue is never changed.",
     )
 
 

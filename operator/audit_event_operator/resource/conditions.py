@@ -46,6 +46,7 @@ class Reason(StrEnum):
     BROKER_BLOCKED = "BrokerBlocked", _BUSY
     BACKPRESSURE = "Backpressure", _BUSY
     REJECTED_BY_BROKER = "RejectedByBroker", _BUSY
+    UNROUTABLE = "Unroutable", _BUSY
     MEMORY_EXHAUSTED = "MemoryExhausted", _BUSY
     CONFIRM_TIMEOUT = "ConfirmTimeout", _BUSY
     TERMINATING = "Terminating", _BUSY
@@ -63,6 +64,7 @@ class Reason(StrEnum):
     QUEUE_NOT_FOUND = "QueueNotFound", _STUCK
     QUEUE_ARGUMENTS_MISMATCH = "QueueArgumentsMismatch", _STUCK
     QUEUE_LOCKED = "QueueLocked", _STUCK
+    EXCHANGE_NOT_FOUND = "ExchangeNotFound", _STUCK
     CONNECTION_LIMIT = "ConnectionLimit", _STUCK
     QUOTA_EXCEEDED = "QuotaExceeded", _STUCK
 

@@ -16,7 +16,7 @@ _WIDE: Final = {"priority": 1}
 _COLUMNS: Final[tuple[tuple[str, str, str, str, dict[str, int]], ...]] = (
     ("Ready", "string", f"{_READY}.status", "Whether the stream does what its spec asks.", {}),
     ("Reason", "string", f"{_READY}.reason", "Why, in one word.", {}),
-    ("Queue", "string", ".spec.queue", "Queue that receives the events.", {}),
+    ("Destination", "string", ".status.destination", "Queue, or exchange and routing key, that the events go to.", {}),
     ("Interval", "string", ".spec.interval", "Time between two ticks.", {}),
     ("Rate", "string", ".status.targetRate", "Target rate in events per second.", {}),
     ("Observed", "string", ".status.observedRate", "Confirmed events per second over the last 30 s.", {}),
@@ -80,8 +80,8 @@ def resource_schema() -> dict[str, Any]:
     """Return the structural schema of the whole resource."""
     return {
         "description": (
-            "AuditEventGenerator keeps a stream of realistic audit events flowing into a RabbitMQ queue for as long as"
-            " it exists."
+            "AuditEventGenerator keeps a stream of realistic audit events flowing into a RabbitMQ queue or exchange for as"
+            " long as it exists."
         ),
         "type": "object",
         "properties": {

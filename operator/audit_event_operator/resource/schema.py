@@ -90,7 +90,7 @@ def _subject(place: str) -> str:
 
 def _spoken_default(default: Any) -> str:
     """Put a default into words, because `kubectl explain` does not show defaults; objects have theirs field by field."""
-    if isinstance(default, Mapping):
+    if isinstance(default, Mapping) or default == "":
         return ""
     if isinstance(default, bool):
         return f" Default: {str(default).lower()}."

@@ -33,6 +33,7 @@ from audit_event_operator.resource.fields import (
     refusal,
 )
 from audit_event_operator.resource.formats import Format
+from audit_event_operator.resource.message import Exchange, Message, arrow
 from audit_event_operator.resource.model import SpecModel
 from audit_event_operator.resource.problems import Problem, SpecError, problems_of
 from audit_event_operator.resource.rules import Rule
@@ -97,7 +98,19 @@ class GeneratorSpec(SpecModel):
     queue: QueueName = Field(
         default="audit_events",
         description="RabbitMQ queue that receives the events. At most 255 bytes, no control characters, must not start with"
-        ' "amq.". A new name takes effect once the events on their way to the old queue are delivered.',
+        ' "amq.". A new name takes effect once the events on their way to the old queue are delivered. Unused while exchange'
+        " is set.",
+    )
+    exchange: Exchange | None = Field(
+        default=None,
+        description="Exchange that receives the events in place of the queue. With delivery AtLeastOnce, the stream waits"
+        " while nothing is bound for an event (reason Unroutable); with AtMostOnce, such events vanish and count as published."
+        " Another exchange takes effect once the events on their way are delivered, another routingKey with the next event.",
+    )
+    message: Message = Field(
+        default=Message(),
+        json_schema_extra={"default": {}},
+        description="Properties of the AMQP messages, to a queue or an exchange. A change takes effect with the next event.",
     )
     interval: Annotated[str, DURATION_TEXT, duration_range("interval", "1ms", "24h")] = Field(
         default="5s",
@@ -240,10 +253,12 @@ class GeneratorSpec(SpecModel):
         Rule(
             message="queue of groundTruth must differ from the queue of the stream",
             cel=(
-                "!has(self.groundTruth) || !has(self.groundTruth.queue) || !has(self.queue)"
+                "!has(self.groundTruth) || !has(self.groundTruth.queue) || !has(self.queue) || has(self.exchange)"
                 " || self.groundTruth.queue != self.queue"
             ),
-            holds=lambda spec: spec.ground_truth is None or spec.ground_truth.queue != spec.queue,
+            holds=lambda spec: (
+                spec.ground_truth is None or spec.exchange is not None or spec.ground_truth.queue != spec.queue
+            ),
             field="groundTruth.queue",
         ),
     )
@@ -265,8 +280,13 @@ class GeneratorSpec(SpecModel):
 
     @property
     def destination_label(self) -> str:
-        """Where the events go, for people: the queue's name."""
-        return self.queue
+        """Where the events go, for people: the queue's name, or exchange and routing key."""
+        return self.queue if self.exchange is None else arrow(self.exchange.name, self.exchange.routing_key)
+
+    @property
+    def destination_phrase(self) -> str:
+        """The same within a sentence."""
+        return f'{"queue" if self.exchange is None else "exchange"} "{self.destination_label}"'
 
     @property
     def target_rate(self) -> Fraction:

@@ -21,6 +21,8 @@ MAX_MESSAGE_LENGTH: Final = 1024
 MAX_OWNER_LENGTH: Final = 571
 """A namespace, a Lease's name and a process's name, with two slashes."""
 MAX_SELECTOR_LENGTH: Final = 128
+MAX_DESTINATION_LENGTH: Final = 513
+"""An exchange and a routing key, with an arrow between them."""
 MAX_EPISODE_LENGTH: Final = 64
 """Of an episode's id; today they are UUIDs."""
 _MAX_SCENARIO_NAME_LENGTH: Final = 63
@@ -82,7 +84,8 @@ class Facts:
         rate_limited: a sentence when a cap cuts the rate, else None.
         truth_undelivered: a sentence while records of the ground truth cannot be told, else None.
         advice: what is valid in the spec but unwise, the gravest first.
-        destination: where events go, for people: today the queue's name; empty while unknown.
+        destination: where events go, for people: the queue's name, or exchange and routing key; empty while unknown.
+        queue: the queue's name; empty while unknown, and where events go to an exchange.
         broker: `host:port/vhost` without the user; empty while unknown.
         connected: the broker's connection is open.
         interval_seconds: the spec's interval.
@@ -102,6 +105,7 @@ class Facts:
     truth_undelivered: str | None = None
     advice: tuple[Advice, ...] = ()
     destination: str = ""
+    queue: str = ""
     broker: str = ""
     connected: bool = False
     interval_seconds: float = 0.0
@@ -171,7 +175,8 @@ def build_status(
         "selector": None if uid is None else f"{UID_LABEL}={uid}",
         "targetRate": format_rate(facts.target_rate),
         "observedRate": format_rate(Fraction(facts.observed_rate).limit_denominator(1_000_000)),
-        "queue": facts.destination or None,
+        "destination": facts.destination or None,
+        "queue": facts.queue or None,
         "broker": facts.broker or None,
         "randomSeed": facts.random_seed,
         "owner": None if owner is None else owner[:MAX_OWNER_LENGTH],

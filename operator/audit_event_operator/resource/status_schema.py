@@ -7,6 +7,7 @@ from audit_event_operator.resource.scenarios import MAX_SCENARIOS
 from audit_event_operator.resource.schema import LIST_MAP_KEYS, LIST_TYPE
 from audit_event_operator.resource.spec import MAX_EVENTS_PER_INTERVAL
 from audit_event_operator.resource.status import (
+    MAX_DESTINATION_LENGTH,
     MAX_EPISODE_LENGTH,
     MAX_MESSAGE_LENGTH,
     MAX_OWNER_LENGTH,
@@ -51,7 +52,11 @@ def status_schema() -> dict[str, Any]:
             ),
             "targetRate": _text('Target rate, such as "0.2/s"; 0/s while suspended.', 32),
             "observedRate": _text("Rate of events that the broker confirmed in the last 30 seconds.", 32),
-            "queue": _text("Queue that receives the events.", 255),
+            "destination": _text(
+                "Where the events go: the queue's name, or the exchange's, an arrow and the routing key.",
+                MAX_DESTINATION_LENGTH,
+            ),
+            "queue": _text("Queue that receives the events; absent while they go to an exchange.", 255),
             "broker": _text("Broker that receives the events: host:port/vhost, with a URL-encoded vhost.", 1200),
             "randomSeed": {
                 **_integer("Seed in effect: from the spec, or derived from the UID."),

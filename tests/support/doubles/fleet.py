@@ -17,7 +17,8 @@ def make_snapshot(
 ) -> Snapshot:
     """One generator that publishes, unless told otherwise; `changes` are counts, facts, progress, or of scenarios."""
     facts = Facts(
-        generation=1, ready=Ready(reason, message), destination="audit_events", broker="broker:5672/%2F", connected=True,
+        generation=1, ready=Ready(reason, message), destination="audit_events", queue="audit_events",
+        broker="broker:5672/%2F", connected=True,
         interval_seconds=5.0, target_rate=Fraction(1, 5), observed_rate=0.2, random_seed=42,
         progress=Progress(events_published=3),
     )  # fmt: skip
@@ -59,7 +60,7 @@ class FakeFleet:
         self.told.append(("apply", ref.name, generation, preexisting))
         self.known[uid] = make_snapshot(
             ref, uid, self.first_reason, generation=generation, events_published=progress.events_published,
-            destination=spec.queue,
+            destination=spec.destination_label, queue=spec.queue,
         )  # fmt: skip
         self._notify(uid)
 

@@ -43,9 +43,7 @@ class FolderOutlet:
     """See `Outlet`."""
 
     def __init__(self, folder: Folder, outbox: Outbox, owner: OutletOwner, pump: Pump["FolderOutlet"]) -> None:
-        self.folder = folder
-        self.outbox = outbox
-        self.gate = owner.gate
+        self.folder, self.outbox, self.gate = folder, outbox, owner.gate
         self.queued = False
         self.open = True
         self.health = OutletHealth(asyncio.get_running_loop().time(), connected=True, broker="disk")
@@ -61,6 +59,9 @@ class FolderOutlet:
         self._pump.add(self)
 
     resize = retry_now = poke
+
+    def adopt(self, destination: object) -> bool:
+        return False
 
     def close(self, grace_seconds: float) -> None:
         self.open = False

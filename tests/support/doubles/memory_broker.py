@@ -20,11 +20,12 @@ BROKER: str = "memory:0/%2F"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A destination of no kind: `terms` is whatever else an outlet would be opened anew for."""
+    """A destination of no kind: `terms` is whatever else an outlet would be opened anew for, `envelope` what it adopts."""
 
     label: str
     broker: str = ""
     terms: Hashable = None
+    envelope: Hashable = None
 
     def same_place(self, other: object) -> bool:
         return isinstance(other, Place) and (self.label, self.broker) == (other.label, other.broker)
@@ -61,6 +62,15 @@ class MemoryOutlet:
         """The window is the outbox's own; there is nothing to do."""
 
     retry_now = resize
+
+    def adopt(self, destination: Destination) -> bool:
+        if (
+            not isinstance(self.destination, Place)
+            or replace(self.destination, envelope=destination.envelope) != destination
+        ):
+            return False
+        self.destination = destination
+        return True
 
     def close(self, grace_seconds: float) -> None:
         if self.closed_after is not None:

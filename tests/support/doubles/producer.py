@@ -18,7 +18,7 @@ from audit_event_operator.engine.ports import Brokers, Destination, Outlet, Outl
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType
 from audit_event_operator.resource.conditions import DestinationUnavailable, Reason
-from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.destination import Envelope, RabbitMQDestination, Recipient
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
@@ -26,6 +26,8 @@ from support.doubles.events import make_event
 
 SECRET = TargetReference(TargetKind.SECRET, "team-a", "broker")
 EVERYWHERE = HostPolicy.of(None, in_pod=False)
+
+PLAIN = Envelope()
 
 _numbers = itertools.count(1)
 
@@ -42,9 +44,17 @@ def events(count: int) -> list[AuditEvent]:
 
 def destination(
     queue: str, *, mode=DeclarationMode.CREATE_IF_MISSING, queue_type=QueueType.CLASSIC, delivery=Delivery.AT_LEAST_ONCE,
-    reference=SECRET,
+    reference=SECRET, envelope=PLAIN,
 ) -> RabbitMQDestination:  # fmt: skip
-    return RabbitMQDestination(reference, queue, mode, queue_type, delivery)
+    return RabbitMQDestination(reference, Recipient(queue), mode, queue_type, delivery, envelope)
+
+
+def exchange(
+    name: str, routing_key: str = "", *, delivery=Delivery.AT_LEAST_ONCE, reference=SECRET, **envelope: object
+) -> RabbitMQDestination:
+    """An exchange in place of a queue."""
+    recipient, how = Recipient(name, is_exchange=True), (DeclarationMode.CREATE_IF_MISSING, QueueType.CLASSIC)
+    return RabbitMQDestination(reference, recipient, *how, delivery, Envelope(routing_key, **envelope))
 
 
 def rabbitmq_brokers(
@@ -99,6 +109,7 @@ class Producer:
         namespace: str = "default",
     ) -> None:  # fmt: skip
         self.namespace = namespace
+        self.name = "producer"
         self.gate = gate or FakeGate()
         self.ledger = Ledger(totals or Totals())
         resend = getattr(where, "delivery", None) is not Delivery.AT_MOST_ONCE

@@ -8,6 +8,7 @@ from audit_event_operator.brokers.rabbitmq.places import Places
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import DropReason, Totals
+from audit_event_operator.targets.destination import RabbitMQDestination
 from audit_event_operator.targets.hosts import HostPolicy
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target, TLSMaterial
@@ -70,6 +71,10 @@ class Producers:
 
     def open(self, queue: str, *, window: int = 64, namespace: str = "default", **terms: Any) -> Producer:
         """A producer for `destination(queue, **terms)`."""
+        return self.open_to(destination(queue, **terms), window=window, namespace=namespace)
+
+    def open_to(self, where: RabbitMQDestination, *, window: int = 64, namespace: str = "default") -> Producer:
+        """A producer for this destination."""
         how = {
             "window": window,
             "gate": self.gate,
@@ -77,7 +82,7 @@ class Producers:
             "budget": self.budget,
             "namespace": namespace,
         }
-        producer = Producer(self.brokers, destination(queue, **terms), **how)
+        producer = Producer(self.brokers, where, **how)
         self.opened.append(producer)
         return producer
 

@@ -31,6 +31,7 @@ class Message(NamedTuple):
 
     properties: pika.BasicProperties
     body: bytes
+    routing_key: str = ""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -115,6 +116,24 @@ class Broker:
         with self.channel() as channel:
             channel.queue_delete(queue)
 
+    def declare_exchange(self, name: str, kind: str = "topic") -> None:
+        with self.channel() as channel:
+            channel.exchange_declare(name, kind, durable=True)
+
+    def delete_exchange(self, name: str) -> None:
+        with self.channel() as channel:
+            channel.exchange_delete(name)
+
+    def bind(self, queue: str, exchange: str, key: str = "", arguments: Mapping[str, Any] | None = None) -> None:
+        """Declare a queue and bind it."""
+        with self.channel() as channel:
+            channel.queue_declare(queue, durable=True)
+            channel.queue_bind(queue, exchange, key, dict(arguments or {}))
+
+    def unbind(self, queue: str, exchange: str, key: str = "") -> None:
+        with self.channel() as channel:
+            channel.queue_unbind(queue, exchange, key)
+
     def exists(self, queue: str) -> bool:
         return self._ready_messages(queue) is not None
 
@@ -153,7 +172,7 @@ class Broker:
             channel.basic_qos(prefetch_count=min(count, 2000))
             for method, properties, body in channel.consume(queue, inactivity_timeout=0.1):
                 if method is not None:
-                    taken.append(Message(properties, body))
+                    taken.append(Message(properties, body, method.routing_key))
                     last_tag = method.delivery_tag
                     if len(taken) % 1000 == 0:  # in bulk, but before the prefetch window is full
                         channel.basic_ack(last_tag, multiple=True)

@@ -8,8 +8,9 @@ from pika import exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorTransportSetupError
 
 from audit_event_operator.brokers.rabbitmq import faults
-from audit_event_operator.brokers.rabbitmq.foreign_errors import connect_fault, lost_fault, queue_fault
+from audit_event_operator.brokers.rabbitmq.foreign_errors import connect_fault, declaration_fault, lost_fault
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.targets.destination import Recipient
 from audit_event_operator.targets.target import Target
 
 TARGET = Target("mq.example.org", 5672, "/", "walter", "pa55word")
@@ -72,8 +73,21 @@ def test_a_wrong_name_is_told_from_an_unknown_authority():
     ],
 )
 def test_each_end_of_a_connection_has_a_reason(error, reason, hard):
-    fault = lost_fault(error, "mq:5672/%2F", "audit")
+    fault = lost_fault(error, "mq:5672/%2F", Recipient("audit"))
     assert (fault.reason, fault.hard, fault.until_confirm) == (reason, hard, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "until_confirm"),
+    [
+        (exceptions.ChannelClosedByBroker(404, "no exchange"), Reason.EXCHANGE_NOT_FOUND, False),
+        (exceptions.ChannelClosedByBroker(403, "ACCESS_REFUSED"), Reason.ACCESS_REFUSED, True),
+    ],
+)
+def test_an_exchange_that_refuses_is_named(error, reason, until_confirm):
+    fault = lost_fault(error, "mq:5672/%2F", Recipient("audit", is_exchange=True))
+    assert (fault.reason, fault.hard, fault.until_confirm) == (reason, False, until_confirm)
+    assert 'xchange "audit"' in fault.message
 
 
 @pytest.mark.parametrize("create", [True, False])
@@ -88,16 +102,26 @@ def test_each_end_of_a_connection_has_a_reason(error, reason, hard):
     ],
 )
 def test_each_refusal_of_a_queue_has_a_reason(code, reason, create):
-    fault = queue_fault(code, "text", "mq:5672/%2F", "audit", create=create)
+    fault = declaration_fault(code, "text", "mq:5672/%2F", Recipient("audit"), create=create)
     assert (fault.reason, fault.until_confirm) == (reason, False)
     assert '"audit"' in fault.message
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(404, Reason.EXCHANGE_NOT_FOUND), (403, Reason.ACCESS_REFUSED), (541, Reason.REJECTED_BY_BROKER)],
+)
+def test_each_refusal_of_an_exchange_has_a_reason(code, reason):
+    fault = declaration_fault(code, "text", "mq:5672/%2F", Recipient("audit", is_exchange=True), create=False)
+    assert (fault.reason, fault.until_confirm) == (reason, False)
+    assert 'xchange "audit"' in fault.message
 
 
 def test_only_what_the_user_must_mend_is_slow():
     assert faults.HOST_NOT_ALLOWED.at(host="mq").slow
     assert faults.BrokerFault(Reason.SECRET_NOT_FOUND, "x").slow
     assert not faults.MUTE.at("mq").slow
-    assert not faults.CONFIRM_TIMEOUT.at("mq", queue="q", seconds=60).slow
+    assert not faults.CONFIRM_TIMEOUT.at("mq", recipient=Recipient("q"), seconds=60).slow
 
 
 def test_foreign_text_is_cleaned_for_the_log():

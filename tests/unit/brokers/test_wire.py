@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pika import spec
 from pika.frame import decode_frame
 
+from audit_event_operator.brokers.rabbitmq.address import Address
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.events.event import Mark
 from support.doubles.events import make_event
@@ -31,7 +32,7 @@ EVENTS = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(shorts, EVENTS, st.integers(1, 100_000), st.integers(1, 65_535), st.integers(1, 400), st.booleans())
 def test_pika_reads_what_we_write(queue, event, attempt, channel, body_max, durable):
-    frames = PublishFrames(channel, queue, persistent=durable, mandatory=durable, body_max=body_max)
+    frames = PublishFrames(channel, Address.of_queue(queue), persistent=durable, mandatory=durable, body_max=body_max)
     pieces = []
     frames.encode(event, 1, pieces)
     first_length = len(b"".join(pieces))
@@ -61,7 +62,7 @@ def test_pika_reads_what_we_write(queue, event, attempt, channel, body_max, dura
     ],
 )
 def test_an_event_of_a_scenario_tells_so_in_a_header_where_that_is_asked_for(attempt, header, headers):
-    frames, pieces = PublishFrames(1, "q", persistent=True, mandatory=True, body_max=100), []
+    frames, pieces = PublishFrames(1, Address.of_queue("q"), persistent=True, mandatory=True, body_max=100), []
     frames.encode(make_event(), 1, [])
     frames.encode(make_event()._replace(mark=Mark("brute", "0f", 3, 7, header)), attempt, pieces)
     assert decoded(b"".join(pieces))[1].properties.headers == headers
@@ -75,5 +76,5 @@ def test_what_does_not_fit_a_short_string_raises_and_writes_nothing(field):
     event = make_event(**{field: "é" * 128})
     pieces = []
     with pytest.raises(ValueError, match="255 bytes"):
-        PublishFrames(1, "q", persistent=True, mandatory=True, body_max=100).encode(event, 1, pieces)
+        PublishFrames(1, Address.of_queue("q"), persistent=True, mandatory=True, body_max=100).encode(event, 1, pieces)
     assert pieces == []

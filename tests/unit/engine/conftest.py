@@ -12,7 +12,7 @@ from support.doubles.memory_broker import MemoryBrokers, Place
 
 @dataclass
 class FakeDestinations:
-    """A place for each broker and queue, unless `refused` says otherwise."""
+    """A place for each broker and queue or exchange, unless `refused` says otherwise."""
 
     refused: DestinationUnavailable | None = None
 
@@ -21,7 +21,10 @@ class FakeDestinations:
             raise self.refused
         secret = spec.rabbitmq and spec.rabbitmq.secret_ref
         broker = f"{namespace}/{secret.name}" if secret else ""
-        return Place(spec.queue, broker, (spec.delivery, spec.queue_declaration))
+        exchange, terms = spec.exchange, (spec.delivery, spec.queue_declaration)
+        if exchange is None:
+            return Place(spec.queue, broker, terms, spec.message.priority)
+        return Place(exchange.name, broker, terms, (exchange.routing_key, spec.message.priority))
 
 
 @pytest.fixture

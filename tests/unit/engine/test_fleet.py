@@ -228,6 +228,39 @@ async def test_another_queue_drains_to_the_old_one_first(fleet, brokers):
     assert brokers.outlets[0].closed_after is not None
 
 
+async def test_an_exchange_in_place_of_the_queue_drains_to_the_queue_first(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    apply(fleet, generation=2, interval="1s", exchange={"name": "audit", "routingKey": "${severity}"})
+    assert facts(fleet).generation == 1
+    brokers.answering = True
+    brokers.outlets[0].answer()
+    await asyncio.sleep(0.1)
+    assert opened(brokers) == ["audit_events", "audit"]
+    assert (facts(fleet).destination, facts(fleet).queue) == ("audit → ${severity}", "")
+    assert counts(fleet).dropped == 0
+
+
+@pytest.mark.parametrize("change", [{"routingKey": "${host}"}, {}], ids=["routingKey", "message"])
+async def test_another_envelope_is_adopted_with_what_is_on_its_way(fleet, brokers, change):
+    brokers.answering = False
+    exchange = {"name": "audit", "routingKey": "${severity}"}
+    apply(fleet, interval="1s", eventsPerInterval=5, exchange=exchange)
+    await asyncio.sleep(1.1)
+    message = {} if change else {"message": {"priority": 3}}
+    apply(fleet, generation=2, interval="1s", eventsPerInterval=5, exchange=exchange | change, **message)
+    assert facts(fleet).generation == 2
+    assert counts(fleet).in_flight == 10
+    brokers.answering = True
+    brokers.outlets[0].answer()
+    await asyncio.sleep(0.1)
+    (outlet,) = brokers.outlets
+    assert outlet.destination.envelope == (change.get("routingKey", "${severity}"), None if change else 3)
+    assert (counts(fleet).published, counts(fleet).retried) == (10, 0)
+    assert facts(fleet).destination == f"audit → {outlet.destination.envelope[0]}"
+
+
 async def test_what_cannot_drain_in_time_is_dropped_as_target_changed(fleet, brokers):
     brokers.answering = False
     apply(fleet, interval="1s", eventsPerInterval=5)

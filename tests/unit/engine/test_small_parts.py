@@ -81,7 +81,7 @@ def test_the_log_tells_each_turn_once(caplog, activity_log):
 def test_many_events_are_summed_up_every_ten_seconds(caplog, activity_log):
     with caplog.at_level(logging.INFO):
         for second in range(31):
-            activity_log.summary(float(second), 100 * second, "q", wanted=True)
+            activity_log.summary(float(second), 100 * second, 'queue "q"', wanted=True)
     assert [record.getMessage() for record in caplog.records] == [
         'Published 1000 events in 10 s to queue "q" (team/stream)'
     ] * 3

@@ -137,6 +137,11 @@ UNWISE = [
         "spec.queueDeclaration.type",
     ),
     (THOUSAND, AdviceReason.QUEUE_MAY_GROW, "spec.interval"),
+    (
+        {"exchange": {"name": "x", "routingKey": "${user}"}, "entities": {"users": {"names": ["é" * 200]}}},
+        AdviceReason.ROUTING_KEY_TOO_LONG,
+        "spec.exchange.routingKey",
+    ),
 ]
 
 WISE = [
@@ -233,6 +238,50 @@ def test_a_run_that_can_publish_all_its_events_in_time_is_never_called_too_short
     due = len(range(0, duration_ms, interval_ms)) * count  # an event of every tick before the end
     short = {AdviceReason.ENDS_AFTER_ONE_TICK, AdviceReason.MAX_EVENTS_OUT_OF_REACH}
     assert bool(reasons & short) == (due < max_events)
+
+
+STREAM = {"queueDeclaration": {"type": "Stream"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "says"),
+    [
+        (
+            {"exchange": {"name": "x"}, "queueDeclaration": {"mode": "MustExist"}},
+            AdviceReason.TYPE_WITHOUT_EFFECT,
+            "while exchange is set",
+        ),
+        ({"exchange": {"name": "x "}}, AdviceReason.BLANKS_IN_NAME, "exchange.name starts or ends with a space"),
+        (STREAM | {"delivery": "AtMostOnce"}, AdviceReason.AT_MOST_ONCE_TO_QUORUM, "a quorum queue or a stream"),
+        (STREAM | {"interval": "1ms"}, AdviceReason.QUEUE_MAY_GROW, "keeps what was read"),
+        (
+            {
+                "exchange": {"name": "x", "routingKey": "a.${user}.${host}"},
+                "entities": {"users": {"names": ["u", "é" * 100]}, "hosts": {"names": ["h" * 60]}},
+            },
+            AdviceReason.ROUTING_KEY_TOO_LONG,
+            "more than 255 bytes",
+        ),
+    ],
+)
+def test_a_destination_that_is_unwise_is_told(spec, reason, says):
+    (advice,) = advice_on(parse_spec(spec))
+    assert advice.reason is reason
+    assert says in advice.message
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"exchange": {"name": "x"}, "interval": "1ms", "queue": "unused "},
+        {
+            "exchange": {"name": "x", "routingKey": "a.${user}.${host}"},
+            "entities": {"users": {"names": ["é" * 96]}, "hosts": {"names": ["h" * 60]}},
+        },
+    ],
+)
+def test_of_an_exchange_nothing_is_told_that_only_a_queue_should_mind(spec):
+    assert advice_on(parse_spec(spec)) == ()
 
 
 def test_many_names_are_not_all_listed():

@@ -113,7 +113,7 @@ def test_columns_are_the_agreed_ones_and_none_has_priority_zero():
     (version,) = build_crd()["spec"]["versions"]
     columns = [(column["name"], column.get("priority")) for column in version["additionalPrinterColumns"]]
     narrow, wide = (" ".join(name for name, priority in columns if priority == wanted) for wanted in (None, 1))
-    assert narrow == "Ready Reason Queue Interval Rate Observed Published Age"
+    assert narrow == "Ready Reason Destination Interval Rate Observed Published Age"
     assert wide == "Suspended Broker Owner Message"
 
 

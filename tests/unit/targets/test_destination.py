@@ -6,7 +6,7 @@ import pytest
 
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery, QueueType, TLSMode
 from audit_event_operator.resource.spec import parse_spec
-from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.destination import Envelope, RabbitMQDestination, Recipient
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 
 HERE = RabbitMQDestination.of("team", parse_spec({}))
@@ -47,7 +47,12 @@ def test_another_declaration_or_guarantee_is_another_destination_at_the_same_pla
 
 
 @pytest.mark.parametrize(
-    "change", [{"queue": "other"}, {"reference": TargetReference(TargetKind.SECRET, "team", "mine")}]
+    "change",
+    [
+        {"recipient": Recipient("other")},
+        {"recipient": Recipient("audit_events", is_exchange=True)},
+        {"reference": TargetReference(TargetKind.SECRET, "team", "mine")},
+    ],
 )
 def test_another_queue_or_broker_is_another_place(change):
     assert not replace(HERE, **change).same_place(HERE)
@@ -55,3 +60,25 @@ def test_another_queue_or_broker_is_another_place(change):
 
 def test_what_is_not_in_rabbitmq_is_another_place():
     assert not HERE.same_place("a folder")
+
+
+def test_an_exchange_wins_over_the_queue_and_is_told_with_its_key():
+    spec = parse_spec({"queue": "alarms", "exchange": {"name": "audit", "routingKey": "${severity}.${host}"}})
+    where = RabbitMQDestination.of("team", spec)
+    assert where.recipient == Recipient("audit", is_exchange=True)
+    assert where.label == spec.destination_label == "audit → ${severity}.${host}"
+    assert spec.destination_phrase == 'exchange "audit → ${severity}.${host}"'
+
+
+def test_an_exchange_without_a_key_is_told_without_one():
+    assert parse_spec({"exchange": {"name": "audit"}}).destination_label == "audit →"
+
+
+def test_another_envelope_is_another_destination_at_the_same_place():
+    message = {"headers": {"team": "soc"}, "priority": 0, "expiration": "1.5s"}
+    changed = RabbitMQDestination.of("team", parse_spec({"message": message}))
+    assert changed.envelope == Envelope("", (("team", "soc"),), 0, 1_500)
+    assert changed != HERE
+    assert changed.same_place(HERE)
+    assert changed.differs_in_envelope(HERE)
+    assert not replace(changed, delivery=Delivery.AT_MOST_ONCE).differs_in_envelope(HERE)

@@ -17,13 +17,13 @@ from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import ConnectionState, Destination, Outlet, OutletOwner
 from audit_event_operator.resource.conditions import DestinationUnavailable
-from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.destination import RabbitMQDestination, Recipient
 from audit_event_operator.targets.reference import TargetReference
 
 logger = logging.getLogger(__name__)
 
 LINKS_PER_REFERENCE: Final = 200
-"""Of one namespace; with more queues, its outlets share links."""
+"""Of one namespace; with more queues and exchanges, its outlets share links."""
 
 CONNECTING_AT_ONCE: Final = 40
 """Fewer than the threads that look host names up."""
@@ -47,7 +47,7 @@ class RabbitMQBrokers:
         turns = Places(CONNECTING_AT_ONCE)
         self._context = LinkContext(self._resolver, dialer, turns, connections, totals, timing, rng)
         self._link_counts: Counter[tuple[TargetReference, str]] = Counter()
-        self._links: dict[TargetReference, dict[str, Link]] = {}
+        self._links: dict[TargetReference, dict[Recipient, Link]] = {}
         self._watches: dict[TargetReference, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -59,7 +59,7 @@ class RabbitMQBrokers:
         """
         if not isinstance(destination, RabbitMQDestination):
             raise TypeError(f"RabbitMQBrokers carries events to a RabbitMQDestination, not to {destination!r}")
-        link = self._link(destination.reference, destination.queue, owner.namespace)
+        link = self._link(destination.reference, destination.recipient, owner.namespace)
         return link.open(destination, outbox, owner)
 
     def connections(self) -> dict[ConnectionState, int]:
@@ -79,22 +79,22 @@ class RabbitMQBrokers:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _link(self, reference: TargetReference, queue: str, namespace: str) -> Link:
+    def _link(self, reference: TargetReference, recipient: Recipient, namespace: str) -> Link:
         links = self._links.setdefault(reference, {})
-        link = links.get(queue)
+        link = links.get(recipient)
         if link is None and self._link_counts[reference, namespace] >= LINKS_PER_REFERENCE:
             # Back-pressure holds for a whole connection: only its own namespace may have to share it.
             own = (each for each in links.values() if each.namespace == namespace)
             return min(own, key=lambda each: len(each.outlets))
         if link is None:
-            link = links[queue] = Link(reference, queue, namespace, self._context, self._empty)
+            link = links[recipient] = Link(reference, recipient, namespace, self._context, self._empty)
             self._link_counts[reference, namespace] += 1
             if reference not in self._watches:
                 self._watches[reference] = asyncio.create_task(self._watch(reference))
         return link
 
     def _empty(self, link: Link) -> None:
-        # The same queue may be opened anew in this very turn, with another delivery for example.
+        # The same place may be opened anew in this very turn, with another delivery for example.
         asyncio.get_running_loop().call_soon(self._stop_if_empty, link)
 
     def _stop_if_empty(self, link: Link) -> None:
@@ -103,9 +103,9 @@ class RabbitMQBrokers:
 
     def _stop(self, link: Link) -> None:
         links = self._links.get(link.reference, {})
-        if links.get(link.queue) is not link:
+        if links.get(link.recipient) is not link:
             return
-        del links[link.queue]
+        del links[link.recipient]
         self._link_counts[link.reference, link.namespace] -= 1
         task = link.stop()
         self._ending.add(task)

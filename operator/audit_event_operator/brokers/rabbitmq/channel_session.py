@@ -24,6 +24,7 @@ from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTi
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.engine.ledger import DropReason, Outcome, Totals
 from audit_event_operator.engine.outbox import Parcel
+from audit_event_operator.targets.destination import Recipient
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ returns shall not fill the memory."""
 class ChannelSession:
     """One open connection with one publishing channel.
 
-    `broker` and `queue` are named in messages. The link's `poison_detector` outlives the connection. `changed` is called
+    `broker` and `recipient` are named in messages. The link's `poison_detector` outlives the connection. `changed` is called
     when the broker blocks the connection and when it unblocks it, `proven` at the first ack.
     """
 
@@ -46,7 +47,7 @@ class ChannelSession:
         connection: GatheringConnection,
         *,
         broker: str,
-        queue: str,
+        recipient: Recipient,
         totals: Totals,
         timing: Timing,
         poison_detector: PoisonDetector,
@@ -62,7 +63,7 @@ class ChannelSession:
         self.rpc = Rpc(connection, timing.rpc_seconds, self.flowing)
         self.ended: asyncio.Future[BrokerFault | None] = self._loop.create_future()
         self.channel_number = 0
-        self._queue = queue
+        self._recipient = recipient
         self._totals = totals
         self._confirm_seconds = timing.confirm_seconds
         self._poison_detector = poison_detector
@@ -124,7 +125,11 @@ class ChannelSession:
                 try:
                     encode(parcel.event, parcel.attempt, pieces)
                 except (ValueError, struct.error):
-                    logger.exception("An event for queue %s cannot be encoded.", feed.queue)
+                    if not feed.complained:  # what makes one event too long may make all of them too long
+                        feed.complained = True
+                        logger.exception(
+                            "An event for %s cannot be encoded. Further ones are only counted.", feed.recipient
+                        )
                     feed.outbox.drop(parcel, DropReason.ENCODE_ERROR)
                     self._touched[feed] = None
                     self._loop.call_soon(self._on_read)
@@ -164,7 +169,7 @@ class ChannelSession:
             if parcel.event.event_id in self._returned:
                 self._returned.discard(parcel.event.event_id)
                 feed.outbox.fail(parcel, Outcome.RETURNED)
-                feed.outlet.returned()
+                feed.outlet.returned(parcel)
             else:
                 accepted.append(parcel)
         return accepted
@@ -272,13 +277,13 @@ class ChannelSession:
 
     def _lost(self, error: BaseException) -> None:
         if not self._over:
-            self.end(lost_fault(error, self.broker, self._queue))
+            self.end(lost_fault(error, self.broker, self._recipient))
 
     def _tick(self) -> None:
         """Look at the age of the oldest unconfirmed event."""
         limit = self._confirm_seconds
         oldest = self._in_flight.oldest
         if self.blocked_since is None and oldest is not None and self._loop.time() - oldest > limit:
-            self.end(faults.CONFIRM_TIMEOUT.at(self.broker, queue=self._queue, seconds=limit))
+            self.end(faults.CONFIRM_TIMEOUT.at(self.broker, recipient=self._recipient, seconds=limit))
             return
         self._clock = self._loop.call_later(min(1.0, limit / 4), self._tick)

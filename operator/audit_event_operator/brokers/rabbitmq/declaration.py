@@ -1,4 +1,4 @@
-"""Makes sure of one outlet's queue: looks it up, creates it where the spec says so, and tries again until it is there.
+"""Makes sure of one outlet's queue or exchange: looks it up, creates a queue where the spec says so, and tries again.
 
 Works on whatever session it is given, one at a time. Knows no outbox and no outlet; it tells two callbacks.
 """
@@ -8,13 +8,14 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
+from typing import Final
 
 from pika import exceptions
 
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
-from audit_event_operator.brokers.rabbitmq.foreign_errors import NOT_FOUND, PRECONDITION_FAILED, queue_fault
+from audit_event_operator.brokers.rabbitmq.foreign_errors import NOT_FOUND, PRECONDITION_FAILED, declaration_fault
 from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.resource.broker_spec import DeclarationMode, QueueType
@@ -22,9 +23,15 @@ from audit_event_operator.targets.destination import RabbitMQDestination
 
 logger = logging.getLogger(__name__)
 
+_ARGUMENTS: Final[dict[QueueType, dict[str, str] | None]] = {
+    QueueType.CLASSIC: None,  # so that every consumer that declares it plainly can open it
+    QueueType.QUORUM: {"x-queue-type": "quorum"},
+    QueueType.STREAM: {"x-queue-type": "stream"},
+}
+
 
 class Declaration:
-    """The declaration of one queue, with its pauses. `declared` and `failed` are told of each attempt's end."""
+    """The declaration of one queue or exchange, with its pauses. `declared` and `failed` are told of each attempt's end."""
 
     def __init__(
         self,
@@ -46,7 +53,7 @@ class Declaration:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, session: ChannelSession) -> None:
-        """Make sure of the queue on a new connection."""
+        """Make sure of it on a new connection."""
         self.cancel()
         self._task = asyncio.create_task(self._run(session))
 
@@ -101,25 +108,33 @@ class Declaration:
 
 
 async def declare(rpc: Rpc, destination: RabbitMQDestination, broker: str) -> None:
-    """Make sure of the queue as the destination says.
+    """Make sure of the queue as the destination says, or of the exchange, which is only looked up.
 
     Raises:
-        BrokerFault: QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker (also when the
-            broker allows no second channel).
+        BrokerFault: ExchangeNotFound, QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker
+            (also when the broker allows no second channel).
         ConnectionLost: the connection ended.
         RpcTimeout: no answer.
     """
-    queue = destination.queue
-    arguments = {"x-queue-type": "quorum"} if destination.queue_type is QueueType.QUORUM else None
+    recipient, create = destination.recipient, False
     try:
-        code, text = await rpc.declare_queue(queue, None, passive=True)
-        create = code == NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
-        if create:
-            code, text = await rpc.declare_queue(queue, arguments, passive=False)
-            if code == PRECONDITION_FAILED:  # another client was faster; its arguments are its business
-                again, _ = await rpc.declare_queue(queue, None, passive=True)
-                code = code if again else 0
+        if recipient.is_exchange:
+            code, text = await rpc.look_exchange_up(recipient.name)
+        else:
+            code, text, create = await _declare_queue(rpc, recipient.name, destination)
     except exceptions.NoFreeChannels:
         raise faults.NO_SECOND_CHANNEL.at(broker) from None
     if code:
-        raise queue_fault(code, text, broker, queue, create=create)
+        raise declaration_fault(code, text, broker, recipient, create=create)
+
+
+async def _declare_queue(rpc: Rpc, queue: str, destination: RabbitMQDestination) -> tuple[int, str, bool]:
+    """Code and text of the refusal, 0 for none, and whether the queue was to be made."""
+    code, text = await rpc.declare_queue(queue, None, passive=True)
+    create = code == NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
+    if create:
+        code, text = await rpc.declare_queue(queue, _ARGUMENTS[destination.queue_type], passive=False)
+        if code == PRECONDITION_FAILED:  # another client was faster; its arguments are its business
+            again, _ = await rpc.declare_queue(queue, None, passive=True)
+            code = code if again else 0
+    return code, text, create

@@ -63,6 +63,11 @@ class BrokerFault(Exception):  # noqa: N818 - a finding
         return self.reason.readiness.stalled
 
     @property
+    def of_declaration(self) -> bool:
+        """Whether the connection is fine, and it is for the next declaration to find out when it is over."""
+        return self.reason is Reason.EXCHANGE_NOT_FOUND
+
+    @property
     def result(self) -> ConnectResult:
         """How to count it as a connection attempt."""
         return _RESULTS.get(self.reason, ConnectResult.TARGET_UNAVAILABLE)
@@ -144,40 +149,48 @@ NAMESPACE_LIMIT: Final = Finding(Reason.CONNECTION_LIMIT, DECLARE,
 PROCESS_LIMIT: Final = Finding(Reason.CONNECTION_LIMIT, DECLARE,
     "The operator has no connection left for this namespace: it has {places} of the {total} that the limit of open files "
     "allows in all. Let its resources share queues, or have the limit (ulimit -n) raised.")
-# The queue. It is declared on a channel of its own, because the broker closes a channel to say no.
+# The queue or exchange. It is declared on a channel of its own, because the broker closes a channel to say no.
 NO_SECOND_CHANNEL: Final = Finding(Reason.REJECTED_BY_BROKER, DECLARE,
     "Broker {broker} allows one channel per connection; two are needed. Raise its channel_max.")
 QUEUE_MISSING: Final = Finding(Reason.QUEUE_NOT_FOUND, DECLARE,
-    'Queue "{queue}" does not exist on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.')
+    'Queue "{recipient.name}" does not exist on {broker}. Create it, or set queueDeclaration.mode to CreateIfMissing.')
 QUEUE_LOCKED: Final = Finding(Reason.QUEUE_LOCKED, DECLARE,
-    'Queue "{queue}" on {broker} is exclusive to another connection. Close that connection, or use another queue.')
+    'Queue "{recipient.name}" on {broker} is exclusive to another connection. Close that connection, or use another queue.')
 OTHER_ARGUMENTS: Final = Finding(Reason.QUEUE_ARGUMENTS_MISMATCH, DECLARE,
-    'Queue "{queue}" on {broker} cannot be created as queueDeclaration asks: it exists with other arguments, or a broker '
-    "policy forbids it. Delete the queue, or change queueDeclaration.type.")
+    'Queue "{recipient.name}" on {broker} cannot be created as queueDeclaration asks: it exists with other arguments, or a '
+    "broker policy forbids it. Delete the queue, or change queueDeclaration.type.")
 QUEUE_QUOTA: Final = Finding(Reason.QUOTA_EXCEEDED, DECLARE,
-    'Broker {broker} allows no more queues in this virtual host (max-queues), so queue "{queue}" cannot be created. Delete '
+    'Broker {broker} allows no more queues in this virtual host (max-queues), so {recipient} cannot be created. Delete '
     "unused queues, or raise the limit there.")
 CREATE_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
-    'Broker {broker} does not allow this user to create queue "{queue}". Grant configure permission on it, or create the '
+    'Broker {broker} does not allow this user to create {recipient}. Grant configure permission on it, or create the '
     "queue and set queueDeclaration.mode to MustExist.")
+EXCHANGE_MISSING: Final = Finding(Reason.EXCHANGE_NOT_FOUND, DECLARE,
+    'Exchange "{recipient.name}" does not exist on {broker}. Create it, and bind queues to it; the operator only looks it up.')
 LOOK_UP_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, DECLARE,
-    'Broker {broker} does not allow this user to look up queue "{queue}". Grant write permission on it: RabbitMQ 4.3 and '
-    "newer answers only users with a permission on the queue.")
+    "Broker {broker} does not allow this user to look up {recipient}. Grant write permission on it: RabbitMQ 4.3 and newer "
+    "answers only users with a permission on it.")
 DECLARE_REFUSED: Final = Finding(Reason.REJECTED_BY_BROKER, DECLARE,
-    'Broker {broker} refused to declare queue "{queue}"; check its log.')
+    "Broker {broker} refused to declare {recipient}; check its log.")
 # Publishing.
 LOST: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
     "Lost connection to broker {broker}; reconnecting. If this lasts, check that RabbitMQ is running.")
 NONSENSE: Final = Finding(Reason.BROKER_UNREACHABLE, CONFIRM,
     "{broker} violates AMQP 0-9-1. Check that it is RabbitMQ, and check any proxy in front of it.")
 PUBLISH_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, CONFIRM,
-    'Broker {broker} does not allow this user to publish to queue "{queue}". Grant write permission on amq.default.')
+    "Broker {broker} does not allow this user to publish to {recipient}. Grant write permission on amq.default.")
+PUBLISH_TO_EXCHANGE_REFUSED: Final = Finding(Reason.ACCESS_REFUSED, CONFIRM,
+    "Broker {broker} does not allow this user to publish to {recipient}. Grant write permission on it, for every routing key "
+    "if the broker restricts topics. An internal exchange takes events of other exchanges only.")
+UNROUTABLE: Final = Finding(Reason.UNROUTABLE, CONFIRM,
+    'No binding of {recipient} on {broker} matches an event with routing key "{key}". The stream waits and sends it again. '
+    "Bind a queue for it, or set delivery to AtMostOnce if such events may vanish.")
 CLOSED_ON_EVENT: Final = Finding(Reason.REJECTED_BY_BROKER, CONFIRM,
-    'Broker {broker} closed the connection because of an event for queue "{queue}". The event is retried, finally on its own, '
+    'Broker {broker} closed the connection because of an event for {recipient}. The event is retried, finally on its own, '
     "then dropped. Check the broker's log and its max_message_size.", hard=True)
 CONFIRM_TIMEOUT: Final = Finding(Reason.CONFIRM_TIMEOUT, CONFIRM,
-    'Broker {broker} has not confirmed an event for queue "{queue}" within {seconds:g} s; everything unconfirmed is sent '
+    'Broker {broker} has not confirmed an event for {recipient} within {seconds:g} s; everything unconfirmed is sent '
     "again. Check the queue: a quorum queue without a majority does this.")
 NACKED: Final = Finding(Reason.REJECTED_BY_BROKER, CONFIRM,
-    'Broker {broker} rejects events for queue "{queue}": the queue is full (overflow reject-publish) or failing. Events are '
+    'Broker {broker} rejects events for {recipient}: the queue is full (overflow reject-publish) or failing. Events are '
     "retried. Consume from the queue, or raise its limit.")

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from audit_event_operator.engine.outbox import Outbox
+from audit_event_operator.engine.outbox import Outbox, Parcel
 from audit_event_operator.engine.ports import Gate
 from audit_event_operator.events.event import AuditEvent
+from audit_event_operator.targets.destination import Recipient
 
 Encode = Callable[[AuditEvent, int, list[bytes]], None]
 """Appends the frames of one attempt at an event to a list; see `PublishFrames.encode`."""
@@ -24,8 +25,8 @@ class Answered(Protocol):
     def nacked(self) -> None:
         """Nacks came."""
 
-    def returned(self) -> None:
-        """An event came back unroutable."""
+    def returned(self, parcel: Parcel) -> None:
+        """An event came back unroutable; it waits to be sent again."""
 
     def settled(self) -> None:
         """All answers in one piece of input have been processed."""
@@ -35,22 +36,30 @@ class Answered(Protocol):
 class Feed:
     """One outlet on its channel.
 
-    `encode`: set with the channel. `declared`: the queue is there. `paused`: the broker refused an event a moment ago.
-    `closing`: only answers are awaited. `unproven`: the outlet wants to know of the next ack. `queued` belongs to the pump.
+    `encode`: set with the channel. `declared`: the queue or exchange is there. `paused`: the broker refused an event a moment
+    ago. `probing`: events came back, so only one is written until one gets through. `closing`: only answers are awaited.
+    `unproven`: the outlet wants to know of the next ack. `complained`: the log tells of an event that cannot be encoded.
+    `queued` belongs to the pump.
     """
 
-    queue: str
+    recipient: Recipient
     outbox: Outbox
     gate: Gate
     outlet: Answered
     encode: Encode = field(init=False)
     declared: bool = False
     paused: bool = False
+    probing: bool = False
     closing: bool = False
     unproven: bool = False
+    complained: bool = False
     queued: bool = False
 
     @property
     def writable(self) -> int:
         """How many events may be written, as far as the outlet is concerned."""
-        return self.outbox.writable if self.declared and not self.paused and not self.closing else 0
+        if not self.declared or self.paused or self.closing:
+            return 0
+        if self.probing:
+            return 0 if self.outbox.in_flight else min(1, self.outbox.writable)
+        return self.outbox.writable

@@ -9,6 +9,7 @@ from pika import exceptions
 
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault, Finding
+from audit_event_operator.targets.destination import Recipient
 from audit_event_operator.targets.target import Target
 
 CONNECTION_FORCED: Final = 320
@@ -27,6 +28,7 @@ _OF_A_QUEUE: Final = {
     RESOURCE_LOCKED: faults.QUEUE_LOCKED,
     PRECONDITION_FAILED: faults.OTHER_ARGUMENTS,
 }
+_OF_AN_EXCHANGE: Final = {NOT_FOUND: faults.EXCHANGE_MISSING}
 
 
 def connect_fault(error: BaseException, target: Target) -> BrokerFault:
@@ -38,25 +40,30 @@ def connect_fault(error: BaseException, target: Target) -> BrokerFault:
     return found.at(faults.label(target), detail=detail, host=target.host)
 
 
-def lost_fault(error: BaseException, broker: str, queue: str) -> BrokerFault:
+def lost_fault(error: BaseException, broker: str, recipient: Recipient) -> BrokerFault:
     """Why an open connection, or its publishing channel, is gone."""
     if isinstance(error, exceptions.ConnectionClosedByBroker | exceptions.ChannelClosedByBroker):
         code = error.reply_code
         if code == NOT_ALLOWED and (quota := _quota(error.reply_text)) is not None:
-            return quota.at(broker, queue=queue, detail=f"{code} {error.reply_text}")
+            return quota.at(broker, recipient=recipient, detail=f"{code} {error.reply_text}")
         if code not in {CONNECTION_FORCED, NOT_ALLOWED}:
-            found = faults.PUBLISH_REFUSED if code == ACCESS_REFUSED else faults.CLOSED_ON_EVENT
-            return found.at(broker, queue=queue, detail=f"{code} {error.reply_text}")
+            found = faults.CLOSED_ON_EVENT
+            if code == ACCESS_REFUSED:
+                found = faults.PUBLISH_TO_EXCHANGE_REFUSED if recipient.is_exchange else faults.PUBLISH_REFUSED
+            elif code == NOT_FOUND and recipient.is_exchange:  # it was deleted: the broker closes the channel
+                found = faults.EXCHANGE_MISSING
+            return found.at(broker, recipient=recipient, detail=f"{code} {error.reply_text}")
     return faults.LOST.at(broker, detail=repr(error))
 
 
-def queue_fault(code: int, text: str, broker: str, queue: str, *, create: bool) -> BrokerFault:
-    """Why a queue could not be declared; `create`: it was to be made, not only looked up."""
+def declaration_fault(code: int, text: str, broker: str, recipient: Recipient, *, create: bool) -> BrokerFault:
+    """Why a queue or exchange could not be declared; `create`: it was to be made, not only looked up."""
     refused = faults.CREATE_REFUSED if create else faults.LOOK_UP_REFUSED
+    known = _OF_AN_EXCHANGE if recipient.is_exchange else _OF_A_QUEUE
     if (quota := _quota(text)) is not None:
-        return quota.at(broker, queue=queue, detail=f"{code} {text}")
-    found = refused if code == ACCESS_REFUSED else _OF_A_QUEUE.get(code, faults.DECLARE_REFUSED)
-    return found.at(broker, queue=queue, detail=f"{code} {text}")
+        return quota.at(broker, recipient=recipient, detail=f"{code} {text}")
+    found = refused if code == ACCESS_REFUSED else known.get(code, faults.DECLARE_REFUSED)
+    return found.at(broker, recipient=recipient, detail=f"{code} {text}")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

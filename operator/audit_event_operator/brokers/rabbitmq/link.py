@@ -1,4 +1,4 @@
-"""Keeps one connection for one (broker, queue): dials, hands the session to its outlets, waits, dials again.
+"""Keeps one connection for one (broker, queue or exchange): dials, hands the session to its outlets, waits, dials again.
 
 The only place that decides when to try again. It ends when its last outlet is gone.
 """
@@ -24,7 +24,7 @@ from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.ports import ConnectionState, OutletOwner
 from audit_event_operator.resource.conditions import DestinationUnavailable
-from audit_event_operator.targets.destination import RabbitMQDestination
+from audit_event_operator.targets.destination import RabbitMQDestination, Recipient
 from audit_event_operator.targets.reference import TargetKind, TargetReference
 from audit_event_operator.targets.target import Target
 
@@ -50,20 +50,20 @@ class LinkContext:
 class Link:
     """One connection and its outlets.
 
-    `queue` and `namespace` are those of its first outlet; others have the same queue unless there are very many queues.
+    `recipient` and `namespace` are those of its first outlet; others have the same place unless there are very many.
     `on_empty` is called when the last outlet is gone.
     """
 
     def __init__(
         self,
         reference: TargetReference,
-        queue: str,
+        recipient: Recipient,
         namespace: str,
         context: LinkContext,
         on_empty: Callable[["Link"], None],
     ) -> None:
         self.reference = reference
-        self.queue = queue
+        self.recipient = recipient
         self.namespace = namespace
         self.outlets: dict[RabbitMQOutlet, None] = {}
         self._context = context
@@ -175,10 +175,10 @@ class Link:
             except BrokerFault as found:
                 fault = found
             except Exception as error:
-                logger.exception("Failed to connect to the broker of queue %s.", self.queue)
+                logger.exception("Failed to connect to the broker of %s.", self.recipient)
                 fault = faults.UNREACHABLE.at("of this resource", detail=repr(error))
             self._tell(fault)
-            if fault is not None and fault.slow:
+            if fault is not None and fault.slow and not fault.of_declaration:
                 await self._wait_for_the_user()
             elif fault is not None:
                 await asyncio.sleep(self._backoff.next_seconds())
@@ -196,7 +196,7 @@ class Link:
         session = ChannelSession(
             connection,
             broker=broker,
-            queue=self.queue,
+            recipient=self.recipient,
             totals=context.totals,
             timing=context.timing,
             poison_detector=self._poison_detector,
@@ -253,7 +253,7 @@ class Link:
             if self._fault is None or self._fault.message != answer.message:
                 self._tell(BrokerFault(answer.reason, answer.message))
         except Exception:  # the next attempt tells the user
-            logger.exception("Failed to look up the broker of queue %s.", self.queue)
+            logger.exception("Failed to look up the broker of %s.", self.recipient)
         return False
 
     def _flow_changed(self) -> None:

@@ -1,4 +1,4 @@
-"""One generator's way to its queue: its health, its pauses after refusals, and its end.
+"""One generator's way to its queue or exchange: its health, its pauses after refusals, and its end.
 
 Its link gives it a session and takes it away again; what the session needs to write for it is in its feed. It never touches
 the connection itself.
@@ -12,17 +12,21 @@ from dataclasses import replace
 from typing import Final
 
 from audit_event_operator.brokers.rabbitmq import faults
+from audit_event_operator.brokers.rabbitmq.address import Address
 from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.declaration import Declaration
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
-from audit_event_operator.brokers.rabbitmq.feed import Feed
+from audit_event_operator.brokers.rabbitmq.feed import Encode, Feed
+from audit_event_operator.brokers.rabbitmq.strays import Strays
 from audit_event_operator.brokers.rabbitmq.timing import Timing
 from audit_event_operator.brokers.rabbitmq.wire import PublishFrames
 from audit_event_operator.engine.ledger import Outcome
-from audit_event_operator.engine.outbox import Outbox
-from audit_event_operator.engine.ports import OutletHealth, OutletOwner, Trouble
+from audit_event_operator.engine.outbox import Outbox, Parcel
+from audit_event_operator.engine.ports import Destination, OutletHealth, OutletOwner, Trouble
+from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.broker_spec import Delivery
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.problems import shown
 from audit_event_operator.targets.destination import RabbitMQDestination
 
 logger = logging.getLogger(__name__)
@@ -51,10 +55,13 @@ class RabbitMQOutlet:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.health = OutletHealth()
-        self._feed = Feed(destination.queue, outbox, owner.gate, self)
+        self._address = self._addressed()
+        self._feed = Feed(destination.recipient, outbox, owner.gate, self)
         self._session: ChannelSession | None = None
         self._declaration = Declaration(destination, timing, rng, declared=self._declared, failed=self._trouble)
         self._nack_pauses = timing.backoff(rng)
+        self._probe_pauses = timing.probe_backoff(rng)
+        self._strays = Strays()
         self._until_confirm = False
         self._closed = False
         outbox.attach(self)
@@ -67,6 +74,25 @@ class RabbitMQOutlet:
             self._session.poke(self._feed)
 
     resize = poke
+
+    def adopt(self, destination: Destination) -> bool:
+        """Write another envelope from the next event on; everything else needs a new outlet."""
+        if not isinstance(destination, RabbitMQDestination) or self._feed.closing:
+            return False
+        if not destination.differs_in_envelope(self._destination):
+            return False
+        self._destination = destination
+        self._feed.complained = False
+        if self._strays:  # they may find their way now
+            self._strays.clear()
+            self._probe_pauses.reset()
+            self._feed.probing = False
+        self._address = self._addressed()
+        if self._session is not None:
+            self._feed.encode = self._encoding(self._session)
+            self._resume()
+        self.retry_now()
+        return True
 
     def retry_now(self) -> None:
         """The user may have fixed what was wrong: do not wait."""
@@ -104,14 +130,7 @@ class RabbitMQOutlet:
             return
         self._session = session
         self._outbox.epoch += 1
-        at_least_once = self._destination.delivery is Delivery.AT_LEAST_ONCE
-        self._feed.encode = PublishFrames(
-            session.channel_number,
-            self._destination.queue,
-            persistent=at_least_once,
-            mandatory=at_least_once,
-            body_max=session.connection.body_max,
-        ).encode
+        self._feed.encode = self._encoding(session)
         self._show(connected=True, broker=session.broker, blocked_since=session.blocked_since, ready_since=None)
         self._declaration.begin(session)
 
@@ -144,7 +163,13 @@ class RabbitMQOutlet:
     # -- the session's side, see `Answered` ----------------------------------------------------------------------------
 
     def confirmed(self) -> None:
-        """Whatever was wrong is over."""
+        """Whatever was wrong is over, unless events wait that still cannot be routed."""
+        if self._strays and self._strays.settle():
+            self._feed.probing = False
+        if self._strays:
+            return
+        self._feed.probing = False
+        self._probe_pauses.reset()
         self._feed.unproven = False
         self._nack_pauses.reset()
         self._declaration.proven()
@@ -157,15 +182,16 @@ class RabbitMQOutlet:
         if self._feed.closing:
             return
         if self._outbox.consecutive_nacks >= NACKS_BEFORE_TROUBLE and self._session is not None:
-            self._trouble(faults.NACKED.at(self._session.broker, queue=self._destination.queue))
-        if not self._feed.paused:
-            self._feed.paused = True
-            self._loop.call_later(self._nack_pauses.next_seconds(), self._resume)
+            self._trouble(faults.NACKED.at(self._session.broker, recipient=self._destination.recipient))
+        self._pause(self._nack_pauses)
 
-    def returned(self) -> None:
-        """The queue is gone."""
+    def returned(self, parcel: Parcel) -> None:
+        """The queue is gone, or the exchange has no binding for this event."""
         self._feed.unproven = True
         if self._session is None or not self._feed.declared or self._feed.closing:
+            return
+        if self._destination.recipient.is_exchange:
+            self._stray(parcel, self._session)
             return
         self._feed.declared = False
         self._show(ready_since=None)
@@ -179,6 +205,35 @@ class RabbitMQOutlet:
             self._finish()
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _addressed(self) -> Address:
+        return Address.of(self._destination, namespace=self._owner.namespace, name=self._owner.name)
+
+    def _encoding(self, session: ChannelSession) -> Encode:
+        at_least_once = self._destination.delivery is Delivery.AT_LEAST_ONCE
+        return PublishFrames(
+            session.channel_number,
+            self._address,
+            persistent=at_least_once,
+            mandatory=at_least_once,
+            body_max=session.connection.body_max,
+        ).encode
+
+    def _stray(self, parcel: Parcel, session: ChannelSession) -> None:
+        """Wait, then look with a single event whether a queue is bound by now."""
+        feed, trouble = self._feed, self.health.trouble
+        self._strays.add(parcel)
+        feed.probing = True
+        if not feed.paused or trouble is None or trouble.reason is not Reason.UNROUTABLE:
+            first = self._strays.oldest or parcel
+            key = self._address.key_of(first.event)
+            self._trouble(faults.UNROUTABLE.at(session.broker, recipient=self._destination.recipient, key=shown(key)))
+        self._pause(self._probe_pauses)
+
+    def _pause(self, pauses: Backoff) -> None:
+        if not self._feed.paused:
+            self._feed.paused = True
+            self._loop.call_later(pauses.next_seconds(), self._resume)
 
     def _resume(self) -> None:
         self._feed.paused = False

@@ -1,4 +1,4 @@
-"""pika's callbacks as awaitables: open a channel, switch confirms on, declare a queue on a channel of its own.
+"""pika's callbacks as awaitables: open a channel, switch confirms on, declare a queue or look an exchange up.
 
 Every question to the broker has a deadline, which does not run while the broker has blocked the connection (it answers
 nothing then). Knows no outlet, and does not judge the answers.
@@ -63,7 +63,21 @@ class Rpc:
         await self._wait(done)
 
     async def declare_queue(self, name: str, arguments: dict[str, str] | None, *, passive: bool) -> tuple[int, str]:
-        """Declare a durable queue on a channel of its own, which the broker closes to say no.
+        """Declare a durable queue; see `_ask`."""
+        return await self._ask(
+            lambda channel, done: channel.queue_declare(
+                name, passive, durable=True, arguments=arguments, callback=lambda _frame: done()
+            )
+        )
+
+    async def look_exchange_up(self, name: str) -> tuple[int, str]:
+        """Declare an exchange passively, which only looks whether it is there; see `_ask`."""
+        return await self._ask(
+            lambda channel, done: channel.exchange_declare(name, passive=True, callback=lambda _frame: done())
+        )
+
+    async def _ask(self, ask: Callable[[Channel, Callable[[], None]], object]) -> tuple[int, str]:
+        """Ask on a channel of its own, which the broker closes to say no; `ask` calls the function it is given to say yes.
 
         Returns:
             Code and text of the refusal; code 0 is yes.
@@ -86,9 +100,7 @@ class Rpc:
                     _answer(answer, ConnectionLost())
 
             channel = await self.open_channel(closed)
-            channel.queue_declare(
-                name, passive, durable=True, arguments=arguments, callback=lambda _frame: _answer(answer, (0, ""))
-            )
+            ask(channel, lambda: _answer(answer, (0, "")))
             try:
                 code, text = await self._wait(answer)
             finally:

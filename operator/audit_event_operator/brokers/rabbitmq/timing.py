@@ -2,12 +2,15 @@
 
 import random
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.resource.durations import Seconds
+
+LONGEST_PROBE_SECONDS: Final = 5.0
+"""Between two looks whether an exchange routes by now: one event each, and nobody else tells that a queue was bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Timing:
     def backoff(self, rng: random.Random) -> Backoff:
         """The pauses between attempts."""
         return Backoff(self.backoff_min_seconds, self.backoff_max_seconds, rng)
+
+    def probe_backoff(self, rng: random.Random) -> Backoff:
+        """The pauses while an exchange does not route."""
+        return Backoff(self.backoff_min_seconds, min(self.backoff_max_seconds, LONGEST_PROBE_SECONDS), rng)
 
     def slow_backoff(self, rng: random.Random) -> Backoff:
         """The pauses after an error that only the user can fix."""

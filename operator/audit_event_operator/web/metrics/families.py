@@ -193,8 +193,8 @@ FAMILIES: Final = (
            lambda of: {"": 0} | of.sources.fleet.budget.used_by_namespace(),
            "Memory of the events that are buffered or in flight, by namespace; posts that name no generator have none."),
     Family(COUNTER, f"{OURS}publish_attempts_total", ("outcome",), lambda of: _words(Outcome, of.totals.attempts),
-           "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue), unknown (the "
-           "connection ended before the confirm)."),
+           "Finished attempts to publish one event, by outcome: ack, nack, returned (no such queue, or no binding matches), "
+           "unknown (the connection ended before the confirm)."),
     Family(HISTOGRAM, f"{OURS}publish_confirm_seconds", (), lambda of: _alone(deepcopy(of.totals.confirm_seconds)),
            "Time from writing an event to the broker's confirm."),
     Family(HISTOGRAM, f"{OURS}schedule_lag_seconds", (), lambda of: _alone(deepcopy(of.totals.schedule_lag_seconds)),
@@ -233,7 +233,10 @@ FAMILIES: Final = (
 
 # Exactly twelve for every resource: these, and `info`.
 RESOURCE_LABELS: Final = ("generator_namespace", "generator")
-INFO: Final = "Always 1; the labels name the generator's queue and broker, and are empty until these are known."
+INFO: Final = (
+    "Always 1; the labels name the generator's queue (or exchange and routing key) and broker, and are empty until these are "
+    "known."
+)
 PER_RESOURCE: Final[tuple[tuple[Callable[..., Any], str, Callable[[Snapshot], float], str], ...]] = (
     (COUNTER, "events_generated_total", lambda each: each.counts.generated,
      "Audit events of this generator, posted ones included; always published + dropped + buffered + in flight."),

@@ -6,7 +6,7 @@ const PATIENCE_MS = 10000;
 const SAMPLES = 60; // of the observed rate, one per refresh: two minutes
 const GAP_MS = 10000; // after a longer pause the lines begin anew, as they would not show what was in between
 const FIELDS = [
-  "namespace", "name", "state", "ready", "reason", "message", "rate_limited", "queue", "broker", "connected",
+  "namespace", "name", "state", "ready", "reason", "message", "rate_limited", "destination", "broker", "connected",
   "target_events_per_second", "observed_events_per_second", "events_published", "events_buffered", "held_bytes", "events_dropped",
   "open_scenarios", "last_episode_time",
 ];
@@ -75,7 +75,7 @@ function chart(svg) {
 
 // --- one row ----------------------------------------------------------------------------------------------------------
 
-const TOLD_APART = ["namespace", "name", "group", "reason", "queue", "broker"]; // what the filter looks at
+const TOLD_APART = ["namespace", "name", "group", "reason", "destination", "broker"]; // what the filter looks at
 const byName = (each) => `${each.namespace}\u0000${each.name}`;
 const COLUMNS = [
   { title: "Generator", by: byName },
@@ -86,7 +86,7 @@ const COLUMNS = [
   { title: "Published", by: (each) => each.events_published, kind: "number" },
   { title: "Buffered", by: (each) => each.events_buffered, kind: "number" },
   { title: "Dropped", by: (each) => each.events_dropped, kind: "number" },
-  { title: "Queue and broker", by: (each) => `${each.queue} ${each.broker}`, kind: "queue" },
+  { title: "Destination and broker", by: (each) => `${each.destination} ${each.broker}`, kind: "queue" },
 ];
 
 // Charts are drawn only where they can be seen, or nearly: with hundreds of rows that is most of the work.
@@ -113,7 +113,7 @@ class Row {
     this.reason = element("span");
     this.remark = element("small");
     this.episode = element("small", { class: "episode" });
-    this.queue = element("span");
+    this.destination = element("span");
     this.broker = element("small");
     this.lost = element("small", { class: "lost" }, "not connected");
     const svg = drawn("svg");
@@ -122,7 +122,7 @@ class Row {
     svg.setAttribute("aria-hidden", "true");
     this.draw = chart(svg);
     const content = [
-      [this.link, this.namespace], [this.badge, this.reason, this.remark, this.episode], [], [], [svg], [], [], [], [this.queue, this.broker, this.lost],
+      [this.link, this.namespace], [this.badge, this.reason, this.remark, this.episode], [], [], [svg], [], [], [], [this.destination, this.broker, this.lost],
     ];
     this.cells = COLUMNS.map(({ title, kind = "name" }, at) =>
       at === 0
@@ -151,13 +151,13 @@ class Row {
       say(this.badge, GROUPS[each.group]);
     }
     if (TOLD_APART.some((field) => before[field] !== each[field])) {
-      const words = [`${each.namespace}/${each.name}`, each.group, each.reason, inWords(each.reason), each.queue, each.broker];
+      const words = [`${each.namespace}/${each.name}`, each.group, each.reason, inWords(each.reason), each.destination, each.broker];
       this.haystack = words.join(" ").toLowerCase();
       say(this.reason, inWords(each.reason));
     }
     say(this.remark, remark(each));
     say(this.episode, each.open_scenarios.length > 0 ? `Episode under way: ${each.open_scenarios.join(", ")}` : "");
-    say(this.queue, each.queue);
+    say(this.destination, each.destination);
     say(this.broker, each.broker);
     this.lost.hidden = each.connected || !["waiting", "failing"].includes(each.group);
     const numbers = [
@@ -287,6 +287,7 @@ const FACTS = {
   events_dropped: ["Dropped", whole.format],
   events_retried: ["Retried", whole.format],
   events_skipped: ["Skipped", whole.format],
+  destination: ["Destination", String],
   queue: ["Queue", String],
   broker: ["Broker", String],
   connected: ["Connected", (value) => (value ? "yes" : "no")],
