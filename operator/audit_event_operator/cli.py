@@ -143,7 +143,7 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="So many processes; the bytes are the same.",
+    help="So many processes for independent events; the bytes are the same.",
 )
 def generate(
     *,

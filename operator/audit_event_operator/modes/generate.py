@@ -42,11 +42,13 @@ def _generate(request: Request, interrupted: Callable[[], bool]) -> int:
     output = output_to(request.out, request.split)
     truth = None if request.truth is None else File(request.truth)
     progress = _Progress(request, began)
-    for portion in _portions(request, summary, interrupted):
+    for portion in _portions(request, interrupted):
         output.write(portion.parts)
+        summary.merge(portion.summary)
         if truth is not None:
             truth.write_bytes(b"".join(portion.records))
-        progress.show(portion)
+        if portion.unix_seconds:
+            progress.show(summary.events, portion.unix_seconds)
     output.close()
     if truth is not None:
         truth.close()
@@ -60,17 +62,15 @@ def _generate(request: Request, interrupted: Callable[[], bool]) -> int:
     return 0
 
 
-def _portions(request: Request, summary: Summary, interrupted: Callable[[], bool]) -> Iterator[Portion]:
-    """All that is to be written; `summary` is complete after the last of it."""
-    if request.workers > 1:
+def _portions(request: Request, interrupted: Callable[[], bool]) -> Iterator[Portion]:
+    """All that is to be written."""
+    work = Work(request)
+    if request.workers > 1 and work.divisible:
         with closing(Workers(request)) as workers:
             yield from workers.portions(interrupted)
-        summary.merge(workers.summary)
         return
-    work = Work(request)
-    yield from work.portions(lambda: not interrupted(), interrupted)
-    yield Portion([], work.end(Ending.OPERATOR_STOPPED if interrupted() else Ending.RUN_COMPLETE))
-    summary.merge(work.summary)
+    yield from work.portions(interrupted)
+    yield work.end(Ending.OPERATOR_STOPPED if interrupted() else Ending.RUN_COMPLETE)
 
 
 class _Progress:
@@ -79,19 +79,17 @@ class _Progress:
     def __init__(self, request: Request, began: float) -> None:
         self._request = request
         self._began = self._shown = began
-        self._events = 0
         self._on = sys.stderr is not None and sys.stderr.isatty()
 
-    def show(self, portion: Portion) -> None:
-        self._events += portion.events
-        if not self._on or not portion.events or (now := time.monotonic()) < self._shown + _PROGRESS_SECONDS:
+    def show(self, events: int, unix_seconds: int) -> None:
+        if not self._on or (now := time.monotonic()) < self._shown + _PROGRESS_SECONDS:
             return
         self._shown = now
         request = self._request
-        done = (portion.unix_seconds * 1_000_000_000 - request.from_ns) / (request.to_ns - request.from_ns)
+        done = (unix_seconds * 1_000_000_000 - request.from_ns) / (request.to_ns - request.from_ns)
         if request.count:
-            done = max(done, self._events / request.count)
-        self._print(progress_line(min(1.0, max(0.0, done)), self._events, now - self._began))
+            done = max(done, events / request.count)
+        self._print(progress_line(min(1.0, max(0.0, done)), events, now - self._began))
 
     def clear(self) -> None:
         if self._on:

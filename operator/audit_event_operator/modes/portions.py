@@ -40,14 +40,14 @@ class Request:
 
 
 class Portion(NamedTuple):
-    """Some events in the order of their times, and records of the ground truth, one a line.
+    """Some events in the order of their times, what they were, and records of the ground truth, one a line.
 
-    `events`: how many. `unix_seconds`: the time of the last one, 0 where there is none.
+    `unix_seconds`: the time of the last event, 0 where there is none.
     """
 
     parts: list[Part]
     records: list[bytes]
-    events: int = 0
+    summary: Summary
     unix_seconds: int = 0
 
 
@@ -58,62 +58,55 @@ def replays_of(streams: Sequence[Found], start_ns: int) -> list[Replay]:
 
 
 class Work:
-    """One of `among` that make the portions of a request in turns; the first of them tells the ground truth.
+    """Makes the portions of a request, all of them or the share of one of `among` that take turns: its `number`-th.
 
-    All live through the whole of it, so each knows where its portions begin; only what is its own is written.
+    Who takes turns passes over what the others make, which costs nothing where events are independent, and only there.
     """
 
     def __init__(self, request: Request, number: int = 0, among: int = 1) -> None:
-        self.summary = Summary()
         self._request = request
         self._number, self._among = number, among
         self._replays = replays_of(request.streams, request.start_ns)
         self._arranged = arrangement(request.split)
 
-    def portions(
-        self, granted: Callable[[], bool], interrupted: Callable[[], bool] = lambda: False
-    ) -> Iterator[Portion]:
-        """Its own ones. `granted` is asked before every portion of anybody: False ends it.
+    @property
+    def divisible(self) -> bool:
+        """Several can take turns without doing each other's work."""
+        return all(replay.independent for replay in self._replays)
 
-        `interrupted` is asked on the way to the first one.
-        """
+    def portions(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[Portion]:
+        """Its own ones. `stopped` is asked now and then: True ends it."""
         request, number = self._request, 0
         for replay in self._replays:
-            replay.skip(request.from_ns, interrupted)
+            replay.skip(request.from_ns, stopped)
         play = Play(self._replays, to_ns=request.to_ns, count=request.count)
-        records: list[bytes] = []
-        while (end_ns := play.end_of(EVENTS)) is not None and granted():
+        while not stopped() and (end_ns := play.end_of(EVENTS)) is not None:
             if number % self._among == self._number:
-                parts, events, unix_seconds = self._made(play, end_ns)
-                yield Portion(parts, [*records, *self.records()], events, unix_seconds)
-                records = []
+                yield self._made(play, end_ns)
             else:
                 play.pass_over(end_ns)
-                records += self.records()
             number += 1
-        self._records_left = records
 
-    def _made(self, play: Play, end_ns: int) -> tuple[list[Part], int, int]:
-        parts: list[Part] = []
-        count = unix_seconds = 0
-        for events in play.say(end_ns):
-            parts += self._arranged(events)
-            self.summary.count(events)
-            count, unix_seconds = count + len(events), events[-1].unix_seconds
-        return parts, count, unix_seconds
-
-    def end(self, ending: Ending) -> list[bytes]:
-        """Nothing more is made; returns the records that are left."""
+    def end(self, ending: Ending) -> Portion:
+        """Nothing more is made; the records that are left."""
         for replay in self._replays:
             replay.end(ending)
-        return [*self._records_left, *self.records()]
+        summary = Summary()
+        return Portion([], self._records(summary), summary)
 
-    def records(self) -> list[bytes]:
+    def _made(self, play: Play, end_ns: int) -> Portion:
+        parts, summary, unix_seconds = list[Part](), Summary(), 0
+        for events in play.say(end_ns):
+            parts += self._arranged(events)
+            summary.count(events)
+            unix_seconds = events[-1].unix_seconds
+        return Portion(parts, self._records(summary), summary, unix_seconds)
+
+    def _records(self, summary: Summary) -> list[bytes]:
         """The records of episodes that have ended since."""
         lines: list[bytes] = []
         for replay in self._replays:
             for record in replay.records():
-                if not self._number:
-                    self.summary.add(record)
-                    lines.append(orjson.dumps(record.document(replay.name), option=orjson.OPT_APPEND_NEWLINE))
+                summary.add(record)
+                lines.append(orjson.dumps(record.document(replay.name), option=orjson.OPT_APPEND_NEWLINE))
         return lines

@@ -1,9 +1,4 @@
-"""Several processes that make the portions of a request in turns. What is written does not depend on how many there are.
-
-Each lives through all streams and writes its share: events of users who behave follow from what was before, and telling
-another process of them costs about what writing them does. Each goes on as far as it is allowed to, so that all of them stop
-at the same place.
-"""
+"""Several processes that make the portions of independent streams in turns. The bytes do not depend on how many there are."""
 
 import multiprocessing
 import signal
@@ -11,17 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Final, NamedTuple
+from typing import Final
 
 from audit_event_operator.modes.output import OutputError
 from audit_event_operator.modes.portions import Portion, Request, Work
-from audit_event_operator.modes.summary import Summary
-from audit_event_operator.world.scenarios.ending import Ending
 
-_AHEAD: Final = 2
-"""Portions that each may be ahead of the reader: enough that none waits for it."""
-_GO_ON: Final = b"+"
-_STOP: Final = b"."
 _LOOK_SECONDS: Final = 0.2
 # What is forked starts at once; elsewhere than on Linux, system libraries do not survive it.
 _PROCESSES: Final = (
@@ -29,21 +18,12 @@ _PROCESSES: Final = (
 )
 
 
-class _End(NamedTuple):
-    """The last that one of them says."""
-
-    records: list[bytes]
-    summary: Summary
-
-
 class Workers:
-    """The processes, from when they begin to `close`."""
+    """The processes, from when they begin to `close`. A pipe holds little, so none is far ahead of the reader."""
 
     def __init__(self, request: Request) -> None:
-        self.summary = Summary()
-        """Complete after the last portion."""
         self._count = request.workers
-        self._connections: list[Connection[bytes, Portion | _End]] = []
+        self._connections: list[Connection[None, Portion | None]] = []
         self._processes = []
         for number in range(request.workers):
             ours, theirs = _PROCESSES.Pipe()
@@ -54,30 +34,22 @@ class Workers:
             theirs.close()
             self._processes.append(process)
 
-    def portions(self, interrupted: Callable[[], bool]) -> Iterator[Portion]:
-        """All portions in order, the last one with the records that are left. `interrupted`: end soon.
+    def portions(self, stopped: Callable[[], bool]) -> Iterator[Portion]:
+        """All portions in order. `stopped` is asked now and then: True ends it.
 
         Raises:
-            OutputError: one of them ended before its time.
+            OutputError: one of the processes ended before its time.
         """
-        self._tell(_GO_ON * self._count * _AHEAD)
-        number, stopping = 0, False
-        while True:
-            if not number and self._waits_in_vain(interrupted):
+        number = 0
+        while not stopped():
+            connection = self._connections[number % self._count]
+            if not connection.poll(_LOOK_SECONDS):
+                continue
+            portion = self._received(number % self._count)
+            if portion is None:
                 return
-            said = self._receive(number % self._count)
-            if isinstance(said, _End):
-                break
-            yield said
+            yield portion
             number += 1
-            if not stopping:
-                stopping = interrupted()
-                self._tell(_STOP if stopping else _GO_ON)
-        ends = [said, *(self._receive((number + other) % self._count) for other in range(1, self._count))]
-        for end in ends:
-            if isinstance(end, _End):
-                self.summary.merge(end.summary)
-                yield Portion([], end.records)
 
     def close(self) -> None:
         """End all of them."""
@@ -86,20 +58,7 @@ class Workers:
             process.terminate()
             process.join()
 
-    def _waits_in_vain(self, interrupted: Callable[[], bool]) -> bool:
-        """Wait for the first portion, which may be far away: there is nothing to be brought to an end before it."""
-        while not self._connections[0].poll(_LOOK_SECONDS):
-            if interrupted():
-                return True
-        return False
-
-    def _tell(self, words: bytes) -> None:
-        for connection in self._connections:
-            with suppress(BrokenPipeError):  # it has ended, which `_receive` will see
-                for index in range(len(words)):
-                    connection.send_bytes(words[index : index + 1])
-
-    def _receive(self, number: int) -> Portion | _End:
+    def _received(self, number: int) -> Portion | None:
         try:
             return self._connections[number].recv()
         except (EOFError, ConnectionResetError):
@@ -111,26 +70,17 @@ class Workers:
 
 
 def _work(
-    connection: "Connection[Portion | _End, bytes]",
+    connection: "Connection[Portion | None, None]",
     request: Request,
     number: int,
-    inherited: "list[Connection[bytes, Portion | _End]]",
+    inherited: "list[Connection[None, Portion | None]]",
 ) -> None:
     """What each of them does. `inherited`: the reader's ends, which have to be closed here to see that it is gone."""
-    for each in inherited:
-        each.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the reader says what follows from it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    work, ending = Work(request, number, request.workers), Ending.RUN_COMPLETE
-
-    def granted() -> bool:
-        nonlocal ending
-        if connection.recv_bytes() == _GO_ON:
-            return True
-        ending = Ending.OPERATOR_STOPPED
-        return False
-
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the reader is gone
-        for portion in work.portions(granted):
+    for each in inherited:
+        each.close()
+    with suppress(BrokenPipeError, ConnectionResetError):  # the reader is gone
+        for portion in Work(request, number, request.workers).portions():
             connection.send(portion)
-        connection.send(_End(work.end(ending), work.summary))
+        connection.send(None)

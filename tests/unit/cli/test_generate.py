@@ -223,20 +223,30 @@ def test_several_workers_write_the_same_bytes(tmp_path, arguments):
     assert all(other == one for other in others)
 
 
-def test_ctrl_c_stops_all_workers_at_the_same_place(tmp_path):
+@pytest.mark.parametrize("streams", [SEED, FLEET], ids=["seed", "fleet"])
+def test_ctrl_c_leaves_the_beginning_of_what_would_have_been_written(tmp_path, streams):
     out, truth = tmp_path / "events.jsonl", tmp_path / "truth.jsonl"
     files = ["--out", str(out), "--truth", str(truth)]
-    child = started(*FLEET, "--for", "10000h", *files, "--workers", "2", start_new_session=True)
+    child = started(*streams, "--for", "100000h", *files, "--workers", "2", start_new_session=True)
     wait_for(child, lambda: out.exists() and out.stat().st_size > 20_000_000)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does
     _, told = child.communicate(timeout=20)
     assert (child.returncode, b"Traceback" in told) == (130, False)
     written, records = lines(out), [json.loads(line) for line in lines(truth)]
-    subprocess.run([*COMMAND, *FLEET, "--count", str(len(written)), "--out", tmp_path / "again"], check=True)
+    assert f"events                     {len(written):,} (" in told.decode()
+    subprocess.run([*COMMAND, *streams, "--count", str(len(written)), "--out", tmp_path / "again"], check=True)
     assert lines(tmp_path / "again") == written
     ids = {json.loads(line)["event_id"] for line in written}
     assert {said["eventId"] for record in records for said in record["events"]} <= ids
-    assert any(not record["complete"] for record in records) or b"incomplete" not in told
+    assert bool(records) == bool(streams)
+
+
+def test_one_process_makes_what_users_do_who_behave():
+    child = started(*FLEET, *FOREVER, "--workers", "2", stdout=subprocess.PIPE)
+    child.stdout.read(10)
+    assert children_of(child.pid) == []
+    child.kill()
+    child.communicate()
 
 
 def test_a_worker_that_is_killed_is_told_of_in_one_sentence(tmp_path):
