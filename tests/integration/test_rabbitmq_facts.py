@@ -34,6 +34,40 @@ async def test_what_has_no_queue_is_returned_before_it_is_acked_and_only_acked_w
     assert [note.what for note in publisher.notes] == ["return", "ack", "ack"]
 
 
+async def test_what_no_binding_matches_is_returned_before_it_is_acked_and_only_acked_without_mandatory(
+    publisher, rabbitmq, queue, exchange
+) -> None:
+    rabbitmq.declare_exchange(exchange)
+    rabbitmq.bind(queue, exchange, "bound")
+    publisher.publish("unbound", exchange=exchange)
+    await publisher.wait_settled(1)
+    assert [(note.what, note.code) for note in publisher.notes] == [("return", 312), ("ack", 0)]
+    publisher.publish("unbound", exchange=exchange, mandatory=False)
+    publisher.publish("bound", exchange=exchange)
+    assert await publisher.wait_settled(3) == ({1, 2, 3}, set())
+    assert len(publisher.seen("return")) == 1
+    assert rabbitmq.queue_depth(queue) == 1
+
+
+async def test_an_exchange_that_is_deleted_closes_the_channel_at_the_next_publish(
+    publisher, rabbitmq, exchange
+) -> None:
+    rabbitmq.declare_exchange(exchange)
+    rabbitmq.delete_exchange(exchange)
+    publisher.publish("key", exchange=exchange)
+    assert (await publisher.wait_for("channel closed")).code == 404
+    assert publisher.seen("ack", "nack", "return") == []
+
+
+@pytest.mark.parametrize("name", ["CC", "BCC"])
+async def test_a_header_by_which_it_routes_must_be_a_list_or_the_channel_closes(
+    publisher, rabbitmq, exchange, name
+) -> None:
+    rabbitmq.declare_exchange(exchange)
+    publisher.publish("key", exchange=exchange, headers={name: "text"})
+    assert (await publisher.wait_for("channel closed")).code == 406
+
+
 async def test_a_full_queue_nacks_what_it_does_not_take(publisher, rabbitmq, queue) -> None:
     rabbitmq.declare(queue, {"x-max-length": LIMIT, "x-overflow": "reject-publish"})
     publisher.publish(queue, 2 * LIMIT)

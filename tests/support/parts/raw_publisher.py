@@ -78,11 +78,20 @@ class RawPublisher:
         await asyncio.wait_for(selected, ANSWER_SECONDS)
         return channel
 
-    def publish(self, queue: str, count: int = 1, *, mandatory: bool = True, body: bytes = b"{}", **more: Any) -> None:
-        """Write messages to a queue, without waiting for anything; `more` are properties."""
+    def publish(
+        self,
+        queue: str,
+        count: int = 1,
+        *,
+        exchange: str = "",
+        mandatory: bool = True,
+        body: bytes = b"{}",
+        **more: Any,
+    ) -> None:
+        """Write messages to a queue (or under this key to an exchange), without waiting; `more` are properties."""
         properties = pika.BasicProperties(delivery_mode=2, **more)
         for _ in range(count):
-            self.channel.basic_publish("", queue, body, properties, mandatory=mandatory)
+            self.channel.basic_publish(exchange, queue, body, properties, mandatory=mandatory)
 
     def seen(self, *what: str) -> list[Note]:
         """The notes of these kinds, in the order they came."""
