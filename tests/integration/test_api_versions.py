@@ -1,4 +1,4 @@
-"""The way to the next API version that decision 0024 describes: two versions of one schema, no conversion webhook."""
+"""The way to the next API version that decision 0023 describes: two versions of one schema, no conversion webhook."""
 
 import copy
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ Every field of `{kind}`, `{group}/{version}`, generated from the CustomResourceD
 `kubectl explain {short}.spec --recursive` prints the same. The resource is namespaced; its short name is `{short}`,
 and `kubectl get {category}` lists it too. `kubectl scale` sets `{replicas}`, from which the scale subresource
 takes its replicas ([live rates](../how-to/live-rates.md#turn-the-dial)). What may change in later versions:
-[decision 0024](../decisions/0024-api-policy.md).
+[decision 0023](../decisions/0023-api-policy.md).
 
 Fields without a default are optional; their descriptions tell what happens without them. Durations are written as in
 Go: `250ms`, `5s`, `1h30m`. The API server checks the rules when you apply an object;
