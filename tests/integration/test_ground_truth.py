@@ -117,7 +117,7 @@ def test_records_say_what_a_consumer_of_the_events_finds(
     )
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(240 + OUTAGE_SECONDS)
 def test_records_are_true_after_an_outage_in_the_middle_of_episodes(
     start_operator, generators, own_rabbitmq, queue, truth_queue
 ) -> None:
@@ -130,7 +130,7 @@ def test_records_are_true_after_an_outage_in_the_middle_of_episodes(
     generators.wait_for("fleet", "Publishing")
     time.sleep(3)  # in the middle of an episode
     own_rabbitmq.stop()
-    time.sleep(10)
+    time.sleep(OUTAGE_SECONDS)
     own_rabbitmq.start()
     with Consumer(own_rabbitmq, [queue, truth_queue]) as consumer:
         generators.wait_for("fleet", "Publishing", timeout_seconds=60)
