@@ -1,5 +1,9 @@
-"""Episodes in a real queue, and their records in another one: what the records say is what a consumer of the events finds."""
+"""Episodes in a real queue, and their records in another one: what the records say is what a consumer of the events finds.
 
+AEG_TEST_OUTAGE_SECONDS says for how long the broker is away.
+"""
+
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +18,7 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
+OUTAGE_SECONDS = float(os.environ.get("AEG_TEST_OUTAGE_SECONDS", "10"))
 BRUTE = {
     "name": "brute", "type": "BruteForce", "every": "10s", "jitterPercent": 0, "attempts": {"min": 8, "max": 8},
     "pace": {"min": "200ms", "max": "300ms"},
