@@ -139,10 +139,9 @@ def test_the_commands_of_a_page_pass(page, operator, plane, own_rabbitmq, tmp_pa
 
 def test_uninstalling_leaves_nothing(operator, plane, own_rabbitmq, tmp_path) -> None:
     assert operator.running
-    # The page speaks of the default overlay; another page has applied the production one, which has this beside it.
-    plane.kubectl(
-        "delete", "clusterrole,clusterrolebinding", "audit-event-operator-access-reviews", "--ignore-not-found"
-    )
+    # The page speaks of the default overlay; other pages have applied the production one and a component beside it.
+    more = ("audit-event-operator-access-reviews", "audit-event-operator-metrics-reader")
+    plane.kubectl("delete", "clusterrole,clusterrolebinding", *more, "--ignore-not-found")
     follow(LAST, plane, own_rabbitmq, tmp_path)
     wait_until(
         lambda: plane.request("GET", "/api/v1/namespaces/audit-event-operator").status == 404,

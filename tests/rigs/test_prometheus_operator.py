@@ -87,19 +87,24 @@ def rig(prometheus_operator: Any, tmp_path_factory: pytest.TempPathFactory) -> I
             made.run("down.sh", plane.kubeconfig, folder / "up")
 
 
-@pytest.fixture(scope="module")
-def installed(rig: Rig) -> Rig:
-    """The same one with the production overlay and the label that kube-prometheus-stack wants, applied by kubectl."""
+def apply_production(rig: Rig, *components: str) -> None:
+    """The production overlay with more components."""
     overlay = rig.folder / "overlay"
-    overlay.mkdir()
+    overlay.mkdir(exist_ok=True)
     manifests = os.path.relpath(REPOSITORY / "manifests", overlay)
     content = {
         "resources": [f"{manifests}/overlays/production"],
-        "components": [f"{manifests}/components/kube-prometheus-stack"],
+        "components": [f"{manifests}/components/{each}" for each in components],
     }
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(content))
     done = rig.plane.kubectl("apply", "-k", overlay)
     assert done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def installed(rig: Rig) -> Rig:
+    """The same one with the production overlay and the label that kube-prometheus-stack wants, applied by kubectl."""
+    apply_production(rig, "kube-prometheus-stack")
     rig.plane.kubectl("create", "namespace", "monitoring")
     rig.plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(PROMETHEUS))
     return rig
@@ -153,3 +158,17 @@ def test_the_prometheus_that_it_configures_scrapes_the_operator_and_has_our_aler
         assert any("AuditEventOperatorDown" in each.read_text() for each in loaded)
         pending = 'ALERTS{alertname="AuditEventOperatorDown"}'  # from before the first scrape
         wait_until(lambda: not installed.query(pending), what="the end of AuditEventOperatorDown")
+
+
+def test_with_metrics_auth_the_configuration_sends_prometheus_own_token(installed, tmp_path) -> None:
+    apply_production(installed, "kube-prometheus-stack", "metrics-auth")
+
+    def authorization() -> dict[str, str] | None:
+        installed.run("scrape.sh", installed.plane.kubeconfig, "monitoring", "ours", installed.folder / "scrape")
+        config = yaml.safe_load((installed.folder / "scrape" / "prometheus.yaml").read_text())
+        (ours,) = (each for each in config["scrape_configs"] if OPERATOR in each["job_name"])
+        found: dict[str, str] | None = ours.get("authorization")
+        return found
+
+    found = wait_until(authorization, what="the token in the configuration", every_seconds=1)
+    assert found == {"credentials_file": "/var/run/secrets/kubernetes.io/serviceaccount/token", "type": "Bearer"}
