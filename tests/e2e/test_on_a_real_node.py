@@ -43,7 +43,7 @@ def test_a_sample_puts_events_into_the_queue(installation: Installation) -> None
 
 def test_the_list_of_generators_tells_the_state(installation: Installation) -> None:
     shown = installation.cluster.kubectl("-n", NAMESPACE, "get", "aeg")
-    assert re.search(r"NAME\s+READY\s+REASON\s+QUEUE\s+INTERVAL\s+RATE\s+OBSERVED\s+PUBLISHED\s+AGE", shown)
+    assert re.search(r"NAME\s+READY\s+REASON\s+DESTINATION\s+INTERVAL\s+RATE\s+OBSERVED\s+PUBLISHED\s+AGE", shown)
     assert re.search(r"demo\s+True\s+Publishing\s+audit_events\s+5s\s+0\.2/s", shown)
 
 
