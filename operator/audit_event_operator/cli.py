@@ -123,13 +123,13 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
 )
 @click.option("--count", type=click.IntRange(min=1), help="At most so many events.")
 @click.option("--seed", type=SEED, help=SEED_HELP)
-@click.option("--format", "form", type=FORMAT, help="In place of the format of each resource.")
+@click.option("--format", "form", type=FORMAT, help="Overrides the format of each resource.")
 @click.option(
     "--out",
     default="-",
     show_default=True,
     metavar="FILE|-",
-    help="Where to; .gz and .zst compress. - is standard output.",
+    help="Output file; .gz and .zst compress it. - is standard output.",
 )
 @click.option("--truth", metavar="FILE", help="Write the ground truth of scenarios to this file, one record a line.")
 @click.option(
@@ -143,7 +143,7 @@ def demo(seconds: float | None, files: tuple[Path, ...], truth: TextIO | None) -
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="So many processes for independent events; the bytes are the same.",
+    help="Number of processes for independent events; the output stays the same.",
 )
 def generate(
     *,

@@ -56,7 +56,7 @@ class AccessReviews:
             async with asyncio.timeout(ASK_SECONDS):
                 decision = await self._ask(token, what)
         except (ClusterError, TimeoutError) as error:
-            logger.warning("Cannot check who may do it: %s", error or f"no answer within {ASK_SECONDS:g} s")
+            logger.warning("Cannot check the rights of a caller: %s", error or f"no answer within {ASK_SECONDS:g} s")
             if known is None or known.decision is not Decision.ALLOWED or now >= known.at + self._outage_seconds:
                 return Decision.UNAVAILABLE
             self._known[key] = known._replace(until=min(now + REMEMBERED_SECONDS, known.at + self._outage_seconds))

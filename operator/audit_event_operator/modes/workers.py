@@ -12,7 +12,7 @@ from audit_event_operator.modes.output import OutputError
 from audit_event_operator.modes.portions import Portion, Request, Work
 
 _LOOK_SECONDS: Final = 0.2
-# What is forked starts at once; elsewhere than on Linux, system libraries do not survive it.
+# A fork starts at once. Elsewhere than on Linux it is unsafe: system libraries may have started threads.
 _PROCESSES: Final = (
     multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
 )
