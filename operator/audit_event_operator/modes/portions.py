@@ -17,7 +17,7 @@ from audit_event_operator.timeline.play import Play
 from audit_event_operator.timeline.replay import Replay
 from audit_event_operator.world.scenarios.ending import Ending
 
-EVENTS: Final = 4_096
+PORTION_EVENTS: Final = 4_096
 """About so many of each stream are in a portion."""
 
 
@@ -80,7 +80,7 @@ class Work:
         for replay in self._replays:
             replay.skip(request.from_ns, stopped)
         play = Play(self._replays, to_ns=request.to_ns, count=request.count)
-        while not stopped() and (end_ns := play.end_of(EVENTS)) is not None:
+        while not stopped() and (end_ns := play.end_of(PORTION_EVENTS)) is not None:
             if number % self._among == self._number:
                 yield self._made(play, end_ns)
             else:

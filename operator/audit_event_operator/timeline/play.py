@@ -1,4 +1,4 @@
-"""Several streams on one synthetic clock: their events merged by time, cut at a count, and made here or only counted.
+"""Several streams on one synthetic clock: their events merged by time and cut at a count; some may be left to somebody else.
 
 What is said does not depend on how long the stretches are in which it is made. Pure.
 """
@@ -37,26 +37,21 @@ class Play:
         """All that is due before a moment, in stretches, in the order of their times."""
         while (stretch_ns := self.end_of(BATCH, end_ns)) is not None:
             awake = self._awake(stretch_ns)
-            events = self._cut([batch for replay in awake for batch in replay.until(stretch_ns)])
-            if said := [event for event in events if event is not None]:
-                yield said
+            if events := self._cut([batch for replay in awake for batch in replay.until(stretch_ns)]):
+                yield events
 
     def pass_over(self, end_ns: int) -> None:
-        """It is said elsewhere: nothing is written."""
-        awake = self._awake(end_ns)
-        if all(replay.independent for replay in awake):
-            self._left -= sum(replay.leave_out(end_ns) for replay in awake)
-        else:
-            self._cut([batch for replay in awake for batch in replay.until(end_ns, written=False)])
+        """Somebody else says it. Only where all streams are independent."""
+        self._left -= sum(replay.leave_out(end_ns) for replay in self._awake(end_ns))
 
     def _awake(self, end_ns: int) -> list[Replay]:
         return [replay for replay in self._replays if replay.next_ns is not None and replay.next_ns < end_ns]
 
-    def _cut(self, batches: Sequence[Batch]) -> Sequence[AuditEvent | None]:
+    def _cut(self, batches: Sequence[Batch]) -> list[AuditEvent]:
         """The events in the order of their times, as many as are left to be said; the others are taken back."""
         events = batches[0].events if len(batches) == 1 else _in_order(batches)
         if len(events) > self._left:
-            surplus = {event.event_id for event in events[self._left :] if event is not None}
+            surplus = {event.event_id for event in events[self._left :]}
             for replay in self._replays:
                 replay.retract(surplus)
             events = events[: self._left]
@@ -86,7 +81,7 @@ def play(
             return
 
 
-def _in_order(batches: Sequence[Batch]) -> list[AuditEvent | None]:
+def _in_order(batches: Sequence[Batch]) -> list[AuditEvent]:
     """Events of one stretch of time by time; those of one stream stay in their order."""
     timed = [(slot.unix_ns, event) for batch in batches for slot, event in zip(batch.slots, batch.events, strict=True)]
     timed.sort(key=itemgetter(0))

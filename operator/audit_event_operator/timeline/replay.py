@@ -29,10 +29,10 @@ _STRETCH_NS: Final = 3_600 * NS_PER_SECOND
 
 
 class Batch(NamedTuple):
-    """Events in the order of their times, with number and time of each; None stands for one that was not written."""
+    """Events in the order of their times, with number and time of each."""
 
     slots: Sequence[Slot]
-    events: Sequence[AuditEvent | None]
+    events: list[AuditEvent]
 
 
 class Replay:
@@ -70,9 +70,15 @@ class Replay:
         if self._skips:
             self.leave_out(until_ns)
             return
-        for _ in self.until(until_ns, published=False, written=False):
+        for moment in self._moments(until_ns, BATCH):
             if stopped():
                 break
+            if self._look(moment):
+                now = _at(moment)
+                self._act(now, published=False)
+                while count := self.timeline.pass_over(BATCH, self._made, now):
+                    self._made += count
+                    self._entropy.skip(count * BYTES_PER_ID)
 
     def leave_out(self, until_ns: int) -> int:
         """Go on to a moment as if all had been said, where it is independent; returns how many events that were."""
@@ -84,36 +90,30 @@ class Replay:
                 self._entropy.skip(count * BYTES_PER_ID)
         return self._made - made
 
-    def until(self, end_ns: int, *, published: bool = True, written: bool = True) -> Iterator[Batch]:
-        """All that is due before a moment. `published`: whether it will be; `written`: somebody needs the paced events."""
+    def until(self, end_ns: int) -> Iterator[Batch]:
+        """All that is due before a moment; it counts as published."""
         for moment in self._moments(end_ns, BATCH):
             if not self._look(moment):
                 continue
             now = _at(moment)
-            yield from self._acted(now, published=published)
-            if written:
-                while events := self.timeline.take(BATCH, self._made, now):
-                    self._made += len(events)
-                    yield Batch(self.timeline.taken, events)
-            else:
-                while count := self.timeline.pass_over(BATCH, self._made, now):
-                    self._made += count
-                    self._entropy.skip(count * BYTES_PER_ID)
-                    yield Batch(self.timeline.taken, [None] * count)
+            if acted := self._act(now, published=True):
+                yield Batch(self.timeline.taken, acted)
+            while events := self.timeline.take(BATCH, self._made, now):
+                self._made += len(events)
+                yield Batch(self.timeline.taken, events)
 
-    def _acted(self, now: Reading, *, published: bool) -> Iterator[Batch]:
+    def _act(self, now: Reading, *, published: bool) -> list[AuditEvent]:
         """What scenarios say at a moment."""
         timeline = self.timeline
         acts_ns = timeline.episodes.playbook.next_ns
         if acts_ns is None or acts_ns > now.ns:
-            return
+            return []
         events = timeline.act(_ALL, self._made, now, ready=True)
         self._made += len(events)
         for event in events:
             if event.mark is not None:
                 timeline.episodes.settle(event.mark, published=published)
-        if events:
-            yield Batch(timeline.taken, events)
+        return events
 
     def stretch_ns(self, events: int, end_ns: int) -> int:
         """A moment, at most `end_ns`, before which about so many paced events are due."""
