@@ -14,7 +14,6 @@ from audit_event_operator.engine.submissions import PostOutcome, Submissions
 from audit_event_operator.events.event import AuditEvent
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.poison import PostedEventError
-from audit_event_operator.resource.access import Decision
 from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.fields import is_namespace, is_object_name
 from audit_event_operator.web.answers import Refusal, json_answer
@@ -22,7 +21,7 @@ from audit_event_operator.web.auth import bearer_token
 from audit_event_operator.web.body import read_object, too_large
 from audit_event_operator.web.generators import NO_SUCH_GENERATOR
 from audit_event_operator.web.ports import Authorizer
-from audit_event_operator.web.reading import CHALLENGE
+from audit_event_operator.web.refusals import refuse
 
 MOST_UNDER_WAY: Final = 256
 """Posts that may wait for the broker at once."""
@@ -36,11 +35,7 @@ def _later(sentence: str, seconds: int = 5) -> _Answer:
     return HTTPStatus.SERVICE_UNAVAILABLE, sentence, {hdrs.RETRY_AFTER: str(seconds)}
 
 
-_UNKNOWN_CALLER: Final = "Posting needs a valid token; send Authorization: Bearer <token>."
-_NO_RIGHT: Final = (
-    "Posting needs permission to create auditeventgenerators/events in the generator's namespace, or in the operator's "
-    "if the request names no generator."
-)
+_RIGHT: Final = "create auditeventgenerators/events in the generator's namespace, or in the operator's if the request names no generator"
 _NO_DEFAULT: Final = (
     "There is no default broker (RABBITMQ_HOST is unset); name a generator with ?generator=namespace/name."
 )
@@ -48,14 +43,7 @@ _ELSEWHERE: Final = (
     "Another installation of the operator serves this generator; post to that one. GET /healthz?verbose=1 names it."
 )
 _NOT_NOW: Final = "This process is not accepting events: it is starting, stopping or on standby."
-_REFUSALS: Final[Mapping[Decision | PostOutcome, _Answer]] = {
-    Decision.UNAUTHENTICATED: (
-        HTTPStatus.UNAUTHORIZED,
-        _UNKNOWN_CALLER,
-        CHALLENGE,
-    ),
-    Decision.FORBIDDEN: (HTTPStatus.FORBIDDEN, _NO_RIGHT, {}),
-    Decision.UNAVAILABLE: _later("Authorization is unavailable; retry."),
+_REFUSALS: Final[Mapping[PostOutcome, _Answer]] = {
     PostOutcome.UNKNOWN_GENERATOR: (HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR, {}),
     PostOutcome.SERVED_ELSEWHERE: _later(_ELSEWHERE, 30),
     PostOutcome.NO_TARGET: _later(_NO_DEFAULT, 30),
@@ -110,8 +98,7 @@ class Posting:
     async def _authorize(self, request: web.Request, ref: Ref | None) -> None:
         token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
         decision = await self.authorizer.may_post(token, None if ref is None else ref.namespace)
-        if decision is not Decision.ALLOWED:
-            raise Refusal(*_REFUSALS[decision])
+        refuse(decision, "Posting", _RIGHT)
 
 
 def _asked_for(request: web.Request) -> Ref | Refusal | None:
