@@ -35,7 +35,9 @@ def _later(sentence: str, seconds: int = 5) -> _Answer:
     return HTTPStatus.SERVICE_UNAVAILABLE, sentence, {hdrs.RETRY_AFTER: str(seconds)}
 
 
-_RIGHT: Final = "create auditeventgenerators/events in the generator's namespace, or in the operator's if the request names no generator"
+_RIGHT: Final = (
+    "create auditeventgenerators/events in the generator's namespace, or in the operator's if the request names none"
+)
 _NO_DEFAULT: Final = (
     "There is no default broker (RABBITMQ_HOST is unset); name a generator with ?generator=namespace/name."
 )
