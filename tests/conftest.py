@@ -12,6 +12,7 @@ import pytest
 
 from support.faults.measurements import PROPERTY, Measured
 from support.parts.api_proxy import ApiProxy
+from support.parts.consumer import Consumer
 from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs, running_operator
@@ -140,6 +141,13 @@ def exchange(rabbitmq: Broker) -> Iterator[str]:
     yield name
     if rabbitmq.answers():
         rabbitmq.delete_exchange(name)
+
+
+@pytest.fixture
+def consumer(rabbitmq: Broker, queue: str) -> Iterator[Consumer]:
+    """Reads the queue of the test from now on."""
+    with Consumer(rabbitmq, [queue]) as running:
+        yield running
 
 
 # --- the operator -----------------------------------------------------------------------------------------------------

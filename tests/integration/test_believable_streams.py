@@ -1,7 +1,6 @@
 """Streams of users who behave, from a real queue: the platform's rules and a checker read what a consumer reads."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +14,6 @@ pytestmark = pytest.mark.integration
 
 QUIET_SECONDS = int(os.environ.get("AEG_TEST_QUIET_SECONDS", "120"))
 """How long a stream has to stay silent; ten minutes in `make soak`."""
-
-
-@pytest.fixture
-def consumer(rabbitmq, queue) -> Iterator[Consumer]:
-    with Consumer(rabbitmq, [queue]) as running:
-        yield running
 
 
 def published(consumer: Consumer) -> list[Seen]:

@@ -7,29 +7,13 @@ import pytest
 from audit_event_operator.events.layouts.chosen import layout_of
 from audit_event_operator.resource.formats import Format
 from support.formats.streams import JUDGES
-from support.parts.consumer import Consumer
-from support.parts.controlplane import ControlPlane
-from support.parts.generators import Generators
 from support.parts.operator_process import OperatorProcess
-from support.parts.rabbitmq import Broker
 from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def operator(run_operator) -> Iterator[OperatorProcess]:
     with run_operator(AEG_STATUS_COUNTER_SECONDS="1") as running:
-        yield running
-
-
-@pytest.fixture
-def generators(operator: OperatorProcess, cluster: ControlPlane, namespace: str) -> Generators:
-    assert operator.running
-    return Generators(cluster, namespace)
-
-
-@pytest.fixture
-def consumer(rabbitmq: Broker, queue: str) -> Iterator[Consumer]:
-    with Consumer(rabbitmq, [queue]) as running:
         yield running
 
 

@@ -13,7 +13,6 @@ from support.parts.consumer import Arrival, Consumer
 from support.parts.controlplane import GENERATORS, ControlPlane
 from support.parts.generators import Generators
 from support.parts.operator_process import SERIES, OperatorProcess
-from support.parts.rabbitmq import Broker
 from support.statistics import fairness
 from support.waiting import wait_until
 
@@ -37,12 +36,6 @@ def generators(operator: OperatorProcess, cluster: ControlPlane, namespace: str)
     if not operator.running:
         operator.start()
     return Generators(cluster, namespace)
-
-
-@pytest.fixture
-def consumer(rabbitmq: Broker, queue: str) -> Iterator[Consumer]:
-    with Consumer(rabbitmq, [queue]) as running:
-        yield running
 
 
 def sequences(arrivals: list[Arrival]) -> list[int]:

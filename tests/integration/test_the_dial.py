@@ -8,9 +8,11 @@ import pytest
 
 from support.parts.consumer import Consumer
 from support.parts.controlplane import GENERATORS, ControlPlane
-from support.parts.generators import MERGE, Generators
+from support.parts.generators import MERGE
 from support.parts.operator_process import OperatorProcess
 from support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("operator")
 
 MOST_SECONDS = 1.0
 """From the API server's answer to the effect in the queue."""
@@ -20,18 +22,6 @@ CONNECTS = "audit_event_operator_broker_connects_total"
 @pytest.fixture(scope="module")
 def operator(run_operator) -> Iterator[OperatorProcess]:
     with run_operator(AEG_STATUS_COUNTER_SECONDS="1") as running:
-        yield running
-
-
-@pytest.fixture
-def generators(operator: OperatorProcess, cluster: ControlPlane, namespace: str) -> Generators:
-    assert operator.running
-    return Generators(cluster, namespace)
-
-
-@pytest.fixture
-def consumer(rabbitmq, queue) -> Iterator[Consumer]:
-    with Consumer(rabbitmq, [queue]) as running:
         yield running
 
 

@@ -25,12 +25,6 @@ def generators(operator: OperatorProcess, cluster: ControlPlane, namespace: str)
     return Generators(cluster, namespace)
 
 
-@pytest.fixture
-def consumer(rabbitmq, queue) -> Iterator[Consumer]:
-    with Consumer(rabbitmq, [queue]) as running:
-        yield running
-
-
 def stages(*percentages: int, seconds: int = 3_600) -> list[dict[str, Any]]:
     return [{"duration": f"{seconds}s", "targetPercent": each, "transition": "Step"} for each in percentages]
 

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from audit_event_operator.cli import main
 from audit_event_operator.modes.summary import progress_line
+from support.waiting import wait_until
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 STAGED = str(SAMPLES / "17-brute-force.yaml")
@@ -267,10 +268,7 @@ def test_workers_end_when_whoever_reads_is_gone(tmp_path):
     workers = children_of(child.pid)
     child.kill()
     child.communicate()
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{worker}").exists() and not ended(worker) for worker in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: all(map(ended, workers)), what="the workers' end")
 
 
 def children_of(pid):
@@ -286,9 +284,8 @@ def ended(pid):
 
 
 def wait_for(child, seen):
-    while not seen():
-        assert child.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: child.poll() is not None or seen(), what="what it writes", every_seconds=0.02)
+    assert child.poll() is None
 
 
 # --- when it cannot go on ---------------------------------------------------------------------------------------------
