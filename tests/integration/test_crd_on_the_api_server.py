@@ -54,7 +54,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
         ("eventMix: {user_login: -1}", "eventMix.user_login", "should be greater than or equal to 0"),
         ('queue: ""', "queue", "queue must be 1 to 255 characters without control characters"),
         ("queue: amq.x", "queue", "queue must not begin with amq."),
-        (f"queue: {'q' * 256}", "queue", "may not be more than 255"),
+        (f"queue: {'q' * 256}", "queue", "than 255"),
         (f"queue: {'é' * 128}", "queue", "queue must be at most 255 bytes long"),
         ('queue: "a\\rb"', "queue", "queue must be 1 to 255 characters without control characters"),
         ("eventsPerInterval: -1", "eventsPerInterval", "should be greater than or equal to 0"),
