@@ -32,9 +32,9 @@ def main() -> int:
     arguments.add_argument(
         "what",
         nargs="?",
-        choices=("delivery", "events", "generate"),
+        choices=("delivery", "events", "generate", "scrape"),
         default="delivery",
-        help="events: making them, without a broker; generate: writing them into a file",
+        help="events: making them, without a broker; generate: writing them into a file; scrape: /metrics of a large fleet",
     )
     arguments.add_argument("--activity", choices=("Independent", "Sessions"), default="Independent")
     arguments.add_argument("--runs", type=int, default=5, help="alternating runs of each (default 5)")
@@ -48,6 +48,10 @@ def main() -> int:
         from benchmarks import generate
 
         return generate.main()
+    if options.what == "scrape":
+        from benchmarks import scrape
+
+        return scrape.main()
     os.environ["BENCH_ACTIVITY"] = options.activity
     with _broker() as broker:
         print(f"{options.runs} alternating runs of {options.seconds:g} s each, window 2048, persistent, confirmed\n")

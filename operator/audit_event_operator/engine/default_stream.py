@@ -24,6 +24,8 @@ class DefaultStream:
 
     def __init__(self, context: EngineContext, destination: Destination) -> None:
         self.destination = destination
+        self.ref = DEFAULT_STREAM_REF
+        self.uid = ""
         self.namespace = DEFAULT_STREAM_REF.namespace
         self.name = DEFAULT_STREAM_REF.name
         self.gate = context.assignment.gate(DEFAULT_STREAM_REF)

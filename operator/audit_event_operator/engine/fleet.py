@@ -15,7 +15,7 @@ from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.default_stream import DefaultStream
 from audit_event_operator.engine.generator import Generator
 from audit_event_operator.engine.ledger import DropReason
-from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.engine.snapshot import Readable, Ref, Snapshot
 from audit_event_operator.pacing.backoff import Backoff
 from audit_event_operator.pacing.caps import fair_shares
 from audit_event_operator.resource.spec import GeneratorSpec
@@ -168,16 +168,20 @@ class Fleet:
         """The resources that are known now."""
         return frozenset(self._generators)
 
+    def generators(self) -> list[Readable]:
+        """All live resources, for readers who take their time."""
+        return list(self._generators.values())
+
     def snapshots(self) -> list[Snapshot]:
-        """All live resources."""
+        """All live resources, read at once."""
         return [generator.snapshot() for generator in self._generators.values()]
 
-    def series(self) -> list[Snapshot]:
+    def series(self) -> list[Readable]:
         """What `/metrics` shows: live resources, the default target's row, and the ones that went within the last minute."""
         now, named = self._context.now(), self._by_ref
         # One per name, the last one wins: a metric must not have the same labels twice.
         departed = {each.ref: each for each, until in self._departed if until > now and each.ref not in named}
-        return [each.snapshot() for each in (*self._streams(), *departed.values())]
+        return [*self._streams(), *departed.values()]
 
     def snapshot(self, uid: str) -> Snapshot | None:
         """One resource by its identity."""

@@ -1,11 +1,11 @@
 """The aggregate that `/healthz` and the seed's connection gauge tell: are events getting through?"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
+from audit_event_operator.engine.snapshot import GeneratorState, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,14 @@ class Health:
     connected: int
 
 
-def health_of(fleet: Fleet, live: Sequence[Snapshot]) -> Health:
+def health_of(fleet: Fleet, live: Iterable[Standing]) -> Health:
     """Judge the fleet by its live resources. One that is not running (standby) has nothing that could be down."""
     default_stream, live = (fleet.default_stream, live) if fleet.running else (None, ())
-    states = Counter(each.state for each in live)
-    connected = sum(each.facts.connected and each.state is GeneratorState.ACTIVE for each in live)
+    standings = Counter(live)
+    states: Counter[GeneratorState] = Counter()
+    for each, count in standings.items():
+        states[each.state] += count
+    connected = standings[Standing(GeneratorState.ACTIVE, connected=True)]
     if default_stream is not None:
         return Health(default_stream.connected, states, connected)
     return Health(not states[GeneratorState.ACTIVE] or connected > 0, states, connected)

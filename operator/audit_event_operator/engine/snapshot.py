@@ -5,7 +5,7 @@ Status reporter, metrics, health, pages and the last log line read this one valu
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from audit_event_operator.engine.ledger import Ledger
 from audit_event_operator.engine.outbox import Outbox
@@ -32,6 +32,13 @@ class GeneratorState(StrEnum):
     SUSPENDED = "suspended"
     COMPLETED = "completed"
     FAILING = "failing"
+
+
+class Standing(NamedTuple):
+    """What the operator's health is made of, of one generator."""
+
+    state: GeneratorState
+    connected: bool
 
 
 class Counts(NamedTuple):
@@ -99,3 +106,23 @@ class Snapshot:
         if ready.reason is Reason.COMPLETED:
             return GeneratorState.COMPLETED
         return GeneratorState.SUSPENDED if ready.reason is Reason.SUSPENDED else GeneratorState.ACTIVE
+
+    @property
+    def standing(self) -> Standing:
+        """Its part in the operator's health."""
+        return Standing(self.state, self.facts.connected)
+
+
+class Readable(Protocol):
+    """What can be read at a moment of the reader's choice: a generator, also one that has just gone, or posted events."""
+
+    @property
+    def ref(self) -> Ref:
+        """Its name."""
+
+    @property
+    def uid(self) -> str:
+        """Its identity; empty for posted events."""
+
+    def snapshot(self) -> Snapshot:
+        """Everything about it, as of now."""

@@ -138,7 +138,7 @@ async def until_stopped(
     for task in operator.background:
         task.cancel()
     await asyncio.gather(*operator.background, return_exceptions=True)
-    rows = operator.fleet.series()
+    rows = [each.snapshot() for each in operator.fleet.series()]
     logger.info(
         "Stopped: %d events generated, %d published, %d dropped, %d in flight, %d buffered, %d skipped",
         *(sum(getattr(row.counts, name) for row in rows) for name in LEDGER_FIELDS),

@@ -1,10 +1,9 @@
 """Every answer is JSON, errors included: `{"error": "<sentence>"}`. Also counts what is answered."""
 
-import asyncio
-import gzip
 import logging
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,10 +13,13 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client.exposition import gzip_accepted
 
 from audit_event_operator.web.http_counts import HttpCounts
+from audit_event_operator.web.slices import Slices
 
 logger = logging.getLogger(__name__)
 
 _GZIP_LEVEL: Final = 1
+_GZIP_BITS: Final = 31
+"""The largest window, with gzip's header."""
 _WHERE: Final = "Try / in a browser, /healthz, /livez, /readyz, /metrics, /generators, or POST /generate_event."
 
 
@@ -45,18 +47,20 @@ def error_answer(status: int, sentence: str, headers: dict[str, str] | None = No
 
 
 async def large_answer(
-    request: web.Request, render: Callable[[], tuple[bytes, str]], *, vary: str = hdrs.ACCEPT_ENCODING
+    request: web.Request,
+    slices: Slices,
+    pieces: Iterable[bytes],
+    content_type: str,
+    *,
+    vary: str = hdrs.ACCEPT_ENCODING,
 ) -> web.Response:
-    """An answer that `render` makes in a thread, body and Content-Type; gzipped if the client accepts that."""
-    gzipped = gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-
-    def work() -> tuple[bytes, str]:
-        body, content_type = render()
-        return gzip.compress(body, _GZIP_LEVEL) if gzipped else body, content_type
-
-    body, content_type = await asyncio.to_thread(work)
-    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: vary} | ({hdrs.CONTENT_ENCODING: "gzip"} if gzipped else {})
-    return web.Response(body=body, headers=headers)
+    """An answer made of pieces, each made and packed in a slice of the loop; gzipped if the client accepts that."""
+    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: vary}
+    if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        return web.Response(body=b"".join(await slices.map(bytes, pieces)), headers=headers)
+    packer = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_BITS)
+    packed = await slices.map(packer.compress, pieces)
+    return web.Response(body=b"".join((*packed, packer.flush())), headers=headers | {hdrs.CONTENT_ENCODING: "gzip"})
 
 
 async def add_headers(_: web.BaseRequest, answer: web.StreamResponse) -> None:

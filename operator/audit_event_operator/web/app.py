@@ -29,6 +29,7 @@ from audit_event_operator.web.ports import Authorizer, HealthChecks, Readers, So
 from audit_event_operator.web.posting import Posting
 from audit_event_operator.web.probes import Probes
 from audit_event_operator.web.reading import for_readers
+from audit_event_operator.web.slices import Slices
 from audit_event_operator.web.status_page import StatusPage
 
 SERVED: Final = (
@@ -75,9 +76,12 @@ class Applications(NamedTuple):
 def build_applications(site: Site) -> Applications:
     """Both applications over one set of counters; nothing listens yet."""
     http = HttpCounts(SERVED)
-    exposition = Exposition(Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build))
-    probes = Probes(site.fleet, site.health_checks, site.page_readers)
-    generators = Generators(site.fleet, site.health_checks)
+    slices = Slices()
+    exposition = Exposition(
+        Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build), slices
+    )
+    probes = Probes(site.fleet, site.health_checks, site.page_readers, slices)
+    generators = Generators(site.fleet, site.health_checks, slices)
     metrics = for_readers(exposition.get, site.metrics_readers)
 
     def make(body: dict[str, Any], entities: Entities, layout: Layout) -> AuditEvent:

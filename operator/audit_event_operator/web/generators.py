@@ -4,7 +4,7 @@ With `?fields=` the answer is a table of the fields that were asked for, which i
 hundreds of resources, and gzipped if the client accepts that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,10 +12,11 @@ import orjson
 from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.snapshot import Ref, Snapshot
+from audit_event_operator.engine.snapshot import Readable, Ref, Snapshot
 from audit_event_operator.resource.status import scenario_entries
 from audit_event_operator.web.answers import Refusal, json_answer, large_answer
 from audit_event_operator.web.ports import HealthChecks
+from audit_event_operator.web.slices import Slices
 
 FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "namespace": lambda each: each.ref.namespace,
@@ -65,14 +66,15 @@ NO_SUCH_GENERATOR: Final = "There is no such generator here; GET /generators lis
 class Generators:
     """The handlers of the list and of one."""
 
-    def __init__(self, fleet: Fleet, health_checks: HealthChecks) -> None:
+    def __init__(self, fleet: Fleet, health_checks: HealthChecks, slices: Slices) -> None:
         self._fleet = fleet
         self._health_checks = health_checks
+        self._slices = slices
 
     async def list(self, request: web.Request) -> web.Response:
         """All resources, by namespace and name; with `?fields=a,b` as a table of those."""
-        fields, leader, snapshots = _fields(request), self._health_checks.leader(), self._fleet.snapshots()
-        return await large_answer(request, lambda: (_render(snapshots, fields, leader), "application/json"))
+        text = _text(self._fleet.generators(), _fields(request), self._health_checks.leader())
+        return await large_answer(request, self._slices, text, "application/json")
 
     async def one(self, request: web.Request) -> web.Response:
         """One resource."""
@@ -97,13 +99,20 @@ def _fields(request: web.Request) -> Sequence[str] | None:
     return fields
 
 
-def _render(snapshots: Sequence[Snapshot], fields: Sequence[str] | None, leader: bool | None) -> bytes:
-    ordered = sorted(snapshots, key=lambda each: (each.ref.namespace, each.ref.name))
-    content: dict[str, Any]
+def _text(live: Sequence[Readable], fields: Sequence[str] | None, leader: bool | None) -> Iterator[bytes]:
+    """The list in pieces; each resource is read when it is its turn."""
     if fields is None:
-        content = {"generators": [_describe(each) for each in ordered]}
+        yield b'{"generators":['
+        tell: Callable[[Snapshot], Any] = _describe
     else:
+        yield b'{"leader":%s,"fields":%s,"rows":[' % (orjson.dumps(leader), orjson.dumps(fields))
         tellers = [FIELDS[field] for field in fields]
-        rows = [[tell(each) for tell in tellers] for each in ordered]
-        content = {"leader": leader, "fields": fields, "rows": rows}
-    return orjson.dumps(content)
+
+        def tell(each: Snapshot) -> Any:
+            return [teller(each) for teller in tellers]
+
+    comma = b""
+    for each in sorted(live, key=lambda each: (each.ref.namespace, each.ref.name)):
+        yield comma + orjson.dumps(tell(each.snapshot()))
+        comma = b","
+    yield b"]}"

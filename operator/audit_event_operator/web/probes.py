@@ -7,11 +7,12 @@ from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
-from audit_event_operator.engine.snapshot import GeneratorState
+from audit_event_operator.engine.snapshot import GeneratorState, Readable, Standing
 from audit_event_operator.web.answers import error_answer, json_answer
 from audit_event_operator.web.generators import FIELDS, LIST
 from audit_event_operator.web.ports import HealthChecks, Readers
 from audit_event_operator.web.reading import admit
+from audit_event_operator.web.slices import Slices
 
 _ROW: Final = ("namespace", "name", "state", "reason", "connected")
 
@@ -19,10 +20,11 @@ _ROW: Final = ("namespace", "name", "state", "reason", "connected")
 class Probes:
     """The handlers of the three."""
 
-    def __init__(self, fleet: Fleet, health_checks: HealthChecks, readers: Readers) -> None:
+    def __init__(self, fleet: Fleet, health_checks: HealthChecks, readers: Readers, slices: Slices) -> None:
         self._fleet = fleet
         self._health_checks = health_checks
         self._readers = readers
+        self._slices = slices
 
     async def livez(self, _: web.Request) -> web.Response:
         """Whether the process should go on living."""
@@ -37,8 +39,14 @@ class Probes:
         verbose = request.query.get("verbose", "").lower() in {"1", "true"}
         if verbose:
             await admit(request, self._readers, LIST)
-        snapshots = self._fleet.snapshots()
-        health = health_of(self._fleet, snapshots)
+        fields = _ROW if verbose else ()
+
+        def look(each: Readable) -> tuple[Standing, dict[str, Any]]:
+            snapshot = each.snapshot()
+            return snapshot.standing, {field: FIELDS[field](snapshot) for field in fields}
+
+        seen = await self._slices.map(look, self._fleet.generators())
+        health = health_of(self._fleet, (standing for standing, _ in seen))
         up, states = health.rabbitmq_connected, health.states
         content: dict[str, Any] = {
             "status": "healthy" if up else "unhealthy",
@@ -62,7 +70,7 @@ class Probes:
                 "by_namespace": budget.used_by_namespace(),
             }
             content["warnings"] = self._health_checks.warnings()
-            content["rows"] = [{field: FIELDS[field](each) for field in _ROW} for each in snapshots]
+            content["rows"] = [row for _, row in seen]
         return json_answer(content, HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE)
 
 

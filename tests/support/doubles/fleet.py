@@ -25,6 +25,22 @@ def make_snapshot(
     return changed(Snapshot(ref, uid, Counts(generated=3, published=3), facts), **changes)
 
 
+class Still:
+    """A generator of which nothing changes: what readers take a snapshot of."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.ref, self.uid = snapshot.ref, snapshot.uid
+        self._snapshot = snapshot
+
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+
+def series(fleet: Any) -> list[Snapshot]:
+    """What `/metrics` shows of a fleet now."""
+    return [each.snapshot() for each in fleet.series()]
+
+
 def changed(snapshot: Snapshot, **changes: Any) -> Snapshot:
     """The same generator with other counts, facts or progress; `scenario_counts` and `truth` are about its scenarios."""
     scenarios = changes.pop("scenario_counts", snapshot.scenarios)

@@ -11,9 +11,10 @@ from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import ScenarioCounts
 from audit_event_operator.web.http_counts import HttpCounts
-from audit_event_operator.web.metrics.families import Sources, families, look
+from audit_event_operator.web.metrics.families import Sources
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from support.doubles.fleet import make_snapshot
+from support.metrics_text import Plain, seen
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 
@@ -67,8 +68,8 @@ histogram_quantile(0.99, sum by (le) (rate(audit_event_operator_publish_confirm_
 """
 
 
-def a_moment():
-    """A scrape in which no family is empty, so that each shows its labels."""
+def a_scrape():
+    """The families of a scrape in which no family is empty, so that each shows its labels."""
     totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
     totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
     snapshot = make_snapshot(
@@ -80,8 +81,6 @@ def a_moment():
         budget=Budget(),
         running=True,
         default_stream=None,
-        series=lambda: [snapshot],
-        uids=lambda: {snapshot.uid},
     )
     results = dict.fromkeys(map(str, ConnectResult), 0)
     source = SourceCounts(
@@ -90,7 +89,8 @@ def a_moment():
         apiserver_last_success_unix_seconds=lambda: 1.0,
     )
     brokers = SimpleNamespace(connections=dict, connect_results=lambda: results)
-    return look(Sources(fleet, brokers, HealthChecks(), source, http, build_info({})))
+    looked = seen(Sources(fleet, brokers, HealthChecks(), source, http, build_info({})), [snapshot])
+    return list(Plain(looked, [snapshot]).collect())
 
 
 # Labels with a fixed set of words, all of which a sample holds.
@@ -98,7 +98,7 @@ WORDS = {"state", "reason", "outcome", "result", "kind"}
 
 
 def render():
-    text, left = HEAD, list(families(a_moment()))
+    text, left = HEAD, a_scrape()
     for title, prefixes, says in PARTS:
         text += f"\n## {title}\n{says}\n| metric | type | labels | description |\n|---|---|---|---|\n"
         for family in [each for each in left if part_of(each) in prefixes]:

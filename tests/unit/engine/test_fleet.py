@@ -18,6 +18,7 @@ from audit_event_operator.resource.advice import AdviceReason
 from audit_event_operator.resource.conditions import CompletionReason, DestinationUnavailable, Ready, Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
+from support.doubles.fleet import series
 from support.doubles.producer import FakeGate
 
 REF = Ref("team", "stream")
@@ -285,17 +286,17 @@ async def test_deleting_drops_the_buffer_at_once_and_lets_written_events_be_conf
     fleet.discard("u1")
     assert fleet.snapshots() == []
     assert outlet.closed_after == 5.0
-    (departed,) = fleet.series()
+    (departed,) = series(fleet)
     assert departed.counts.buffered == 0
     assert departed.counts.in_flight > 0
     assert conserved(departed)
     written = len(outlet.written)
     outlet.answer()
     await asyncio.sleep(2)
-    (departed,) = fleet.series()
+    (departed,) = series(fleet)
     assert (departed.counts.in_flight, departed.counts.published, len(outlet.written)) == (0, written, written)
     await asyncio.sleep(70)
-    assert fleet.series() == []
+    assert series(fleet) == []
 
 
 async def test_a_released_resource_generates_nothing_more_and_delivers_what_it_has(fleet, brokers):
@@ -310,7 +311,7 @@ async def test_a_released_resource_generates_nothing_more_and_delivers_what_it_h
     brokers.answering = True
     brokers.outlets[0].answer()
     await asyncio.sleep(0.1)
-    (departed,) = fleet.series()
+    (departed,) = series(fleet)
     assert (departed.counts.generated, departed.counts.published) == (5, 5)
     assert brokers.outlets[0].closed_after is not None
     apply(fleet, interval="1s", eventsPerInterval=5)
@@ -337,7 +338,7 @@ async def test_what_a_released_resource_cannot_deliver_is_dropped_in_the_end(fle
     else:
         assert fleet.totals.dropped == {"shutdown_deadline": 5}
         assert brokers.outlets[0].closed_after == 0
-    assert all(conserved(each) for each in fleet.series())
+    assert all(conserved(each) for each in series(fleet))
 
 
 async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fleet):
@@ -345,7 +346,7 @@ async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fle
     await asyncio.sleep(3.5)
     fleet.discard("u1")
     apply(fleet, uid="u2", interval="1s", suspend=True)
-    (row,) = fleet.series()
+    (row,) = series(fleet)
     assert (row.uid, row.counts.generated) == ("u2", 0)
 
 

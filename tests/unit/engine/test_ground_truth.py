@@ -14,6 +14,7 @@ from audit_event_operator.engine.snapshot import Ref, TruthCounts
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress, ScenarioStatus
+from support.doubles.fleet import series
 
 REF = Ref("team", "stream")
 BRUTE = {
@@ -143,7 +144,7 @@ async def test_a_record_that_cannot_be_told_in_the_second_after_a_deletion_is_co
         outlet.poke()
     await asyncio.sleep(2)
     assert records(brokers) == []
-    (gone,) = fleet.series()
+    (gone,) = series(fleet)
     assert gone.truth == TruthCounts(undelivered=1)
 
 
@@ -155,7 +156,7 @@ async def test_after_a_deletion_what_is_unconfirmed_is_not_told_as_published(fle
     fleet.discard("u1")
     brokers.answering = True
     await asyncio.sleep(10)
-    (gone,) = fleet.series()
+    (gone,) = series(fleet)
     assert gone.scenarios[0].incomplete == 1
     assert gone.scenarios[0].events == 2
     assert gone.truth.undelivered + gone.truth.delivered + gone.truth.dropped == 1

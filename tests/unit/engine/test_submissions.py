@@ -18,6 +18,7 @@ from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 from support.doubles.events import make_event
+from support.doubles.fleet import series
 from support.doubles.memory_broker import MemoryBrokers, Place
 
 pytestmark = pytest.mark.looptime
@@ -40,7 +41,7 @@ async def fleet(memory, destinations):
 
 
 def row(fleet):
-    return next(row for row in fleet.series() if row.ref == DEFAULT_STREAM_REF)
+    return next(row for row in series(fleet) if row.ref == DEFAULT_STREAM_REF)
 
 
 async def test_a_post_is_published_when_the_broker_has_confirmed_it(fleet, memory):
@@ -141,11 +142,13 @@ async def test_posts_that_were_turned_away_are_counted_unless_they_name_nothing(
 
 async def test_health_follows_the_default_target_when_there_is_one(fleet, memory):
     memory.connecting = False
-    assert health_of(fleet, fleet.snapshots()).rabbitmq_connected, "a standby has nothing that could be down"
+    assert health_of(fleet, [each.standing for each in fleet.snapshots()]).rabbitmq_connected, (
+        "a standby has nothing that could be down"
+    )
     fleet.start()
-    assert not health_of(fleet, fleet.snapshots()).rabbitmq_connected
+    assert not health_of(fleet, [each.standing for each in fleet.snapshots()]).rabbitmq_connected
     memory.outlets[0].ready()
-    assert health_of(fleet, fleet.snapshots()).rabbitmq_connected
+    assert health_of(fleet, [each.standing for each in fleet.snapshots()]).rabbitmq_connected
 
 
 def test_without_a_default_target_health_is_about_active_generators():

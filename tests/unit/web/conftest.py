@@ -27,7 +27,7 @@ from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.door import HostRule
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from audit_event_operator.web.servers import RUNNER_SETTINGS
-from support.doubles.fleet import make_snapshot
+from support.doubles.fleet import Still, make_snapshot
 
 
 def a_snapshot(namespace="team-a", name="logins", *, reason=Reason.PUBLISHING, **changes):
@@ -69,11 +69,12 @@ class FakeFleet:
         row = self.default_stream_row
         return row and SimpleNamespace(connected=row.facts.connected)
 
-    def snapshots(self):
-        return list(self.live)
+    def generators(self):
+        return [Still(each) for each in self.live]
 
     def series(self):
-        return [*self.live, *([self.default_stream_row] if self.default_stream_row else []), *self.departed]
+        rows = [*self.live, *([self.default_stream_row] if self.default_stream_row else []), *self.departed]
+        return [Still(each) for each in rows]
 
     def uids(self):
         return frozenset(each.uid for each in self.live)

@@ -33,7 +33,7 @@ async def test_an_internal_error_tells_the_caller_nothing(client, backend, caplo
     def broken():
         raise RuntimeError("inner secret")
 
-    backend.fleet.snapshots = broken
+    backend.fleet.generators = broken
     answer = await client.get("/healthz")
     assert answer.status == 500
     assert await answer.json() == {"error": "Internal error; see the operator's log."}

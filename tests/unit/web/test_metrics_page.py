@@ -2,19 +2,25 @@ import asyncio
 import gzip
 import re
 from collections import defaultdict
+from dataclasses import replace
+from itertools import count
 
 import aiohttp
 import pytest
 from hypothesis import strategies as st
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from audit_event_operator.engine.ledger import DropReason, Outcome, SkipReason
-from audit_event_operator.engine.snapshot import ScenarioCounts, TruthCounts
+from audit_event_operator.engine.snapshot import Ref, ScenarioCounts, TruthCounts
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.web.app import build_applications
 from audit_event_operator.web.http_counts import HttpCounts
-from audit_event_operator.web.metrics.families import Sources, families, look
+from audit_event_operator.web.metrics.families import FAMILIES, Sources, of_operator
+from audit_event_operator.web.metrics.text import pieces
+from support.doubles.fleet import Still, changed
+from support.metrics_text import seen
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 EACH = "audit_event_operator_generator_"
@@ -383,17 +389,33 @@ async def test_a_thousand_resources_do_not_hold_up_the_loop(client, backend, a_s
     assert max(gaps) < 0.4
 
 
-def test_a_sample_is_not_touched_by_what_comes_after(backend, a_snapshot):
-    backend.fleet.live = [a_snapshot()]
+def test_numbers_of_the_operator_are_not_touched_by_what_comes_after(backend):
     totals, site = backend.fleet.totals, backend.site()
     sources = Sources(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build)
-    moment = look(sources)
+    moment = of_operator(seen(sources, []), FAMILIES)
     before = repr(moment)
     totals.label_sets.stream("team-a").count("a", "b", "c")
     totals.dropped[DropReason.OVERSIZE] += 1
     totals.confirm_seconds.observe(1.0)
     backend.reconciles["applied"] += 1
     backend.api_writes["status", "ok"] += 1
-    backend.fleet.live.clear()
     assert repr(moment) == before
-    assert list(families(moment))
+    assert list(pieces(moment, choose_encoder("")[0]))
+
+
+async def test_the_numbers_of_a_resource_add_up_although_all_of_them_change_meanwhile(client, backend, a_snapshot):
+    class Busy(Still):
+        """Whoever looks at one finds that of each another event was confirmed."""
+
+        def snapshot(self):
+            confirmed = next(confirms)
+            return changed(super().snapshot(), published=confirmed, in_flight=1_000 - confirmed)
+
+    confirms = count()
+    there = a_snapshot(generated=1_000, dropped=0, buffered=0)
+    backend.fleet.series = lambda: [Busy(replace(there, ref=Ref("team-a", f"g{number}"))) for number in range(500)]
+    seen_now = Scrape(await (await client.get("/metrics")).text())
+    for number in range(500):
+        labels = {"generator_namespace": "team-a", "generator": f"g{number}"}
+        published, in_flight = (seen_now(f"{EACH}events_{part}", **labels) for part in ("published_total", "in_flight"))
+        assert (published, published + in_flight) == (number, 1_000)

@@ -1,23 +1,27 @@
-"""Answers a scrape: numbers on the loop, text in a thread. Ten thousand resources must not hold up a single tick."""
+"""Answers a scrape: numbers and text in slices of the loop. Ten thousand resources must not hold up a single tick."""
 
 import asyncio
 from collections.abc import Iterator
+from itertools import chain
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
+from audit_event_operator.engine.health import health_of
+from audit_event_operator.engine.snapshot import Readable
 from audit_event_operator.web.answers import large_answer
-from audit_event_operator.web.metrics.families import Moment, Sources, families, look
+from audit_event_operator.web.metrics.families import FAMILIES, Look, Row, Sources, of_operator, of_resources, read
+from audit_event_operator.web.metrics.text import Encode, pieces
+from audit_event_operator.web.slices import Slices
 
 
 class Exposition:
     """Renders metrics; one scrape at a time, so that many scrapers cost no more than one after the other."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, slices: Slices) -> None:
         self._sources = sources
+        self._slices = slices
         self._turn = asyncio.Lock()
         self._about_process = CollectorRegistry(auto_describe=False)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -25,27 +29,28 @@ class Exposition:
 
     async def get(self, request: web.Request) -> web.Response:
         """The metrics of this moment, in Prometheus' text format or OpenMetrics, as the Accept header asks."""
-        accept = request.headers.get(hdrs.ACCEPT, "")
+        encode, content_type = _encoder(request.headers.get(hdrs.ACCEPT, ""))
         async with self._turn:
-            scrape = _Scrape(look(self._sources), self._about_process)
-            return await large_answer(request, lambda: _render(scrape, accept), vary="Accept, Accept-Encoding")
+            about_process = await asyncio.to_thread(encode, self._about_process)  # reads files
+            text = chain(await self._text(encode), (about_process,))
+            return await large_answer(request, self._slices, text, content_type, vary="Accept, Accept-Encoding")
+
+    async def _text(self, encode: Encode) -> Iterator[bytes]:
+        """All of our own families, in pieces."""
+        fleet = self._sources.fleet
+        live = fleet.uids()
+
+        def row(each: Readable) -> Row:
+            return read(each.snapshot(), live=each.uid in live)
+
+        rows = await self._slices.map(row, fleet.series())
+        health = health_of(fleet, (row.standing for row in rows if row.standing is not None))
+        operator = of_operator(Look(self._sources, fleet.totals, health), FAMILIES)
+        return pieces(chain(operator, of_resources(rows)), encode)
 
 
-class _Scrape(Collector):
-    """A registry of one moment and what the client library knows of the process."""
-
-    def __init__(self, moment: Moment, about_process: CollectorRegistry) -> None:
-        self._moment = moment
-        self._about_process = about_process
-
-    def collect(self) -> Iterator[Metric]:
-        yield from families(self._moment)
-        yield from self._about_process.collect()
-
-
-def _render(scrape: Collector, accept: str) -> tuple[bytes, str]:
+def _encoder(accept: str) -> tuple[Encode, str]:
     try:
-        encode, content_type = choose_encoder(accept)
+        return choose_encoder(accept)
     except (TypeError, ValueError):  # prometheus_client raises on versions that are no numbers
-        encode, content_type = choose_encoder("")
-    return encode(scrape), content_type
+        return choose_encoder("")

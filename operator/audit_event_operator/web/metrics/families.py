@@ -1,23 +1,23 @@
 """Every metric family in one table: name, labels, help text and where its numbers are. The product's contract.
 
-Numbers are read in one turn of the loop, so that sums add up within a scrape; families are built from them in a thread.
+Those of the whole operator are read in one turn of the loop, those of a resource in one go, so that they add up.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
 
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.health import Health, health_of
+from audit_event_operator.engine.health import Health
 from audit_event_operator.engine.ledger import DropReason, Histogram, Outcome, SkipReason, Totals
 from audit_event_operator.engine.ports import Brokers, ConnectionState
-from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
+from audit_event_operator.engine.snapshot import GeneratorState, Snapshot, Standing
 from audit_event_operator.web.http_counts import HttpCounts
+from audit_event_operator.web.metrics.text import Block, Labels, quoted
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 
 SEED: Final = "audit_event_generator_"
@@ -25,7 +25,6 @@ OURS: Final = "audit_event_operator_"
 EACH: Final = "audit_event_operator_generator_"
 COUNTER, GAUGE, HISTOGRAM = CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-Labels = tuple[str, ...]
 Rows = Mapping[Any, Any]
 """Values by their labels: a word where a family has one label, a tuple where it has several, `()` where it has none."""
 
@@ -69,42 +68,57 @@ class OfScenarios(NamedTuple):
     text: str
 
 
-class Moment(NamedTuple):
-    """The numbers of one scrape."""
+class Row(NamedTuple):
+    """The numbers of one resource, read in one go; much smaller than its snapshot.
 
-    families: list[tuple[Family, Rows]]
-    resources: list[Snapshot]
+    Attributes:
+        namespace: the resource's.
+        labels: of its series, for the text.
+        numbers: one for each of `PER_RESOURCE`.
+        place: the labels of its info, for the text.
+        of_scenarios: samples for each of `OF_SCENARIOS`; empty for a resource that has none.
+        standing: its part in the operator's health; None where it has gone.
+    """
+
+    namespace: str
+    labels: Labels
+    numbers: tuple[float, ...]
+    place: Labels
+    of_scenarios: tuple[tuple[tuple[Labels, int], ...], ...]
+    standing: Standing | None
 
 
-def look(sources: Sources) -> Moment:
-    """Read all numbers. Call it on the event loop: nothing changes meanwhile."""
-    fleet, resources = sources.fleet, sources.fleet.series()
-    live_uids = fleet.uids()
-    health = health_of(fleet, [each for each in resources if each.uid in live_uids])
-    seen = Look(sources, fleet.totals, health)
-    return Moment([(family, family.read(seen)) for family in FAMILIES], resources)
-
-
-def families(moment: Moment) -> Iterator[Metric]:
-    """All families of one scrape."""
-    for family, rows in moment.families:
-        yield _filled(family.kind(family.name, family.text, labels=family.labels), rows.items())
-    names = [(each.ref.namespace, each.ref.name) for each in moment.resources]
-    for kind, name, value, text in PER_RESOURCE:
-        series = kind(EACH + name, text, labels=RESOURCE_LABELS)
-        yield _filled(series, zip(names, map(value, moment.resources), strict=True))
-    info = GaugeMetricFamily(EACH + "info", INFO, labels=(*RESOURCE_LABELS, "queue", "broker"))
-    for labels, each in zip(names, moment.resources, strict=True):
-        info.add_metric((*labels, _printable(each.facts.destination), _printable(each.facts.broker)), 1)
-    yield info
+def read(each: Snapshot, *, live: bool) -> Row:
+    """The row of one resource."""
+    ref, facts = each.ref, each.facts
+    namespace, name = labels = quoted(ref.namespace), quoted(ref.name)
     # A scenario that was removed may have left a record behind.
-    with_scenarios = [each for each in moment.resources if each.scenarios or any(each.truth)]
-    for one in OF_SCENARIOS:
-        counter = CounterMetricFamily(OURS + one.name, one.text, labels=(*RESOURCE_LABELS, *one.labels))
-        for each in with_scenarios:
-            for more, count in one.read(each):
-                counter.add_metric((each.ref.namespace, each.ref.name, *more), count)
-        yield counter
+    with_scenarios = bool(each.scenarios) or any(each.truth)
+    return Row(
+        ref.namespace,
+        (name, namespace),
+        tuple([value(each) for _, _, value, _ in PER_RESOURCE]),
+        (quoted(_printable(facts.broker)), name, namespace, quoted(_printable(facts.destination))),
+        tuple(_of_scenarios(one, each, labels) for one in OF_SCENARIOS) if with_scenarios else (),
+        each.standing if live else None,
+    )
+
+
+def of_operator(seen: Look, chosen: Iterable[Family]) -> list[Block]:
+    """Families of the whole operator. Their numbers are copied in this turn of the loop."""
+    return [_block(family.kind, family.name, family.text, family.labels, family.read(seen)) for family in chosen]
+
+
+def of_resources(rows: Sequence[Row]) -> Iterator[Block]:
+    """All families per resource."""
+    for index, (kind, name, _, text) in enumerate(PER_RESOURCE):
+        yield Block(kind, EACH + name, text, RESOURCE_LABELS, ((row.labels, row.numbers[index]) for row in rows))
+    info_labels = tuple(sorted((*RESOURCE_LABELS, "queue", "broker")))
+    yield Block(GAUGE, f"{EACH}info", INFO, info_labels, ((row.place, 1) for row in rows))
+    with_scenarios = [row for row in rows if row.of_scenarios]
+    for index, one in enumerate(OF_SCENARIOS):
+        samples = (sample for row in with_scenarios for sample in row.of_scenarios[index])
+        yield Block(COUNTER, OURS + one.name, one.text, tuple(sorted((*RESOURCE_LABELS, *one.labels))), samples)
 
 
 def _episodes(each: Snapshot) -> Iterator[tuple[Labels, int]]:
@@ -131,14 +145,21 @@ def _truth_records(each: Snapshot) -> Iterator[tuple[Labels, int]]:
         yield (outcome,), count
 
 
-def _filled(family: Any, rows: Iterable[tuple[Any, Any]]) -> Metric:
-    for key, value in rows:
-        labels = (key,) if isinstance(key, str) else tuple(map(str, key))
-        if isinstance(value, Histogram):
-            family.add_metric(labels, buckets=list(value.cumulative()), sum_value=value.sum_seconds)
-        else:
-            family.add_metric(labels, value)
-    return family  # type: ignore[no-any-return]
+def _of_scenarios(one: OfScenarios, each: Snapshot, labels: Labels) -> tuple[tuple[Labels, int], ...]:
+    names = (*RESOURCE_LABELS, *one.labels)
+    return tuple((_in_order(names, (*labels, *map(quoted, more))), count) for more, count in one.read(each))
+
+
+def _block(kind: Callable[..., Any], name: str, text: str, labels: Labels, rows: Rows) -> Block:
+    keys = [(key,) if isinstance(key, str) else tuple(map(str, key)) for key in rows]
+    if kind is not HISTOGRAM:  # the library writes the samples of histograms itself
+        keys = [_in_order(labels, tuple(map(quoted, key))) for key in keys]
+    return Block(kind, name, text, tuple(sorted(labels)), list(zip(keys, rows.values(), strict=True)))
+
+
+def _in_order(names: Labels, values: Labels) -> Labels:
+    """The values of labels in the order of their names."""
+    return tuple([value for _, value in sorted(zip(names, values, strict=True))])
 
 
 def _words(words: Iterable[str], counts: Mapping[Any, int]) -> Rows:
