@@ -1,5 +1,6 @@
 """The text of a scrape, as the operator writes it and as prometheus-client alone would: the two must be the same."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -29,12 +30,12 @@ from audit_event_operator.web.metrics.text import Encode, ending, pieces
 
 
 def seen(sources: Sources, live: Iterable[Snapshot]) -> Look:
-    return Look(sources, sources.fleet.totals, health_of(sources.fleet, (each.standing for each in live)))
+    return Look(sources, sources.fleet.totals, health_of(sources.fleet, Counter(each.standing for each in live)))
 
 
 def ours(looked: Look, snapshots: Sequence[Snapshot], encode: Encode) -> bytes:
     """As the operator writes it; without what the library tells of the process."""
-    rows = [read(each, live=True) for each in snapshots]
+    rows = [read(each) for each in snapshots]
     blocks = chain(of_operator(looked, FAMILIES), of_resources(rows))
     return b"".join(pieces(blocks, encode)) + ending(encode)
 

@@ -1,7 +1,7 @@
 """The aggregate that `/healthz` and the seed's connection gauge tell: are events getting through?"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit_event_operator.engine.fleet import Fleet
@@ -21,10 +21,9 @@ class Health:
     connected: int
 
 
-def health_of(fleet: Fleet, live: Iterable[Standing]) -> Health:
+def health_of(fleet: Fleet, live: Counter[Standing]) -> Health:
     """Judge the fleet by its live resources. One that is not running (standby) has nothing that could be down."""
-    default_stream, live = (fleet.default_stream, live) if fleet.running else (None, ())
-    standings = Counter(live)
+    default_stream, standings = (fleet.default_stream, live) if fleet.running else (None, Counter[Standing]())
     states: Counter[GeneratorState] = Counter()
     for each, count in standings.items():
         states[each.state] += count

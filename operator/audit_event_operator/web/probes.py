@@ -1,5 +1,6 @@
 """/livez, /readyz and /healthz. Liveness never looks at a broker; health is for people and dashboards, not for probes."""
 
+from collections import Counter
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -41,12 +42,15 @@ class Probes:
             await admit(request, self._readers, LIST)
         fields = _ROW if verbose else ()
 
-        def look(each: Readable) -> tuple[Standing, dict[str, Any]]:
-            snapshot = each.snapshot()
-            return snapshot.standing, {field: FIELDS[field](snapshot) for field in fields}
+        standings: Counter[Standing] = Counter()
 
-        seen = await self._slices.map(look, self._fleet.generators())
-        health = health_of(self._fleet, (standing for standing, _ in seen))
+        def look(each: Readable) -> dict[str, Any]:
+            snapshot = each.snapshot()
+            standings[snapshot.standing] += 1
+            return {field: FIELDS[field](snapshot) for field in fields}
+
+        rows = await self._slices.map(look, self._fleet.generators())
+        health = health_of(self._fleet, standings)
         up, states = health.rabbitmq_connected, health.states
         content: dict[str, Any] = {
             "status": "healthy" if up else "unhealthy",
@@ -70,7 +74,7 @@ class Probes:
                 "by_namespace": budget.used_by_namespace(),
             }
             content["warnings"] = self._health_checks.warnings()
-            content["rows"] = [row for _, row in seen]
+            content["rows"] = rows
         return json_answer(content, HTTPStatus.OK if up else HTTPStatus.SERVICE_UNAVAILABLE)
 
 

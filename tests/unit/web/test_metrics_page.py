@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import re
+import time
 from collections import defaultdict
 from dataclasses import replace
 from itertools import count
@@ -367,40 +368,41 @@ async def test_two_sites_in_one_process_do_not_meet(backend):
         build_applications(backend.site())
 
 
-async def test_a_thousand_resources_do_not_hold_up_the_loop(client, backend, a_snapshot):
-    backend.fleet.live = [a_snapshot(f"team-{i % 20}", f"generator-{i}") for i in range(1_000)]
-    loop, gaps, done = asyncio.get_running_loop(), [], asyncio.Event()
+async def test_thousands_of_resources_do_not_hold_up_the_loop(client, backend, a_snapshot):
+    """In processor time of the loop's thread: what else the machine does is no matter."""
+    backend.fleet.live = [a_snapshot(f"team-{i % 20}", f"generator-{i}") for i in range(3_000)]
+    gaps, done = [], asyncio.Event()
 
     async def beat():
         while not done.is_set():
-            before = loop.time()
-            await asyncio.sleep(0.001)
-            gaps.append(loop.time() - before)
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            gaps.append(time.thread_time() - before)
 
     beating = asyncio.create_task(beat())
-    began = loop.time()
-    text = await (await client.get("/metrics", headers={"Accept-Encoding": "gzip"})).text()
-    took = loop.time() - began
+    answers = [
+        await client.get(path, headers={"Accept-Encoding": "gzip"}) for path in ("/metrics", "/generators", "/healthz")
+    ]
     done.set()
     await beating
-    assert sum(line.startswith(EACH) for line in text.splitlines()) == 12_000
-    assert took < 5.0
-    assert len(gaps) > 5, "the loop turned while the page was rendered"
-    assert max(gaps) < 0.4
+    text = await answers[0].text()
+    assert sum(line.startswith(EACH) for line in text.splitlines()) == 36_000
+    assert len((await answers[1].json())["generators"]) == 3_000
+    assert len(gaps) > 20, "the loop turned many times meanwhile"
+    assert max(gaps) < 0.05
 
 
 def test_numbers_of_the_operator_are_not_touched_by_what_comes_after(backend):
     totals, site = backend.fleet.totals, backend.site()
     sources = Sources(site.fleet, site.brokers, site.health_checks, site.source, HttpCounts([]), site.build)
     moment = of_operator(seen(sources, []), FAMILIES)
-    before = repr(moment)
+    before = b"".join(pieces(of_operator(seen(sources, []), FAMILIES), choose_encoder("")[0]))
     totals.label_sets.stream("team-a").count("a", "b", "c")
     totals.dropped[DropReason.OVERSIZE] += 1
     totals.confirm_seconds.observe(1.0)
     backend.reconciles["applied"] += 1
     backend.api_writes["status", "ok"] += 1
-    assert repr(moment) == before
-    assert list(pieces(moment, choose_encoder("")[0]))
+    assert b"".join(pieces(moment, choose_encoder("")[0])) == before
 
 
 async def test_the_numbers_of_a_resource_add_up_although_all_of_them_change_meanwhile(client, backend, a_snapshot):

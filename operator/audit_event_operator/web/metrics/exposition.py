@@ -1,6 +1,7 @@
 """Answers a scrape: numbers and text in slices of the loop. Ten thousand resources must not hold up a single tick."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.exposition import choose_encoder
 
 from audit_event_operator.engine.health import health_of
-from audit_event_operator.engine.snapshot import Readable
+from audit_event_operator.engine.snapshot import Readable, Standing
 from audit_event_operator.web.answers import large_answer
 from audit_event_operator.web.metrics.families import FAMILIES, Look, Row, Sources, of_operator, of_resources, read
 from audit_event_operator.web.metrics.text import Encode, pieces
@@ -40,11 +41,16 @@ class Exposition:
         fleet = self._sources.fleet
         live = fleet.uids()
 
+        standings: Counter[Standing] = Counter()
+
         def row(each: Readable) -> Row:
-            return read(each.snapshot(), live=each.uid in live)
+            snapshot = each.snapshot()
+            if each.uid in live:
+                standings[snapshot.standing] += 1
+            return read(snapshot)
 
         rows = await self._slices.map(row, fleet.series())
-        health = health_of(fleet, (row.standing for row in rows if row.standing is not None))
+        health = health_of(fleet, standings)
         operator = of_operator(Look(self._sources, fleet.totals, health), FAMILIES)
         return pieces(chain(operator, of_resources(rows)), encode)
 

@@ -15,7 +15,7 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import Health
 from audit_event_operator.engine.ledger import DropReason, Histogram, Outcome, SkipReason, Totals
 from audit_event_operator.engine.ports import Brokers, ConnectionState
-from audit_event_operator.engine.snapshot import GeneratorState, Snapshot, Standing
+from audit_event_operator.engine.snapshot import GeneratorState, Snapshot
 from audit_event_operator.web.http_counts import HttpCounts
 from audit_event_operator.web.metrics.text import Block, Labels, quoted
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
@@ -77,7 +77,6 @@ class Row(NamedTuple):
         numbers: one for each of `PER_RESOURCE`.
         place: the labels of its info, for the text.
         of_scenarios: samples for each of `OF_SCENARIOS`; empty for a resource that has none.
-        standing: its part in the operator's health; None where it has gone.
     """
 
     namespace: str
@@ -85,10 +84,9 @@ class Row(NamedTuple):
     numbers: tuple[float, ...]
     place: Labels
     of_scenarios: tuple[tuple[tuple[Labels, int], ...], ...]
-    standing: Standing | None
 
 
-def read(each: Snapshot, *, live: bool) -> Row:
+def read(each: Snapshot) -> Row:
     """The row of one resource."""
     ref, facts = each.ref, each.facts
     namespace, name = labels = quoted(ref.namespace), quoted(ref.name)
@@ -100,7 +98,6 @@ def read(each: Snapshot, *, live: bool) -> Row:
         tuple([value(each) for _, _, value, _ in PER_RESOURCE]),
         (quoted(_printable(facts.broker)), name, namespace, quoted(_printable(facts.destination))),
         tuple(_of_scenarios(one, each, labels) for one in OF_SCENARIOS) if with_scenarios else (),
-        each.standing if live else None,
     )
 
 
@@ -151,10 +148,13 @@ def _of_scenarios(one: OfScenarios, each: Snapshot, labels: Labels) -> tuple[tup
 
 
 def _block(kind: Callable[..., Any], name: str, text: str, labels: Labels, rows: Rows) -> Block:
-    keys = [(key,) if isinstance(key, str) else tuple(map(str, key)) for key in rows]
-    if kind is not HISTOGRAM:  # the library writes the samples of histograms itself
-        keys = [_in_order(labels, tuple(map(quoted, key))) for key in keys]
-    return Block(kind, name, text, tuple(sorted(labels)), list(zip(keys, rows.values(), strict=True)))
+    def labelled() -> Iterator[tuple[Labels, Any]]:
+        for key, value in rows.items():
+            values = (key,) if isinstance(key, str) else tuple(map(str, key))
+            # The library writes the samples of histograms itself.
+            yield _in_order(labels, values if kind is HISTOGRAM else tuple(map(quoted, values))), value
+
+    return Block(kind, name, text, tuple(sorted(labels)), labelled())
 
 
 def _in_order(names: Labels, values: Labels) -> Labels:
