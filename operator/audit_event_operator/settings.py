@@ -124,6 +124,8 @@ class Settings:
     """File with the bearer token; required by AEG_API_AUTH=token."""
     metrics_auth: Literal["none", "kubernetes"] = "none"
     """Who may GET /metrics: none (anyone), kubernetes (callers that may get the nonResourceURL; `run` only)."""
+    metrics_per_resource: bool = True
+    """Whether /metrics has series for each resource; false: sums for each namespace instead."""
     read_auth: Literal["none", "kubernetes"] = "none"
     """Who may GET the status page, /generators and /healthz?verbose=1: none (anyone), kubernetes (callers that may get the
     nonResourceURL; `run` only)."""

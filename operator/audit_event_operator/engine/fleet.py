@@ -38,6 +38,7 @@ class Fleet:
         self._context = context
         self.default_stream = default_stream
         self.totals = context.totals
+        self.truth_totals = context.truth_totals
         self.budget = context.budget
         self.running = False
         self._ending = False

@@ -256,7 +256,13 @@ class Generator:
             return
         news, playbook.news = playbook.news, []
         records, playbook.records = playbook.records, []
+        counts = self.ledger.of_namespace
+        counts.episodes["missed"] += playbook.missed
+        playbook.missed = 0
         for record in records:
+            counts.episodes["complete" if record.complete else "incomplete"] += 1
+            for alert in record.expected() if record.known else ():
+                counts.expected_alerts[alert.rule] += alert.times
             self._truth.tell(record)
         for sentence in news:
             episode_logger.info("%s: %s", self.ref, sentence)

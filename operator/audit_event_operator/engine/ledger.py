@@ -6,7 +6,7 @@ Knows nothing of brokers, Prometheus or Kubernetes.
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -70,11 +70,29 @@ CONFIRM_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 LAG_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+@dataclass(slots=True)
+class NamespaceCounts:
+    """What became of the events of one namespace since the process began. It stays when the namespace's resources go.
+
+    `generated = published + dropped + buffered + in_flight`, as in each ledger. `episodes`: of scenarios, by outcome;
+    `expected_alerts`: by rule.
+    """
+
+    generated: int = 0
+    published: int = 0
+    dropped: int = 0
+    retried: int = 0
+    skipped: int = 0
+    episodes: Counter[str] = field(default_factory=Counter)
+    expected_alerts: Counter[str] = field(default_factory=Counter)
+
+
 class Totals:
     """Operator-wide counts since the process began; they never fall when resources go."""
 
     def __init__(self) -> None:
         self.label_sets = LabelSets()
+        self.namespaces: defaultdict[str, NamespaceCounts] = defaultdict(NamespaceCounts)
         self.published = 0
         self.refused_posts = 0
         self.dropped: Counter[DropReason] = Counter()
@@ -112,8 +130,10 @@ class Ledger:
     run_dropped: int = 0
     last_publish_unix_ns: int | None = None
     labels: StreamLabels = field(init=False)
+    of_namespace: NamespaceCounts = field(init=False)
 
     def __post_init__(self) -> None:
+        self.of_namespace = self.totals.namespaces[self.namespace]
         self.labels = self.totals.label_sets.stream(self.namespace)
 
     @property
@@ -138,6 +158,7 @@ class Ledger:
     def drop(self, reason: DropReason, run: int) -> None:
         """Count one event, generated in `run`, that ended without being published."""
         self.dropped[reason] += 1
+        self.of_namespace.dropped += 1
         self.totals.dropped[reason] += 1
         if run == self.run:
             self.run_dropped += 1
@@ -146,4 +167,5 @@ class Ledger:
         """Count due events that were never generated."""
         if count:
             self.skipped[reason] += count
+            self.of_namespace.skipped += count
             self.totals.skipped[reason] += count

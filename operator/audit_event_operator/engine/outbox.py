@@ -183,6 +183,7 @@ class Outbox:
         self._order = order
         self._account.take(used)
         ledger.generated += count
+        ledger.of_namespace.generated += count
         if self._writer is not None:
             self._writer.poke()
 
@@ -233,11 +234,13 @@ class Outbox:
             parcel = self._posts.popleft()
             event = parcel.event
             self.ledger.generated += 1
+            self.ledger.of_namespace.generated += 1
             self.ledger.labels.count(event.event_type, event.server_hostname, event.action_result)
         elif self._retries:
             parcel = heappop(self._retries)
             if parcel.attempt:
                 self.ledger.retried += 1
+                self.ledger.of_namespace.retried += 1
         else:
             parcel = self._fresh.popleft()
         parcel.attempt += 1
@@ -255,6 +258,7 @@ class Outbox:
         self.consecutive_nacks = 0
         self._land(parcel)
         ledger.published += 1
+        ledger.of_namespace.published += 1
         ledger.totals.published += 1
         if parcel.run == ledger.run:
             ledger.run_published += 1

@@ -50,6 +50,7 @@ class TruthTeller:
         self._egress: Egress | None = None
         self._queue: str | None = None
         self._listener = context.truth_listener
+        self._of_namespace = context.truth_totals.namespaces[ref.namespace]
         self._dropped = 0
         self._told_elsewhere = 0
         self._told: str | None = None
@@ -82,7 +83,8 @@ class TruthTeller:
         if self._listener is not None:
             told = self._listener(body)
             self._told_elsewhere += told
-            self._dropped += not told
+            self._of_namespace.published += told
+            self._drop(not told)
             return
         if self._egress is None:
             return
@@ -90,7 +92,7 @@ class TruthTeller:
         if outbox is not None:
             outbox.event_bytes = len(body)
         if outbox is None or not outbox.room:
-            self._dropped += 1
+            self._drop(1)
             return
         unix_seconds = self._context.wall_ns() // _NS
         outbox.put([AuditEvent(record.episode, EVENT_TYPE, _HOST, record.end_reason, unix_seconds, CONTENT_TYPE, body)])
@@ -148,6 +150,11 @@ class TruthTeller:
         self._answered.wake()
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _drop(self, count: int) -> None:
+        """There is no room for so many records."""
+        self._dropped += count
+        self._of_namespace.skipped += count
 
     def _lasts(self, trouble: Trouble) -> bool:
         """What time alone may heal is told only after the usual while."""

@@ -62,6 +62,7 @@ async def listening(
         metrics_readers=metrics_readers or Everybody(),
         host_rule=HostRule.of(operator.settings.http_hosts, host),
         build=build_info(os.environ),
+        metrics_per_resource=operator.settings.metrics_per_resource,
     )
     servers = Servers(
         build_applications(site),

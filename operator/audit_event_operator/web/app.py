@@ -48,7 +48,10 @@ SERVED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the HTTP face shows and whom it asks; `build` is version, revision and Python's version, in this order."""
+    """What the HTTP face shows and whom it asks; `build` is version, revision and Python's version, in this order.
+
+    `metrics_per_resource`: /metrics has series for each resource; else it has sums for each namespace.
+    """
 
     fleet: Fleet
     submissions: Submissions
@@ -60,6 +63,7 @@ class Site:
     page_readers: Readers = field(default_factory=Everybody)
     metrics_readers: Readers = field(default_factory=Everybody)
     host_rule: HostRule = field(default_factory=HostRule)
+    metrics_per_resource: bool = True
     rng: random.Random = field(default_factory=random.Random)
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom
@@ -77,9 +81,8 @@ def build_applications(site: Site) -> Applications:
     """Both applications over one set of counters; nothing listens yet."""
     http = HttpCounts(SERVED)
     slices = Slices()
-    exposition = Exposition(
-        Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build), slices
-    )
+    sources = Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build)
+    exposition = Exposition(sources, slices, per_resource=site.metrics_per_resource)
     probes = Probes(site.fleet, site.health_checks, site.page_readers, slices)
     generators = Generators(site.fleet, site.health_checks, slices)
     metrics = for_readers(exposition.get, site.metrics_readers)

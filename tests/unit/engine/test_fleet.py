@@ -341,6 +341,37 @@ async def test_what_a_released_resource_cannot_deliver_is_dropped_in_the_end(fle
     assert all(conserved(each) for each in series(fleet))
 
 
+async def test_the_counts_of_a_namespace_are_the_sums_of_its_resources_and_outlive_them(fleet, brokers):
+    def told():
+        each = fleet.totals.namespaces[REF.namespace]
+        return each.generated, each.published, each.dropped, each.retried, each.skipped
+
+    def summed():
+        rows = [row.counts for row in series(fleet) if row.ref.namespace == REF.namespace]
+        names = ("generated", "published", "dropped", "retried", "skipped")
+        return tuple(sum(getattr(row, name) for row in rows) for name in names)
+
+    apply(fleet, interval="10ms", eventsPerInterval=10)
+    fleet.apply(Ref(REF.namespace, "other"), "u2", 1, parse_spec({"interval": "20ms"}), Progress())
+    await asyncio.sleep(1)
+    brokers.taking = False
+    await asyncio.sleep(5)
+    assert told() == summed()
+    assert min(told()[:2]) > 0
+    assert told()[4] > 0, "there was no room for some"
+    fleet.discard("u1")
+    fleet.discard("u2")
+    for outlet in brokers.outlets:
+        outlet.answer()
+    await asyncio.sleep(10)
+    last = told()
+    assert last == summed()
+    assert last[0] == last[1] + last[2]
+    await asyncio.sleep(80)
+    assert series(fleet) == []
+    assert told() == last
+
+
 async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fleet):
     apply(fleet, interval="1s")
     await asyncio.sleep(3.5)

@@ -62,6 +62,7 @@ class FakeFleet:
     default_stream_row: Snapshot | None = None
     running: bool = True
     totals: Totals = field(default_factory=Totals)
+    truth_totals: Totals = field(default_factory=Totals)
     budget: Budget = field(default_factory=Budget)
 
     @property
@@ -153,6 +154,7 @@ class Backend:
     last_success: float | None = 1_000.0
     read_seconds: float = 0.2
     host_rule: HostRule = field(default_factory=HostRule)
+    metrics_per_resource: bool = True
 
     def site(self):
         return Site(
@@ -172,6 +174,7 @@ class Backend:
             entropy=random.Random(2).randbytes,
             read_seconds=self.read_seconds,
             host_rule=self.host_rule,
+            metrics_per_resource=self.metrics_per_resource,
         )
 
 

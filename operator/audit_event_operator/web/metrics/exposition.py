@@ -1,9 +1,11 @@
 """Answers a scrape: numbers and text in slices of the loop. Ten thousand resources must not hold up a single tick."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from http import HTTPStatus
 from itertools import chain
+from typing import Final
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -11,48 +13,87 @@ from prometheus_client.exposition import choose_encoder
 
 from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.snapshot import Readable, Standing
-from audit_event_operator.web.answers import large_answer
-from audit_event_operator.web.metrics.families import FAMILIES, Look, Row, Sources, of_operator, of_resources, read
-from audit_event_operator.web.metrics.text import Encode, pieces
+from audit_event_operator.resource.fields import is_namespace
+from audit_event_operator.web.answers import Refusal, large_answer
+from audit_event_operator.web.metrics.by_namespace import PER_NAMESPACE
+from audit_event_operator.web.metrics.families import (
+    FAMILIES,
+    NAMESPACE_LABEL,
+    Look,
+    Row,
+    Sources,
+    Sums,
+    of_namespace,
+    of_operator,
+    of_resources,
+    read,
+)
+from audit_event_operator.web.metrics.text import Encode, ending, pieces
 from audit_event_operator.web.slices import Slices
+
+ONE_NAMESPACE: Final = (
+    f"`{NAMESPACE_LABEL}` takes the name of one namespace, at most 63 lower-case letters, digits and -, such as team-a."
+)
 
 
 class Exposition:
-    """Renders metrics; one scrape at a time, so that many scrapers cost no more than one after the other."""
+    """Renders metrics; one scrape at a time, so that many scrapers cost no more than one after the other.
 
-    def __init__(self, sources: Sources, slices: Slices) -> None:
+    `per_resource`: with series for each resource; else with sums for each namespace.
+    """
+
+    def __init__(self, sources: Sources, slices: Slices, *, per_resource: bool = True) -> None:
         self._sources = sources
         self._slices = slices
+        self._per_resource = per_resource
+        self._families = FAMILIES if per_resource else (*FAMILIES, *PER_NAMESPACE)
         self._turn = asyncio.Lock()
         self._about_process = CollectorRegistry(auto_describe=False)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._about_process)
 
     async def get(self, request: web.Request) -> web.Response:
-        """The metrics of this moment, in Prometheus' text format or OpenMetrics, as the Accept header asks."""
+        """The metrics of this moment, in Prometheus' text format or OpenMetrics, as the Accept header asks.
+
+        With `?generator_namespace=NAME`: the series with this label and value, and no others.
+        """
         encode, content_type = _encoder(request.headers.get(hdrs.ACCEPT, ""))
+        namespace = _namespace(request)
         async with self._turn:
-            about_process = await asyncio.to_thread(encode, self._about_process)  # reads files
-            text = chain(await self._text(encode), (about_process,))
+            ours = await self._ours(encode, namespace)
+            # What is known of the process is read from files.
+            rest = await asyncio.to_thread(encode, self._about_process) if namespace is None else ending(encode)
+            text = chain(ours, (rest,))
             return await large_answer(request, self._slices, text, content_type, vary="Accept, Accept-Encoding")
 
-    async def _text(self, encode: Encode) -> Iterator[bytes]:
-        """All of our own families, in pieces."""
+    async def _ours(self, encode: Encode, namespace: str | None) -> Iterator[bytes]:
+        """Our own families, in pieces."""
         fleet = self._sources.fleet
-        live = fleet.uids()
+        live, standings, sums = fleet.uids(), Counter[Standing](), defaultdict[str, Sums](Sums)
 
-        standings: Counter[Standing] = Counter()
-
-        def row(each: Readable) -> Row:
+        def look(each: Readable) -> Row | None:
             snapshot = each.snapshot()
             if each.uid in live:
                 standings[snapshot.standing] += 1
-            return read(snapshot)
+                sums[each.ref.namespace].add(snapshot)
+            return read(snapshot) if self._per_resource else None
 
-        rows = await self._slices.map(row, fleet.series())
-        health = health_of(fleet, standings)
-        operator = of_operator(Look(self._sources, fleet.totals, health), FAMILIES)
-        return pieces(chain(operator, of_resources(rows)), encode)
+        there = (each for each in fleet.series() if namespace is None or each.ref.namespace == namespace)
+        rows = [row for row in await self._slices.map(look, there) if row is not None]
+        seen = Look(self._sources, fleet.totals, health_of(fleet, standings), sums)
+        chosen = self._families
+        blocks = of_operator(seen, chosen) if namespace is None else of_namespace(seen, chosen, namespace)
+        return pieces(chain(blocks, of_resources(rows) if self._per_resource else ()), encode)
+
+
+def _namespace(request: web.Request) -> str | None:
+    """The only namespace to tell of; None: all."""
+    names = request.query.getall(NAMESPACE_LABEL, [])
+    if not names:
+        return None
+    if len(names) > 1 or not is_namespace(names[0]):
+        raise Refusal(HTTPStatus.BAD_REQUEST, ONE_NAMESPACE)
+    return names[0]
 
 
 def _encoder(accept: str) -> tuple[Encode, str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -23,6 +24,8 @@ from audit_event_operator.web.ports import HealthChecks, SourceCounts
 SEED: Final = "audit_event_generator_"
 OURS: Final = "audit_event_operator_"
 EACH: Final = "audit_event_operator_generator_"
+STEADY_INTERVAL_SECONDS: Final = 60.0
+NAMESPACE_LABEL: Final = "generator_namespace"
 COUNTER, GAUGE, HISTOGRAM = CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 Rows = Mapping[Any, Any]
@@ -41,12 +44,35 @@ class Sources:
     build: Mapping[str, str]
 
 
+@dataclass(slots=True)
+class Sums:
+    """What the live resources of one namespace amount to now.
+
+    `steady_target_rate`: events per second of those with an interval of a minute at most.
+    """
+
+    resources: int = 0
+    ready: int = 0
+    target_rate: float = 0.0
+    steady_target_rate: float = 0.0
+
+    def add(self, each: Snapshot) -> None:
+        """Count one resource in."""
+        rate, facts = float(each.facts.target_rate), each.facts
+        self.resources += 1
+        self.ready += facts.ready.readiness.status == "True"
+        self.target_rate += rate
+        if facts.interval_seconds <= STEADY_INTERVAL_SECONDS:
+            self.steady_target_rate += rate
+
+
 class Look(NamedTuple):
     """What families of the whole operator are read from."""
 
     sources: Sources
     totals: Totals
     health: Health
+    sums: Mapping[str, Sums] = MappingProxyType({})
 
 
 class Family(NamedTuple):
@@ -103,7 +129,20 @@ def read(each: Snapshot) -> Row:
 
 def of_operator(seen: Look, chosen: Iterable[Family]) -> list[Block]:
     """Families of the whole operator. Their numbers are copied in this turn of the loop."""
-    return [_block(family.kind, family.name, family.text, family.labels, family.read(seen)) for family in chosen]
+    return [_block(family, family.read(seen)) for family in chosen]
+
+
+def of_namespace(seen: Look, chosen: Iterable[Family], namespace: str) -> list[Block]:
+    """What the same families tell of one namespace; those that tell nothing of namespaces stay out."""
+
+    def is_of_it(key: Any) -> bool:
+        return namespace == (key if isinstance(key, str) else key[0])
+
+    return [
+        _block(family, {key: value for key, value in family.read(seen).items() if is_of_it(key)})
+        for family in chosen
+        if family.labels[:1] == (NAMESPACE_LABEL,)
+    ]
 
 
 def of_resources(rows: Sequence[Row]) -> Iterator[Block]:
@@ -147,7 +186,9 @@ def _of_scenarios(one: OfScenarios, each: Snapshot, labels: Labels) -> tuple[tup
     return tuple((_in_order(names, (*labels, *map(quoted, more))), count) for more, count in one.read(each))
 
 
-def _block(kind: Callable[..., Any], name: str, text: str, labels: Labels, rows: Rows) -> Block:
+def _block(family: Family, rows: Rows) -> Block:
+    kind, name, labels, _, text = family
+
     def labelled() -> Iterator[tuple[Labels, Any]]:
         for key, value in rows.items():
             values = (key,) if isinstance(key, str) else tuple(map(str, key))
@@ -210,7 +251,7 @@ FAMILIES: Final = (
            "Events that were due but never generated, by reason: buffer_full (the broker is slower than the rate), late "
            "(too late to make up for), global_budget (the memory of all buffers is used up), rate_limited (a cap of the "
            "operator)."),
-    Family(GAUGE, f"{OURS}buffered_bytes", ("generator_namespace",),
+    Family(GAUGE, f"{OURS}buffered_bytes", (NAMESPACE_LABEL,),
            lambda of: {"": 0} | of.sources.fleet.budget.used_by_namespace(),
            "Memory of the events that are buffered or in flight, by namespace; posts that name no generator have none."),
     Family(COUNTER, f"{OURS}publish_attempts_total", ("outcome",), lambda of: _words(Outcome, of.totals.attempts),
@@ -253,7 +294,7 @@ FAMILIES: Final = (
 )
 
 # Exactly twelve for every resource: these, and `info`.
-RESOURCE_LABELS: Final = ("generator_namespace", "generator")
+RESOURCE_LABELS: Final = (NAMESPACE_LABEL, "generator")
 INFO: Final = (
     "Always 1; the labels name the generator's queue (or exchange and routing key) and broker, and are empty until these are "
     "known."

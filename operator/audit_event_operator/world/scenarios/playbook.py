@@ -63,6 +63,8 @@ class Playbook:
         """Of episodes that have ended; the caller takes them out."""
         self.news: list[str] = []
         """What happened, for a log; the caller takes it out."""
+        self.missed = 0
+        """Episodes that could not begin in time; the caller takes them out."""
         self._told = {each.name: each for each in told}
         self._entropy = entropy
         self._roles: dict[str, _Role] = {}
@@ -304,6 +306,7 @@ class Playbook:
     def _miss(self, role: _Role, why: str) -> None:
         role.last_begun_ns = role.begins_ns
         role.score.miss()
+        self.missed += 1
         self.news.append(f"Scenario {role.scenario.name} misses an episode: {why}.")
 
     def _end(self, episode: Episode | None, ending: Ending) -> None:
