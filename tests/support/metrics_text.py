@@ -20,6 +20,7 @@ from audit_event_operator.web.metrics.families import (
     OURS,
     PER_RESOURCE,
     RESOURCE_LABELS,
+    Family,
     Look,
     Sources,
     of_operator,
@@ -46,12 +47,13 @@ def plain(looked: Look, snapshots: Sequence[Snapshot], encode: Encode) -> bytes:
 
 
 class Plain(Collector):
-    def __init__(self, looked: Look, snapshots: Sequence[Snapshot]) -> None:
+    def __init__(self, looked: Look, snapshots: Sequence[Snapshot], families: Sequence[Family] = FAMILIES) -> None:
+        self._families = families
         self._looked = looked
         self._snapshots = snapshots
 
     def collect(self) -> Iterator[Metric]:
-        for family in FAMILIES:
+        for family in self._families:
             yield _filled(
                 family.kind(family.name, family.text, labels=family.labels), family.read(self._looked).items()
             )

@@ -59,6 +59,7 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
 }
 """What can be told of one resource; rates are events per second, `scenarios` is that of its status."""
 
+_CHUNK: Final = 100
 LIST: Final = "/generators"
 NO_SUCH_GENERATOR: Final = "There is no such generator here; GET /generators lists them."
 
@@ -73,8 +74,10 @@ class Generators:
 
     async def list(self, request: web.Request) -> web.Response:
         """All resources, by namespace and name; with `?fields=a,b` as a table of those."""
-        text = _text(self._fleet.generators(), _fields(request), self._health_checks.leader())
-        return await large_answer(request, self._slices, text, "application/json")
+        fields = _fields(request)
+        ordered = sorted(self._fleet.generators(), key=lambda each: (each.ref.namespace, each.ref.name))
+        rows = await self._slices.map(_teller(fields), ordered)
+        return await large_answer(request, _text(rows, fields, self._health_checks.leader()), "application/json")
 
     async def one(self, request: web.Request) -> web.Response:
         """One resource."""
@@ -99,20 +102,25 @@ def _fields(request: web.Request) -> Sequence[str] | None:
     return fields
 
 
-def _text(live: Sequence[Readable], fields: Sequence[str] | None, leader: bool | None) -> Iterator[bytes]:
-    """The list in pieces; each resource is read when it is its turn."""
+def _teller(fields: Sequence[str] | None) -> Callable[[Readable], bytes]:
+    """What writes one resource down, read at that moment."""
+    if fields is None:
+        return lambda each: orjson.dumps(_describe(each.snapshot()))
+    tellers = [FIELDS[field] for field in fields]
+
+    def tell(each: Readable) -> bytes:
+        snapshot = each.snapshot()
+        return orjson.dumps([teller(snapshot) for teller in tellers])
+
+    return tell
+
+
+def _text(rows: Sequence[bytes], fields: Sequence[str] | None, leader: bool | None) -> Iterator[bytes]:
+    """The list in pieces."""
     if fields is None:
         yield b'{"generators":['
-        tell: Callable[[Snapshot], Any] = _describe
     else:
         yield b'{"leader":%s,"fields":%s,"rows":[' % (orjson.dumps(leader), orjson.dumps(fields))
-        tellers = [FIELDS[field] for field in fields]
-
-        def tell(each: Snapshot) -> Any:
-            return [teller(each) for teller in tellers]
-
-    comma = b""
-    for each in sorted(live, key=lambda each: (each.ref.namespace, each.ref.name)):
-        yield comma + orjson.dumps(tell(each.snapshot()))
-        comma = b","
+    for begin in range(0, len(rows), _CHUNK):
+        yield (b"," if begin else b"") + b",".join(rows[begin : begin + _CHUNK])
     yield b"]}"

@@ -1,7 +1,6 @@
 """Long work on the event loop, in slices. What reads ten thousand resources must not hold up a single tick.
 
-A thread would not do: it holds the interpreter's lock for milliseconds each time that the loop waits for a socket, and what
-generators change may be read on the loop only.
+A thread would not do: what generators change may be read on the loop only.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-SLICE_SECONDS: Final = 0.005
+SLICE_SECONDS: Final = 0.002
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,7 +11,8 @@ from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import ScenarioCounts
 from audit_event_operator.web.http_counts import HttpCounts
-from audit_event_operator.web.metrics.families import Sources
+from audit_event_operator.web.metrics.by_namespace import PER_NAMESPACE
+from audit_event_operator.web.metrics.families import FAMILIES, Sources
 from audit_event_operator.web.ports import HealthChecks, SourceCounts
 from support.doubles.fleet import make_snapshot
 from support.metrics_text import Plain, seen
@@ -27,10 +28,46 @@ process runs, even when resources are deleted.
 In every scrape and for every resource, `generated = published + dropped + buffered + in_flight`. Posts to the
 operator's own broker have a row too: `generator_namespace` is empty and `generator` is `api`. The series of a deleted
 resource disappear within two minutes.
+
+## One namespace
+
+`/metrics?generator_namespace=team-a` has the series that bear this label with this value, and no others: what a team's own
+Prometheus wants. What tells of the whole operator or its process stays out, so that nothing is counted twice where somebody
+else scrapes the rest. A namespace without resources is answered with families without series, what cannot be a namespace's name
+with 400. It is a narrower answer, not a right: who may read `/metrics` may read all of it.
+
+```yaml
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  name: our-audit-events
+  namespace: team-a
+spec:
+  namespaceSelector:
+    matchNames: [audit-event-operator]
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: audit-event-operator
+  endpoints:
+  - port: http-metrics
+    params:
+      generator_namespace: [team-a]
+```
+
+## Many resources
+
+Twelve series for each resource are 120,000 with 10,000 of them. `AEG_METRICS_PER_RESOURCE=false` leaves them and those of
+scenarios out, and adds the families [per namespace](#per-namespace). Alerts and dashboard work with either; alerts about one
+generator then tell of a namespace. The counters of a namespace stay until the operator restarts, also when its resources go.
 """
 
 OF_SCENARIOS = """
 Only resources that have [scenarios](api.md#specscenarios) have these. They disappear with the resource's other series.
+"""
+
+PER_NAMESPACE_SAYS = """
+With `AEG_METRICS_PER_RESOURCE=false` only, in place of those per resource. Posts to the operator's own broker count under the
+empty namespace.
 """
 
 PARTS = (
@@ -41,6 +78,7 @@ PARTS = (
         tuple(f"audit_event_operator_{name}" for name in ("scenario_", "expected_alerts", "truth_records")),
         OF_SCENARIOS,
     ),
+    ("Per namespace", ("audit_event_operator_namespace_",), PER_NAMESPACE_SAYS),
     ("The whole operator", ("audit_event_operator_",), ""),
 )
 
@@ -72,12 +110,16 @@ def a_scrape():
     """The families of a scrape in which no family is empty, so that each shows its labels."""
     totals, http = Totals(), HttpCounts([("/healthz", "GET", 200)])
     totals.label_sets.stream("team-a").count("user_login", "prod-web-01", "FAILURE")
+    counts, truth = totals.namespaces["team-a"], Totals()
+    counts.episodes.update({"complete": 0, "incomplete": 0, "missed": 0})
+    counts.expected_alerts["ANLY-SEC-001"] = truth.namespaces["team-a"].published = 1
     snapshot = make_snapshot(
         last_publish_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         scenario_counts=(ScenarioCounts("brute-force", expected_alerts={"ANLY-SEC-001": 12}),),
     )
     fleet = SimpleNamespace(
         totals=totals,
+        truth_totals=truth,
         budget=Budget(),
         running=True,
         default_stream=None,
@@ -90,7 +132,7 @@ def a_scrape():
     )
     brokers = SimpleNamespace(connections=dict, connect_results=lambda: results)
     looked = seen(Sources(fleet, brokers, HealthChecks(), source, http, build_info({})), [snapshot])
-    return list(Plain(looked, [snapshot]).collect())
+    return list(Plain(looked, [snapshot], (*FAMILIES, *PER_NAMESPACE)).collect())
 
 
 # Labels with a fixed set of words, all of which a sample holds.

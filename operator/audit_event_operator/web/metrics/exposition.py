@@ -1,4 +1,4 @@
-"""Answers a scrape: numbers and text in slices of the loop. Ten thousand resources must not hold up a single tick."""
+"""Answers a scrape: numbers in slices of the loop, text in a thread. Ten thousand resources must not hold up a single tick."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -61,10 +61,12 @@ class Exposition:
         namespace = _namespace(request)
         async with self._turn:
             ours = await self._ours(encode, namespace)
-            # What is known of the process is read from files.
-            rest = await asyncio.to_thread(encode, self._about_process) if namespace is None else ending(encode)
-            text = chain(ours, (rest,))
-            return await large_answer(request, self._slices, text, content_type, vary="Accept, Accept-Encoding")
+            text = chain(ours, self._rest(encode, namespace))
+            return await large_answer(request, text, content_type, vary="Accept, Accept-Encoding")
+
+    def _rest(self, encode: Encode, namespace: str | None) -> Iterator[bytes]:
+        """The end of the text: what is known of the process, if it is asked for."""
+        yield encode(self._about_process) if namespace is None else ending(encode)
 
     async def _ours(self, encode: Encode, namespace: str | None) -> Iterator[bytes]:
         """Our own families, in pieces."""
