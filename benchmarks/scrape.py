@@ -52,7 +52,7 @@ class Destinations:
         return Place(spec.queue)
 
 
-class Standing(Fleet):
+class StillFleet(Fleet):
     """A fleet of snapshots, which are replaced by others from scrape to scrape."""
 
     def __init__(self, snapshots: Sequence[Snapshot]) -> None:
@@ -127,9 +127,9 @@ def show(name: str, found: Cost, whole: Cost) -> None:
     )
 
 
-async def standing(size: int) -> bool:
+async def still(size: int) -> bool:
     """Everything about a fleet of this size; True when the budgets are kept."""
-    fleet = Standing(snapshots(size))
+    fleet = StillFleet(snapshots(size))
     exposition, listed = Exposition(sources(fleet), Slices()), Generators(fleet, HealthChecks(), Slices())
     encode, _ = choose_encoder("")
 
@@ -186,7 +186,7 @@ async def running(size: int) -> None:
 def main() -> int:
     """Measure, print, judge."""
     gc.set_threshold(50_000, 20, 100)  # as in the operator
-    kept = [asyncio.run(standing(size)) for size in SIZES][-1]
+    kept = [asyncio.run(still(size)) for size in SIZES][-1]
     print(
         "\nok" if kept else "\nMISSED", f"(budget at {SIZES[-1]:,}: ratio {RATIO_MOST}, held {HELD_MOST_SECONDS:g} s)"
     )

@@ -31,7 +31,7 @@ from audit_event_operator.web.metrics.text import Encode, ending, pieces
 
 
 def seen(sources: Sources, live: Iterable[Snapshot]) -> Look:
-    return Look(sources, sources.fleet.totals, health_of(sources.fleet, Counter(each.standing for each in live)))
+    return Look(sources, sources.fleet.totals, health_of(sources.fleet, Counter(each.contribution for each in live)))
 
 
 def ours(looked: Look, snapshots: Sequence[Snapshot], encode: Encode) -> bytes:

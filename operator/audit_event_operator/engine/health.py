@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit_event_operator.engine.fleet import Fleet
-from audit_event_operator.engine.snapshot import GeneratorState, Standing
+from audit_event_operator.engine.snapshot import Contribution, GeneratorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Health:
     connected: int
 
 
-def health_of(fleet: Fleet, live: Counter[Standing]) -> Health:
+def health_of(fleet: Fleet, live: Counter[Contribution]) -> Health:
     """Judge the fleet by its live resources. One that is not running (standby) has nothing that could be down."""
-    default_stream, standings = (fleet.default_stream, live) if fleet.running else (None, Counter[Standing]())
+    default_stream, contributions = (fleet.default_stream, live) if fleet.running else (None, Counter[Contribution]())
     states: Counter[GeneratorState] = Counter()
-    for each, count in standings.items():
+    for each, count in contributions.items():
         states[each.state] += count
-    connected = standings[Standing(GeneratorState.ACTIVE, connected=True)]
+    connected = contributions[Contribution(GeneratorState.ACTIVE, connected=True)]
     if default_stream is not None:
         return Health(default_stream.connected, states, connected)
     return Health(not states[GeneratorState.ACTIVE] or connected > 0, states, connected)

@@ -34,7 +34,7 @@ class GeneratorState(StrEnum):
     FAILING = "failing"
 
 
-class Standing(NamedTuple):
+class Contribution(NamedTuple):
     """What the operator's health is made of, of one generator."""
 
     state: GeneratorState
@@ -108,9 +108,9 @@ class Snapshot:
         return GeneratorState.SUSPENDED if ready.reason is Reason.SUSPENDED else GeneratorState.ACTIVE
 
     @property
-    def standing(self) -> Standing:
+    def contribution(self) -> Contribution:
         """Its part in the operator's health."""
-        return Standing(self.state, self.facts.connected)
+        return Contribution(self.state, self.facts.connected)
 
 
 class Readable(Protocol):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
-from audit_event_operator.engine.snapshot import GeneratorState, Readable, Standing
+from audit_event_operator.engine.snapshot import Contribution, GeneratorState, Readable
 from audit_event_operator.web.answers import error_answer, json_answer
 from audit_event_operator.web.generators import FIELDS, LIST
 from audit_event_operator.web.ports import HealthChecks, Readers
@@ -42,15 +42,15 @@ class Probes:
             await admit(request, self._readers, LIST)
         fields = _ROW if verbose else ()
 
-        standings: Counter[Standing] = Counter()
+        contributions: Counter[Contribution] = Counter()
 
         def look(each: Readable) -> dict[str, Any]:
             snapshot = each.snapshot()
-            standings[snapshot.standing] += 1
+            contributions[snapshot.contribution] += 1
             return {field: FIELDS[field](snapshot) for field in fields}
 
         rows = await self._slices.map(look, self._fleet.generators())
-        health = health_of(self._fleet, standings)
+        health = health_of(self._fleet, contributions)
         up, states = health.rabbitmq_connected, health.states
         content: dict[str, Any] = {
             "status": "healthy" if up else "unhealthy",

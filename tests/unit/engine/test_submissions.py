@@ -143,13 +143,13 @@ async def test_posts_that_were_turned_away_are_counted_unless_they_name_nothing(
 
 async def test_health_follows_the_default_target_when_there_is_one(fleet, memory):
     memory.connecting = False
-    assert health_of(fleet, Counter(each.standing for each in fleet.snapshots())).rabbitmq_connected, (
+    assert health_of(fleet, Counter(each.contribution for each in fleet.snapshots())).rabbitmq_connected, (
         "a standby has nothing that could be down"
     )
     fleet.start()
-    assert not health_of(fleet, Counter(each.standing for each in fleet.snapshots())).rabbitmq_connected
+    assert not health_of(fleet, Counter(each.contribution for each in fleet.snapshots())).rabbitmq_connected
     memory.outlets[0].ready()
-    assert health_of(fleet, Counter(each.standing for each in fleet.snapshots())).rabbitmq_connected
+    assert health_of(fleet, Counter(each.contribution for each in fleet.snapshots())).rabbitmq_connected
 
 
 def test_without_a_default_target_health_is_about_active_generators():

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.exposition import choose_encoder
 
 from audit_event_operator.engine.health import health_of
-from audit_event_operator.engine.snapshot import Readable, Standing
+from audit_event_operator.engine.snapshot import Contribution, Readable
 from audit_event_operator.resource.fields import is_namespace
 from audit_event_operator.web.answers import Refusal, large_answer
 from audit_event_operator.web.metrics.by_namespace import PER_NAMESPACE
@@ -71,18 +71,18 @@ class Exposition:
     async def _ours(self, encode: Encode, namespace: str | None) -> Iterator[bytes]:
         """Our own families, in pieces."""
         fleet = self._sources.fleet
-        live, standings, sums = fleet.uids(), Counter[Standing](), defaultdict[str, Sums](Sums)
+        live, contributions, sums = fleet.uids(), Counter[Contribution](), defaultdict[str, Sums](Sums)
 
         def look(each: Readable) -> Row | None:
             snapshot = each.snapshot()
             if each.uid in live:
-                standings[snapshot.standing] += 1
+                contributions[snapshot.contribution] += 1
                 sums[each.ref.namespace].add(snapshot)
             return read(snapshot) if self._per_resource else None
 
         there = (each for each in fleet.series() if namespace is None or each.ref.namespace == namespace)
         rows = [row for row in await self._slices.map(look, there) if row is not None]
-        seen = Look(self._sources, fleet.totals, health_of(fleet, standings), sums)
+        seen = Look(self._sources, fleet.totals, health_of(fleet, contributions), sums)
         chosen = self._families
         blocks = of_operator(seen, chosen) if namespace is None else of_namespace(seen, chosen, namespace)
         return pieces(chain(blocks, of_resources(rows) if self._per_resource else ()), encode)
