@@ -192,4 +192,4 @@ def start_operator(
     yield start
     for operator in started:
         operator.end()
-    cluster.delete_lease()
+    cluster.delete_leases()

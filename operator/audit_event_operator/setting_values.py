@@ -4,7 +4,7 @@ Names, hosts and credentials are judged by the rules for resources and Secrets. 
 """
 
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -13,6 +13,9 @@ from audit_event_operator.resource.fields import is_namespace, is_object_name
 from audit_event_operator.resource.problems import shown
 from audit_event_operator.targets.credentials import read_text
 from audit_event_operator.targets.hosts import HostPolicy, is_host
+
+MAX_LEASE_NAME_LENGTH: Final = 63
+"""It is the value of a label, too."""
 
 
 def _names(value: object) -> object:
@@ -39,10 +42,10 @@ def _namespace(name: str) -> str:
     return _namespaces((name,))[0]
 
 
-def _object_name(name: str) -> str:
-    if not is_object_name(name):
+def _lease_name(name: str) -> str:
+    if not is_object_name(name) or len(name) > MAX_LEASE_NAME_LENGTH:
         raise ValueError(
-            "must be at most 253 lower-case letters, digits, - and ., beginning and ending with a letter or digit"
+            "must be at most 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit"
         )
     return name
 
@@ -102,7 +105,7 @@ SeedInterval = Annotated[Fraction, BeforeValidator(_fraction), AfterValidator(_n
 Namespace = Annotated[str, AfterValidator(_namespace)]
 Namespaces = Annotated[Names, AfterValidator(_namespaces)]
 NamespacesOrAll = Annotated[Names, AfterValidator(_namespaces_or_all)]
-ObjectName = Annotated[str, AfterValidator(_object_name)]
+LeaseName = Annotated[str, AfterValidator(_lease_name)]
 BrokerHosts = Annotated[Names, AfterValidator(_hosts)]
 HttpHosts = Annotated[Names, AfterValidator(_http_hosts)]
 User = Annotated[str, _as_in_a_secret("username")]

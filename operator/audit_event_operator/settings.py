@@ -33,11 +33,11 @@ from audit_event_operator.setting_values import (
     BrokerHosts,
     Host,
     HttpHosts,
+    LeaseName,
     LogLevel,
     Namespace,
     Namespaces,
     NamespacesOrAll,
-    ObjectName,
     Password,
     Port,
     Rate,
@@ -95,14 +95,14 @@ class Settings:
 
     namespaces: Namespaces = ()
     """Namespaces to serve, comma-separated; empty: all."""
-    lease_name: ObjectName = OPERATOR_NAME
-    """Name of the leader's Lease."""
+    lease_name: LeaseName = OPERATOR_NAME
+    """How the names of all Leases of this installation begin; at most 63 characters."""
     lease_namespace: Namespace | None = None
-    """Namespace of the Lease; unset: the pod's, else the kubeconfig context's."""
+    """Namespace of the Leases; unset: the pod's, else the kubeconfig context's."""
     lease_strict: bool = False
-    """Stop generating if an unreachable API server keeps the Lease from being renewed."""
+    """Stop generating if an unreachable API server keeps the Leases from being renewed, even if there is no other replica."""
     identity: str | None = None
-    """Unique name of this process in the Lease and at the end of status.owner; unset: the host name (in a pod, the pod's
+    """Unique name of this process in Leases and at the end of status.owner; unset: the host name (in a pod, the pod's
     name) with a random suffix."""
     max_events_per_second: Rate = MAX_EVENTS_PER_SECOND
     """Maximum events per second of one generator."""

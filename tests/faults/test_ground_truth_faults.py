@@ -222,7 +222,7 @@ def test_after_a_kill_in_an_episode_the_next_process_tells_of_it_once(harness, m
     harness.stream("steady", **{**STEADY, "scenarios": [LONG]}, groundTruth={"queue": truth_queue})
     episode = begun(harness, "steady")
     first.kill()
-    harness.plane.delete_lease()
+    harness.plane.delete_leases()
     began = time.monotonic()
     harness.start(name="second")
     harness.operator.wait_until(lambda: told(harness, "delivered") == 1, what="the record")

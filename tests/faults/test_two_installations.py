@@ -30,7 +30,7 @@ def lease_namespace(cluster: ControlPlane) -> Iterator[Callable[[str], str]]:
 
     def make(prefix: str) -> str:
         namespace = cluster.create_namespace(f"{prefix}-{uuid.uuid4().hex[:8]}")
-        rights = ("--verb=get,create,update", "--resource=leases.coordination.k8s.io")
+        rights = ("--verb=create,list,update,delete", "--resource=leases.coordination.k8s.io")
         cluster.kubectl("create", "role", "lease", "-n", namespace, *rights)
         cluster.kubectl(
             "create", "rolebinding", "lease", "-n", namespace, "--role=lease", f"--serviceaccount={OPERATOR}:{OPERATOR}"

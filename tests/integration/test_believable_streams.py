@@ -31,7 +31,7 @@ def test_a_stream_stays_quiet_and_consistent_over_a_kill_and_a_new_mix(
     generators.wait_for("fleet", "Publishing")
     consumer.wait_for(600, timeout_seconds=40)
     first.kill()
-    cluster.delete_lease()
+    cluster.delete_leases()
     told = generators.status("fleet")["eventsPublished"]
     rabbitmq.publish(queue, b"the end of the first")
     wait_until(
@@ -64,7 +64,7 @@ def test_five_events_a_second_raise_no_alert_over_a_kill(
     generators.create("fleet", queue=queue, interval="200ms", activity="Sessions")
     consumer.wait_for(5 * QUIET_SECONDS // 2, timeout_seconds=QUIET_SECONDS)
     first.kill()
-    cluster.delete_lease()
+    cluster.delete_leases()
     rabbitmq.publish(queue, b"the end of the first")
     wait_until(
         lambda: consumer.arrivals[-1].message.body == b"the end of the first", what="all that the first published"

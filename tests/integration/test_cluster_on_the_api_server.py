@@ -16,7 +16,7 @@ from audit_event_operator.cluster.access import KubernetesAuthorizer
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import Connection, connect
 from audit_event_operator.cluster.api.errors import Conflict, Forbidden, NotFound, Unprocessable, Unreachable
-from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
+from audit_event_operator.cluster.leadership.gate import BucketAssignment, MemberGate
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
 from audit_event_operator.cluster.resources.informer import Rhythm
 from audit_event_operator.cluster.source import ClusterSource
@@ -27,7 +27,7 @@ from audit_event_operator.resource.conditions import DestinationUnavailable, Rea
 from audit_event_operator.resource.names import CREDENTIALS_LABEL
 from audit_event_operator.resource.spec import parse_spec
 from support.doubles.fleet import FakeFleet
-from support.parts.controlplane import GENERATORS, LEASE, OPERATOR, ControlPlane
+from support.parts.controlplane import GENERATORS, LEASES, OPERATOR, ControlPlane
 from support.parts.generators import MERGE, Generators
 
 CRD_NAME = GENERATORS.crd_name
@@ -48,14 +48,14 @@ class Follower:
     """A source with a fake fleet, as one process has it."""
 
     def __init__(self, kubeconfig: Path, connection: Connection, lease: str, **options: Any) -> None:
-        self.fleet, self.gate = FakeFleet(running=False), LeaseGate(FAST_LEASE)
+        self.fleet, self.gate = FakeFleet(running=False), MemberGate(FAST_LEASE)
         self.connection = connection
         self.cluster = Cluster(connection, namespaces=options.get("namespaces", ()))
         self.source = ClusterSource(
             self.fleet,
             self.cluster,
             lambda: connect({"KUBECONFIG": str(kubeconfig)}),
-            LeaseAssignment(self.gate),
+            BucketAssignment(self.gate),
             identity=f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}",
             lease_namespace=OPERATOR,
             lease_name=lease,
@@ -74,6 +74,7 @@ class Follower:
         await asyncio.gather(self.task, return_exceptions=True)
 
     async def end(self) -> None:
+        self.source.retire()
         await self.source.flush()
         await self.kill()
         await self.source.close()
@@ -98,7 +99,7 @@ async def follow(cluster: ControlPlane, operator_kubeconfig: Path) -> AsyncItera
         with contextlib.suppress(Exception):
             await follower.source.close()
         await follower.connection.close()
-    cluster.delete_lease()
+    cluster.delete_leases()
 
 
 # --- following --------------------------------------------------------------------------------------------------------
@@ -251,29 +252,35 @@ async def test_the_api_server_may_be_away(generators, own_control_plane, follow)
 # --- leadership -------------------------------------------------------------------------------------------------------
 
 
-async def test_only_one_works_and_a_killed_one_is_followed_when_its_lease_has_run_out(generators, follow):
-    generators.create("demo")
+async def test_each_works_on_its_share_and_a_killed_one_is_followed_when_its_lease_has_run_out(generators, follow):
+    names = {f"demo-{number}" for number in range(20)}
+    for name in names:
+        generators.create(name)
     first = await follow()
     second = await follow(ready=False)
-    await until(lambda: second.source.readiness() == [], what="the standby is ready")
+    await until(lambda: (first.source.buckets, second.source.buckets) == (8, 8), what="half of the buckets each")
+    await until(lambda: first.fleet.names() | second.fleet.names() == names)
     await asyncio.sleep(2 * FAST_LEASE.duration)
-    assert (first.gate.is_open(), second.gate.is_open(), second.fleet.told) == (True, False, [])
+    assert (first.gate.is_open(), second.gate.is_open()) == (True, True)
+    assert not first.fleet.names() & second.fleet.names()
     await first.kill()
-    took = await until(lambda: "demo" in second.fleet.names())
+    took = await until(lambda: second.fleet.names() == names)
     assert FAST_LEASE.duration - FAST_LEASE.retry - 0.5 <= took < FAST_LEASE.duration + 4
-    assert ("apply", "demo", 1, True) in second.fleet.told
+    assert all(told[0] != "apply" or told[3] for told in second.fleet.told), "all of them existed before"
 
 
-async def test_one_that_leaves_orderly_is_followed_at_once(generators, follow):
+async def test_what_an_orderly_one_leaves_is_taken_at_once_with_its_last_counts(generators, follow):
     generators.create("demo")
     first = await follow()
     second = await follow(ready=False)
-    uid = next(iter(first.fleet.uids()))
+    await until(lambda: (first.source.buckets, second.source.buckets) == (8, 8), what="half of the buckets each")
+    owner, other = (first, second) if first.fleet.uids() else (second, first)
+    (uid,) = owner.fleet.uids()
     await until(lambda: generators.ready("demo") == ("True", "Publishing"))
-    first.fleet.become(uid, events_published=1234)
-    await first.end()
-    assert await until(lambda: "demo" in second.fleet.names()) < 3
-    assert second.fleet.known[uid].facts.progress.events_published == 1234
+    owner.fleet.become(uid, events_published=1234)
+    await owner.end()
+    assert await until(lambda: "demo" in other.fleet.names()) < 3
+    assert other.fleet.known[uid].facts.progress.events_published == 1234
 
 
 async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_when_it_goes_on(
@@ -281,13 +288,28 @@ async def test_a_process_that_was_stopped_until_another_took_over_does_nothing_w
 ):
     generators.create("demo")
     first = await follow()
-    theirs = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 3}}
-    time.sleep(FAST_LEASE.duration + 3)  # the loop stands still, as by SIGSTOP; meanwhile another takes the Lease
-    assert cluster.request("PATCH", LEASE, theirs, content_type=MERGE).status == 200
+    time.sleep(FAST_LEASE.duration + 3)  # the loop stands still, as by SIGSTOP; meanwhile another takes all buckets
+    for lease in cluster.request("GET", LEASES).body["items"]:
+        if "-of-16" in lease["metadata"]["name"]:
+            theirs = {"spec": {"holderIdentity": "another"}}
+            path = f"{LEASES}/{lease['metadata']['name']}"
+            assert cluster.request("PATCH", path, theirs, content_type=MERGE).status == 200
     assert not first.gate.is_open()
     await until(lambda: not first.source.leader, 3)
-    assert first.fleet.told[-1] == ("stand_down",)
-    assert not first.gate.is_open()
+    assert first.fleet.told[-1] == ("stop", "demo")
+    assert first.fleet.uids() == frozenset()
+
+
+async def test_a_late_status_of_an_earlier_owner_is_refused_by_the_api_server(generators, namespace, api):
+    uid = generators.create("demo")["metadata"]["uid"]
+    mine, theirs = ({"observedGeneration": 1, "owner": f"ops/aeo/{who}"} for who in ("a", "b"))
+    with pytest.raises(Unprocessable):
+        await api.patch_generator_status(namespace, "demo", uid, mine, owner="ops/aeo/a")
+    await api.patch_generator_status(namespace, "demo", uid, mine)
+    await api.patch_generator_status(namespace, "demo", uid, theirs, owner="ops/aeo/a")
+    with pytest.raises(Unprocessable):
+        await api.patch_generator_status(namespace, "demo", uid, mine, owner="ops/aeo/a")
+    assert generators.status("demo")["owner"] == "ops/aeo/b"
 
 
 # --- one request at a time --------------------------------------------------------------------------------------------
@@ -314,20 +336,18 @@ async def test_answers_are_told_apart(generators, cluster, namespace, api):
         await api.get_secret(namespace, "absent")
     with pytest.raises(Conflict):
         await api.update_lease(OPERATOR, OPERATOR, await stale_lease(cluster, api))
-    with pytest.raises(Forbidden, match=r'get leases\.coordination\.k8s\.io in namespace "default"'):
-        await api.get_lease("default", OPERATOR)
+    with pytest.raises(Forbidden, match=r'list leases\.coordination\.k8s\.io in namespace "default"'):
+        await api.list_leases("default", "a=b")
     with pytest.raises(Forbidden, match="create tokenreviews"):
         await api.review_token("x")
 
 
 async def stale_lease(cluster: ControlPlane, api: Cluster) -> dict[str, Any]:
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases"
-    cluster.request("POST", path, {"metadata": {"name": OPERATOR}, "spec": {"holderIdentity": "x"}})
-    lease = await api.get_lease(OPERATOR, OPERATOR)
+    lease = cluster.request("POST", LEASES, {"metadata": {"name": OPERATOR}, "spec": {"holderIdentity": "x"}}).body
     newer = copy.deepcopy(lease)
-    newer["spec"]["holderIdentity"] = ""  # free for the next test
+    newer["spec"]["holderIdentity"] = "y"
     await api.update_lease(OPERATOR, OPERATOR, newer)
-    return lease
+    return dict(lease)
 
 
 async def test_an_api_server_that_is_not_there_is_unreachable(tmp_path, cluster):

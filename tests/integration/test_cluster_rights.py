@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.parts.controlplane import LEASE, OPERATOR, ControlPlane
+from support.parts.controlplane import LEASES, OPERATOR, ControlPlane
 from support.parts.operator_process import OperatorProcess
 
 ROLES = {
@@ -50,9 +50,8 @@ def readiness(operator: OperatorProcess) -> str:
     [
         ("ClusterRole", "auditeventgenerators", "list", "list auditeventgenerators.auditflow.jojees.net"),
         ("ClusterRole", "auditeventgenerators", "watch", "watch auditeventgenerators.auditflow.jojees.net"),
-        ("Role", "leases", "get", "get leases.coordination.k8s.io"),
+        ("Role", "leases", "list", "list leases.coordination.k8s.io"),
         ("Role", "leases", "create", "create leases.coordination.k8s.io"),
-        ("Role", "leases", "update", "update leases.coordination.k8s.io"),
     ],
 )
 def test_without_this_right_it_is_not_ready_and_names_it(
@@ -60,14 +59,37 @@ def test_without_this_right_it_is_not_ready_and_names_it(
 ) -> None:
     without(kind, resource, verb)
     operator = start_operator(ready=False)
-    if verb == "update":
-        cluster.request("POST", LEASE.removesuffix(f"/{OPERATOR}"), {"metadata": {"name": OPERATOR}, "spec": {}})
     operator.wait_until(lambda: f"may not {named}" in readiness(operator), what=f"{named} in /readyz")
     assert operator.status_of("/readyz") == 503
     assert operator.status_of("/livez") == 200
     operator.wait_for_log(f"may not {named}")
     assert operator.running
     measured(f"{verb} {resource}: /readyz and log")
+
+
+@pytest.mark.row(45)
+def test_without_the_right_to_renew_it_works_alone_and_names_it(
+    generators, queue, start_operator, without, rabbitmq, measured
+) -> None:
+    without("Role", "leases", "update")
+    operator = start_operator()
+    generators.create("demo", queue=queue, interval="100ms")
+    operator.wait_for_log("may not update leases.coordination.k8s.io")
+    assert rabbitmq.take(queue, 3)
+    measured("update leases: log, and events of one that is alone go on")
+
+
+@pytest.mark.row(45)
+def test_without_the_right_to_delete_it_leaves_its_lease_behind_and_says_so(
+    cluster, start_operator, without, measured
+) -> None:
+    without("Role", "leases", "delete")
+    operator = start_operator()
+    assert operator.stop().exit_code == 0
+    assert "may not delete leases.coordination.k8s.io" in operator.log
+    left = [each["spec"]["holderIdentity"] for each in cluster.request("GET", LEASES).body["items"]]
+    assert set(left) == {""}, "all buckets were given back"
+    measured("delete leases: log, its own Lease stays until somebody deletes it")
 
 
 @pytest.mark.row(45)

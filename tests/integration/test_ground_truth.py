@@ -165,7 +165,7 @@ def test_after_a_kill_the_next_process_tells_of_the_episode_that_was_under_way(
     )
     (before,) = generators.status("fleet")["scenarios"]
     first.kill()
-    cluster.delete_lease()
+    cluster.delete_leases()
     second = start_operator("second")
     wait_until(lambda: records(consumer, truth_queue), what="the record of the next process")
     (record,) = records(consumer, truth_queue)

@@ -309,7 +309,7 @@ def test_a_namespace_with_a_running_stream_can_be_deleted(
     consumer.wait_for(5)
     if not operator_runs:
         operator.kill()
-        controller_manager.delete_lease()
+        controller_manager.delete_leases()
     asked = time.monotonic()
     gone = kubectl("delete", "namespace", doomed.namespace, "--timeout=45s", timeout_seconds=50, check=False)
     left = kubectl("get", "namespace", doomed.namespace, "--ignore-not-found", "-o", "jsonpath={.status}").stdout

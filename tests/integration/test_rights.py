@@ -37,8 +37,9 @@ TESTED = {
     "create events": "test_cluster_rights: cannot tell",
     "get secrets": "test_cluster_rights: the resource says so",
     "create leases": "test_cluster_rights: not ready",
-    "get leases": "test_cluster_rights: not ready",
-    "update leases": "test_cluster_rights: not ready",
+    "list leases": "test_cluster_rights: not ready",
+    "update leases": "test_cluster_rights: works alone",
+    "delete leases": "test_cluster_rights: leaves its Lease behind",
     "create tokenreviews": "test_rights: who may post",
     "create subjectaccessreviews": "test_rights: who may post",
     "get rabbitmqclusters": "test_rights: a RabbitmqCluster",
@@ -148,7 +149,7 @@ def test_all_rights_may_go_while_it_works_and_with_them_back_all_is_well(
     generators.create("demo", queue=queue, interval="100ms")
     generators.wait_ready("demo", "True", "Publishing")
     rights.take_all_away()
-    for named in ("list auditeventgenerators", "patch auditeventgenerators", "get leases"):
+    for named in ("list auditeventgenerators", "patch auditeventgenerators", "update leases"):
         operator.wait_for_log(f"may not {named}")
     count = scrape(operator).each("events_published_total", "demo")
     operator.wait_until(

@@ -9,18 +9,20 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
+from audit_event_operator.engine.elsewhere import Elsewhere, NothingElsewhere, ServedElsewhere
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.status import ScenarioStatus
 from audit_event_operator.web.app import Site, build_applications
 from audit_event_operator.web.ports import HealthChecks
-from support.doubles.fleet import changed, make_snapshot
+from support.doubles.fleet import Still, changed, make_snapshot
 from support.parts.browser import Browser, Page
 from support.parts.operator_process import OperatorProcess
 
@@ -39,8 +41,8 @@ class Fleet:
     def __init__(self, *live: Snapshot) -> None:
         self.live = list(live)
 
-    def snapshots(self) -> list[Snapshot]:
-        return list(self.live)
+    def generators(self) -> list[Still]:
+        return [Still(each) for each in self.live]
 
     def find(self, ref: Ref) -> Snapshot | None:
         return next((each for each in self.live if each.ref == ref), None)
@@ -65,14 +67,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @asynccontextmanager
-async def shown(browser: Browser, fleet: Fleet, at: str = "/", leader: bool | None = None) -> AsyncIterator[Page]:
+async def shown(
+    browser: Browser, fleet: Fleet, at: str = "/", elsewhere: Elsewhere | None = None
+) -> AsyncIterator[Page]:
     """A tab with the page of this fleet; afterwards nothing may have been complained of or asked for elsewhere."""
-    health_checks = HealthChecks(leader=lambda: leader)
-    server = TestServer(
-        build_applications(
-            Site(fleet=fleet, submissions=None, brokers=None, build={}, health_checks=health_checks)
-        ).main
-    )  # type: ignore[arg-type]
+    submissions = SimpleNamespace(elsewhere=elsewhere or NothingElsewhere())
+    site = Site(fleet=fleet, submissions=submissions, brokers=None, build={}, health_checks=HealthChecks())
+    server = TestServer(build_applications(site).main)
     async with server, browser.page() as page:
         await page.look(width=1280, height=800)
         await page.open(f"{server.make_url('/')}{at.removeprefix('/')}")
@@ -136,14 +137,24 @@ async def test_a_failing_one_says_what_is_wrong_and_is_news_only_when_that_chang
         assert "Waiting" in await text(page, "#rows tr:nth-child(2) .state")
 
 
-async def test_an_empty_fleet_says_how_to_begin_and_a_standby_says_that_it_is_one(browser: Browser) -> None:
+async def test_an_empty_fleet_says_how_to_begin(browser: Browser) -> None:
     async with shown(browser, Fleet()) as page:
         assert "There are no generators yet" in await text(page, "#nothing")
         assert "kubectl apply" in await text(page, "#nothing")
         assert await text(page, "#summary") == "0 generators"
         assert not await page.run("document.getElementById('generators').checkVisibility()")
-    async with shown(browser, Fleet(), leader=False) as page:
-        assert "another one holds the Lease" in await text(page, "#nothing")
+
+
+async def test_streams_of_other_replicas_are_shown_with_the_replica_that_serves_them(browser: Browser) -> None:
+    theirs = ServedElsewhere(
+        Ref("team-a", "theirs"), "u9", "pod-2", foreign=False, snapshot=lambda: a_generator("team-a", "theirs")
+    )
+    elsewhere = SimpleNamespace(all=lambda: [theirs], find=lambda _: theirs)
+    async with shown(browser, Fleet(a_generator("team-a", "mine")), elsewhere=elsewhere) as page:
+        assert await page.run(NAMES) == ["mine", "theirs"]
+        assert "on pod-2" in await text(page, "#rows tr:nth-child(2) th")
+        assert "on " not in await text(page, "#rows tr:nth-child(1) th")
+        assert await text(page, "#summary") == "2 generators · 2 active"
 
 
 async def test_names_are_text_whatever_is_in_them(browser: Browser) -> None:

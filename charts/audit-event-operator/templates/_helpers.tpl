@@ -79,11 +79,6 @@ the labels of this release. dict "context" . "file" "files/…" and, if wanted, 
 {{- $_ := set . "name" (include "aeo.serviceAccount" $context) }}
 {{- $_ := set . "namespace" $context.Release.Namespace }}
 {{- end }}
-{{- range $object.rules }}
-{{- if and (has "leases" .resources) .resourceNames }}
-{{- $_ := set . "resourceNames" (list (include "aeo.lease" $context)) }}
-{{- end }}
-{{- end }}
 ---
 {{ toYaml $object }}
 {{- end }}

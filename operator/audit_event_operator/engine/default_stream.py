@@ -28,7 +28,7 @@ class DefaultStream:
         self.uid = ""
         self.namespace = DEFAULT_STREAM_REF.namespace
         self.name = DEFAULT_STREAM_REF.name
-        self.gate = context.assignment.gate(DEFAULT_STREAM_REF)
+        self.gate = context.assignment.gate("")
         self.ledger = Ledger(context.totals)
         self._context = context
         self._egress = Egress(DEFAULT_STREAM_REF, context, self.ledger, self)

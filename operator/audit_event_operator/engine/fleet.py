@@ -6,7 +6,7 @@ shown and started again. It knows neither Kubernetes nor files, only what they a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from typing import Final
 
@@ -42,11 +42,11 @@ class Fleet:
         self.budget = context.budget
         self.running = False
         self._ending = False
+        self._members = 1
         self._generators: dict[str, Generator] = {}
         self._by_ref: dict[Ref, Generator] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, tuple[Generator, asyncio.Task[None]]] = {}
-        self._elsewhere: dict[str, Ref] = {}
         self._departed: list[tuple[Generator, float]] = []
         self._listeners: list[Callable[[str], None]] = []
         self._departure_listeners: list[Callable[[str], None]] = []
@@ -65,17 +65,27 @@ class Fleet:
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever(), name="fleet-sweep")
 
     def apply(
-        self, ref: Ref, uid: str, generation: int, spec: GeneratorSpec, progress: Progress, *, preexisting: bool = False
+        self,
+        ref: Ref,
+        uid: str,
+        generation: int,
+        spec: GeneratorSpec,
+        progress: Progress,
+        *,
+        preexisting: bool = False,
+        spread_seconds: float | None = None,
     ) -> None:
         """Have a generator run this spec from now on. Ignored while the fleet is not running.
 
         The source passes each generation on once and in order. `progress`, what the status says was done, is used only when
-        the UID is new. `preexisting`: the resource existed before this process took over.
+        the UID is new. `preexisting`: the resource existed before this process took over; its first tick is spread over
+        `spread_seconds`, if given, else as at the start of the process.
         """
         if not self.running:
             return
-        self._elsewhere.pop(uid, None)
-        generator = self._generators.get(uid) or self._add(ref, uid, progress, preexisting=preexisting)
+        generator = self._generators.get(uid) or self._add(
+            ref, uid, progress, preexisting=preexisting, spread_seconds=spread_seconds
+        )
         generator.apply(generation, spec)
         self._share_out(ref.namespace)
 
@@ -83,14 +93,12 @@ class Fleet:
         """The resource's spec is invalid: stop its generator and say so."""
         if not self.running:
             return
-        self._elsewhere.pop(uid, None)
         generator = self._generators.get(uid) or self._add(ref, uid, progress or Progress(), preexisting=False)
         generator.reject(generation, message)
         self._share_out(ref.namespace)
 
     def discard(self, uid: str) -> None:
         """The resource is gone: nothing of it is written any more. Unknown UIDs are fine."""
-        self._elsewhere.pop(uid, None)
         self._end_leaving(uid, DropReason.RESOURCE_DELETED, self._context.timing.deletion_grace_seconds)
         if uid not in self._generators:
             return
@@ -104,36 +112,53 @@ class Fleet:
             generator.ref, counts.generated, counts.published, counts.dropped, counts.in_flight,
         )  # fmt: skip
 
-    def release(self, ref: Ref, uid: str) -> None:
-        """Another installation serves the resource: generate nothing more of it here, and deliver what is buffered.
+    def release(self, uid: str) -> None:
+        """Another process serves the resource: generate nothing more of it here, and deliver what is buffered.
 
-        That has as long as before a change of the target. `apply` takes the resource up again.
+        That has as long as before a change of the target. `apply` takes the resource up again. Unknown UIDs are fine.
         """
-        self._elsewhere[uid] = ref
         if uid not in self._generators:
             return
         self._end_leaving(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
         generator, task = self._take_out(uid)
-        letting_go = asyncio.get_running_loop().create_task(self._let_go(uid, generator, task), name=f"let go {ref}")
+        letting_go = asyncio.get_running_loop().create_task(
+            self._let_go(uid, generator, task), name=f"let go {generator.ref}"
+        )
         self._leaving[uid] = generator, letting_go
-        self._share_out(ref.namespace)
+        self._share_out(generator.ref.namespace)
+
+    async def hand_over(self, uids: Collection[str]) -> list[Snapshot]:
+        """Release these resources; returns how they ended, once nothing of them is on its way any more."""
+        for uid in uids:
+            self.release(uid)
+        leaving = [self._leaving[uid] for uid in uids if uid in self._leaving]
+        if leaving:
+            await asyncio.wait([task for _, task in leaving])
+        return [generator.snapshot() for generator, _ in leaving]
+
+    def stop(self, uids: Iterable[str]) -> None:
+        """Another process serves these resources already: end at once, without draining. Unknown UIDs are fine."""
+        for uid in uids:
+            self._end_leaving(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
+            if uid in self._generators:
+                self._share_out(self._end(uid, DropReason.SHUTDOWN_DEADLINE, 0.0).ref.namespace)
+
+    def share_caps(self, members: int) -> None:
+        """So many processes serve each namespace: take no more of its cap than this one's part."""
+        if members == self._members:
+            return
+        self._members = members
+        for namespace in {generator.ref.namespace for generator in self._generators.values()}:
+            self._share_out(namespace)
 
     async def stop_all(self) -> None:
-        """End everything at once without draining: the work is no longer ours (lease lost) or has gone (CRD deleted)."""
-        self._elsewhere.clear()
+        """End everything at once without draining: their kind has gone (CRD deleted)."""
         tasks = list(self._tasks.values())
         for uid in list(self._leaving):
             self._end_leaving(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
         for uid in list(self._generators):
             self._end(uid, DropReason.SHUTDOWN_DEADLINE, 0.0)
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def stand_down(self) -> None:
-        """Stop everything and accept nothing more until `start`."""
-        self.running = False
-        await self.stop_all()
-        if self.default_stream is not None:
-            self.default_stream.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
 
     async def shutdown(self, drain_seconds: float) -> None:
         """Stop all ticks, deliver what is buffered within `drain_seconds`, drop the rest as `shutdown_deadline`."""
@@ -198,10 +223,6 @@ class Fleet:
         generator = self.generator(ref)
         return None if generator is None else generator.snapshot()
 
-    def serves_elsewhere(self, ref: Ref) -> bool:
-        """Whether another installation serves the resource of that name."""
-        return ref in self._elsewhere.values()
-
     def wake(self) -> None:
         """Have every generator look at the gate again."""
         for generator in self._generators.values():
@@ -218,10 +239,13 @@ class Fleet:
         """Everything that delivers events."""
         return [*self._generators.values(), *([] if self.default_stream is None else [self.default_stream])]
 
-    def _add(self, ref: Ref, uid: str, progress: Progress, *, preexisting: bool) -> Generator:
+    def _add(
+        self, ref: Ref, uid: str, progress: Progress, *, preexisting: bool, spread_seconds: float | None = None
+    ) -> Generator:
         generator = Generator(
-            ref, uid, self._context, progress, preexisting=preexisting, changed=lambda: self._notify(uid)
-        )
+            ref, uid, self._context, progress,
+            preexisting=preexisting, spread_seconds=spread_seconds, changed=lambda: self._notify(uid),
+        )  # fmt: skip
         self._generators[uid] = self._by_ref[ref] = generator
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._supervise(generator), name=f"generator {ref}")
         return generator
@@ -269,10 +293,10 @@ class Fleet:
                 await asyncio.sleep(pause)
 
     def _share_out(self, namespace: str) -> None:
-        """Divide the namespace's cap among its generators."""
-        cap = self._context.namespace_cap
-        if cap is None:
+        """Divide this process's part of the namespace's cap among its generators."""
+        if self._context.namespace_cap is None:
             return
+        cap = self._context.namespace_cap / self._members
         members = {uid: each for uid, each in self._generators.items() if each.ref.namespace == namespace}
         asked: dict[str, Fraction] = {uid: min(each.asked_rate, self._context.cap) for uid, each in members.items()}
         shares = fair_shares(asked, cap)

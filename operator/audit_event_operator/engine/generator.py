@@ -44,8 +44,8 @@ class Generator:
     """The running task of one resource, and everything that is known of it.
 
     `progress` is what the resource's status says was done before us. A resource that is `preexisting` was there before this
-    process took over, so its first tick keeps the rhythm and is spread. `changed` is called on the loop whenever a reader may
-    see something new.
+    process took over, so its first tick keeps the rhythm and is spread, over `spread_seconds` if given. `changed` is called on
+    the loop whenever a reader may see something new.
     """
 
     def __init__(
@@ -56,17 +56,19 @@ class Generator:
         progress: Progress,
         *,
         preexisting: bool,
+        spread_seconds: float | None = None,
         changed: Callable[[], None],
     ) -> None:
         self.ref = ref
         self.namespace = ref.namespace
         self.name = ref.name
         self.uid = uid
-        self.gate = context.assignment.gate(ref)
+        self.gate = context.assignment.gate(uid)
         self.ledger = Ledger(context.totals, ref.namespace)
         self._context = context
         self._progress = progress
         self._preexisting = preexisting
+        self._spread_seconds = context.timing.start_spread_seconds if spread_seconds is None else spread_seconds
         self._wakeup = WakeableSleep()
         self._egress = Egress(ref, context, self.ledger, self)
         self._truth = TruthTeller(ref, context, self.gate, changed)
@@ -327,7 +329,7 @@ class Generator:
                 source=source_of(self.ref.namespace, self.ref.name),
                 preexisting=self._preexisting,
                 progress_kept=self._context.progress_kept,
-                spread_ns=int(self._context.timing.start_spread_seconds * _NS),
+                spread_ns=int(self._spread_seconds * _NS),
                 now=self._reading(),
             )
             self.ledger.take_up(timeline.progress)

@@ -102,14 +102,14 @@ class Gate(Protocol):
 class Assignment(Protocol):
     """Which resources are this process's to serve."""
 
-    def gate(self, ref: Ref) -> Gate:
-        """The gate of one resource; it lives as long as the process."""
+    def gate(self, uid: str) -> Gate:
+        """The gate of the resource with this UID, or of what belongs to none (an empty UID); it lives as the process does."""
 
 
 class AlwaysOurs:
     """The assignment of a process that nobody competes with, and the gate of each of its resources."""
 
-    def gate(self, ref: Ref) -> Gate:
+    def gate(self, uid: str) -> Gate:
         """An open one."""
         return self
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from audit_event_operator.engine.elsewhere import Elsewhere, NothingElsewhere, ServedElsewhere
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.outbox import Outbox
 from audit_event_operator.engine.snapshot import Ref
@@ -35,7 +36,7 @@ class PostOutcome(StrEnum):
 class Submission:
     """The place of one posted event, as it is right now.
 
-    `entities` complete the event and `layout` writes it, `destination` tells people where it goes (empty when there is no
+    `entities` complete the event and `layout` writes it; `destination` tells people where it goes (empty when there is no
     such place), and `post` publishes it and waits for the broker's confirm.
     """
 
@@ -43,6 +44,8 @@ class Submission:
     destination: str
     post: Callable[[AuditEvent], Awaitable[PostOutcome]]
     layout: Layout = SEED_JSON
+    elsewhere: ServedElsewhere | None = None
+    """Who serves the generator instead of this process."""
 
 
 class Submissions:
@@ -50,6 +53,8 @@ class Submissions:
 
     def __init__(self, fleet: Fleet, *, seconds: float = POST_SECONDS) -> None:
         self._fleet = fleet
+        self.elsewhere: Elsewhere = NothingElsewhere()
+        """Knows what other processes serve."""
         self._seconds = seconds
 
     def open(self, ref: Ref | None) -> Submission:
@@ -57,13 +62,14 @@ class Submissions:
         fleet, entities, destination = self._fleet, Entities(), ""
         layout: Layout = SEED_JSON
         outbox: Outbox | PostOutcome | None = None
+        elsewhere: ServedElsewhere | None = None
         if ref is None:
             otherwise = PostOutcome.NO_TARGET
             if fleet.default_stream is not None:
                 outbox, destination = fleet.default_stream.outbox, fleet.default_stream.destination.label
         elif (generator := fleet.generator(ref)) is None:
-            elsewhere = fleet.serves_elsewhere(ref)
-            otherwise = PostOutcome.SERVED_ELSEWHERE if elsewhere else PostOutcome.UNKNOWN_GENERATOR
+            elsewhere = self.elsewhere.find(ref)
+            otherwise = PostOutcome.UNKNOWN_GENERATOR if elsewhere is None else PostOutcome.SERVED_ELSEWHERE
         else:
             outbox, otherwise = generator.outbox, PostOutcome.NOT_CONFIRMED
             if generator.spec is not None:
@@ -71,7 +77,8 @@ class Submissions:
                 layout = layout_of(generator.spec.format, source_of(ref.namespace, ref.name))
         if not fleet.running:
             outbox = PostOutcome.NOT_ACCEPTING
-        return Submission(entities, destination, partial(self._post, otherwise if outbox is None else outbox), layout)
+        post = partial(self._post, otherwise if outbox is None else outbox)
+        return Submission(entities, destination, post, layout, elsewhere)
 
     def refuse(self) -> None:
         """Count a post that is turned away."""

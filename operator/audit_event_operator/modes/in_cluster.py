@@ -1,4 +1,4 @@
-"""The operator proper: serves the resources of a cluster, in the one process that holds the Lease."""
+"""The operator proper: serves the resources of a cluster, all of them or its share."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from audit_event_operator.cluster.access import KubernetesAuthorizer, Kubernetes
 from audit_event_operator.cluster.api.client import Cluster
 from audit_event_operator.cluster.api.connection import connect
 from audit_event_operator.cluster.api.errors import ClusterError
-from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
+from audit_event_operator.cluster.leadership.gate import BucketAssignment, MemberGate
 from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.cluster.targets.cluster_targets import ClusterTargets
 from audit_event_operator.engine.ledger import Totals
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 async def run_in_cluster(settings: Settings) -> int:
     """Run until a signal; returns the exit code."""
     stop, totals = prepare_process(), Totals()
-    assignment = LeaseAssignment(LeaseGate(settings.lease_timing))
+    assignment = BucketAssignment(MemberGate(settings.lease_timing, strict=settings.lease_strict))
     has_default = settings.rabbitmq_host is not None
     if has_default:
         default_target(with_mounted(settings))  # what cannot be read is an error now, not at the first connection
@@ -58,12 +58,12 @@ async def run_in_cluster(settings: Settings) -> int:
         namespaces=settings.namespaces,
         lease_namespace=own_namespace,
         lease_name=settings.lease_name,
-        lease_strict=settings.lease_strict,
         rhythm=settings.rhythm,
         pace=settings.pace,
         event_repeat_seconds=settings.event_repeat_seconds,
         ownership=settings.ownership,
     )
+    operator.submissions.elsewhere = source.elsewhere
     health_checks = HealthChecks(
         livez=operator.failing_livez,
         readyz=lambda: operator.failing_readyz() or source.readiness(),
@@ -74,6 +74,8 @@ async def run_in_cluster(settings: Settings) -> int:
         reconciles=source.reconciles,
         api_writes=lambda: cluster.writes,
         foreign_owners=source.foreign_owners,
+        buckets=lambda: source.buckets,
+        members=lambda: source.members,
         apiserver_last_success_unix_seconds=lambda: cluster.last_success_unix_seconds,
     )
     by_cluster = settings.api_auth == "kubernetes"
@@ -101,6 +103,12 @@ async def run_in_cluster(settings: Settings) -> int:
                 await asyncio.gather(leading, return_exceptions=True)
                 await source.close()
 
-            return await until_stopped(operator, stop, drain_seconds=settings.shutdown_drain_seconds, farewell=farewell)
+            return await until_stopped(
+                operator,
+                stop,
+                drain_seconds=settings.shutdown_drain_seconds,
+                retire=source.retire,
+                farewell=farewell,
+            )
     finally:
         await connection.close()

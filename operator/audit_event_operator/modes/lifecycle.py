@@ -125,14 +125,17 @@ async def until_stopped(
     *,
     seconds: float | None = None,
     drain_seconds: float,
+    retire: Callable[[], None] = lambda: None,
     farewell: Callable[[], Awaitable[object]] | None = None,
 ) -> int:
     """Wait until `stop`, the time is over or a background task ends, then wind down; returns the exit code.
 
-    Winding down: no more ticks and posts, drain, `farewell` to the cluster, one line with the ledger, disconnect.
+    Winding down: no more ticks and posts, `retire` from the cluster, drain, `farewell` to it, one line with the ledger,
+    disconnect.
     """
     code = await _stopped(operator, stop, seconds)
     operator.draining = True
+    retire()
     await operator.fleet.shutdown(drain_seconds)
     if farewell is not None:
         await farewell()

@@ -217,7 +217,7 @@ def transition_key(status: Mapping[str, Any] | None) -> tuple[object, ...]:
         return ()
     conditions = sorted(
         tuple(str(condition.get(part)) for part in ("type", "status", "reason", "message", "observedGeneration"))
-        for condition in _conditions_of(status)
+        for condition in conditions_of(status)
     )
     scenarios = sorted((each.name, each.open or "") for each in _parse_scenarios(status))
     return (status.get("observedGeneration"), status.get("ownerRenewTime"), *conditions, *scenarios)
@@ -230,6 +230,12 @@ def installation_of(owner: object) -> str | None:
     """
     parts = owner.split("/", 2) if isinstance(owner, str) else []
     return "/".join(parts[:2]) if len(parts) == 3 and all(parts) else None
+
+
+def process_of(owner: object) -> str:
+    """The process that a status.owner names, `process` of `leaseNamespace/leaseName/process`; empty if it names none."""
+    parts = owner.split("/", 2) if isinstance(owner, str) else []
+    return parts[2] if len(parts) == 3 else ""
 
 
 def claimed(status: Mapping[str, Any], owner: str, now: datetime) -> dict[str, Any]:
@@ -247,7 +253,7 @@ class ReadyCondition(NamedTuple):
 
 def ready_condition(status: Mapping[str, Any] | None) -> ReadyCondition | None:
     """The Ready condition of a status, which may be anybody's work; None when there is none."""
-    for condition in _conditions_of(status):
+    for condition in conditions_of(status):
         if condition.get("type") == "Ready":
             return ReadyCondition(*(str(condition.get(part, "")) for part in ReadyCondition._fields))
     return None
@@ -298,7 +304,8 @@ def _conditions(
     ]
 
 
-def _conditions_of(status: Mapping[str, Any] | None) -> Iterable[Mapping[str, Any]]:
+def conditions_of(status: Mapping[str, Any] | None) -> Iterable[Mapping[str, Any]]:
+    """The conditions of a status, which may be anybody's work."""
     conditions = status.get("conditions") if isinstance(status, Mapping) else None
     return [one for one in conditions if isinstance(one, Mapping)] if isinstance(conditions, list | tuple) else []
 
@@ -307,7 +314,7 @@ def _transition_times(previous: Mapping[str, Any] | None) -> dict[tuple[str, str
     """Collect when each condition took its status, as far as the previous status can be trusted."""
     return {
         (str(condition.get("type")), str(condition.get("status"))): condition["lastTransitionTime"]
-        for condition in _conditions_of(previous)
+        for condition in conditions_of(previous)
         if _parse_time(condition.get("lastTransitionTime")) is not None
     }
 

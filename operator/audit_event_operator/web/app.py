@@ -84,7 +84,7 @@ def build_applications(site: Site) -> Applications:
     sources = Sources(site.fleet, site.brokers, site.health_checks, site.source, http, site.build)
     exposition = Exposition(sources, slices, per_resource=site.metrics_per_resource)
     probes = Probes(site.fleet, site.health_checks, site.page_readers, slices)
-    generators = Generators(site.fleet, site.health_checks, slices)
+    generators = Generators(site.fleet, site.health_checks, site.submissions, slices)
     metrics = for_readers(exposition.get, site.metrics_readers)
 
     def make(body: dict[str, Any], entities: Entities, layout: Layout) -> AuditEvent:

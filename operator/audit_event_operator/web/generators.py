@@ -1,4 +1,6 @@
-"""GET /generators: the live state of resources, read-only, and nothing of credentials.
+"""GET /generators: the state of all resources, read-only, and nothing of credentials.
+
+Of resources that another replica serves it tells what their statuses tell.
 
 With `?fields=` the answer is a table of the fields that were asked for, which is what the status page reads: small with
 hundreds of resources, and gzipped if the client accepts that.
@@ -13,12 +15,13 @@ from aiohttp import web
 
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Readable, Ref, Snapshot
+from audit_event_operator.engine.submissions import Submissions
 from audit_event_operator.resource.status import scenario_entries
 from audit_event_operator.web.answers import Refusal, json_answer, large_answer
 from audit_event_operator.web.ports import HealthChecks
 from audit_event_operator.web.slices import Slices
 
-FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
+TOLD: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "namespace": lambda each: each.ref.namespace,
     "name": lambda each: each.ref.name,
     "state": lambda each: each.state,
@@ -57,7 +60,15 @@ FIELDS: Final[dict[str, Callable[[Snapshot], Any]]] = {
     "generation": lambda each: each.facts.generation,
     "restarts": lambda each: each.facts.restarts,
 }
-"""What can be told of one resource; rates are events per second, `scenarios` is that of its status."""
+"""What a snapshot tells of one resource; rates are events per second, `scenarios` is that of its status."""
+
+OWNER: Final = "owner"
+FIELDS: Final = (*TOLD, OWNER)
+"""What can be asked for. `owner` is the replica that serves the resource, null for the one that answers."""
+
+Row = tuple[Readable, str | None]
+"""A resource with its owner; of those of others the status tells."""
+
 
 _CHUNK: Final = 100
 LIST: Final = "/generators"
@@ -67,29 +78,35 @@ NO_SUCH_GENERATOR: Final = "There is no such generator here; GET /generators lis
 class Generators:
     """The handlers of the list and of one."""
 
-    def __init__(self, fleet: Fleet, health_checks: HealthChecks, slices: Slices) -> None:
+    def __init__(self, fleet: Fleet, health_checks: HealthChecks, submissions: Submissions, slices: Slices) -> None:
         self._fleet = fleet
+        self._submissions = submissions
         self._health_checks = health_checks
         self._slices = slices
 
     async def list(self, request: web.Request) -> web.Response:
         """All resources, by namespace and name; with `?fields=a,b` as a table of those."""
         fields = _fields(request)
-        ordered = sorted(self._fleet.generators(), key=lambda each: (each.ref.namespace, each.ref.name))
-        rows = await self._slices.map(_teller(fields), ordered)
-        return await large_answer(request, _text(rows, fields, self._health_checks.leader()), "application/json")
+        rows: list[Row] = [(each, None) for each in self._fleet.generators()]
+        rows += [(each, each.owner) for each in self._submissions.elsewhere.all()]
+        rows.sort(key=lambda row: (row[0].ref.namespace, row[0].ref.name))
+        told = await self._slices.map(_teller(fields), rows)
+        return await large_answer(request, _text(told, fields, self._health_checks.leader()), "application/json")
 
     async def one(self, request: web.Request) -> web.Response:
         """One resource."""
         ref = Ref(request.match_info["namespace"], request.match_info["name"])
-        snapshot = self._fleet.find(ref)
+        snapshot, owner = self._fleet.find(ref), None
         if snapshot is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR)
-        return json_answer(_describe(snapshot))
+            there = self._submissions.elsewhere.find(ref)
+            if there is None:
+                raise Refusal(HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR)
+            snapshot, owner = there.snapshot(), there.owner
+        return json_answer(_describe(snapshot, owner))
 
 
-def _describe(each: Snapshot) -> dict[str, Any]:
-    return {field: tell(each) for field, tell in FIELDS.items()}
+def _describe(each: Snapshot, owner: str | None) -> dict[str, Any]:
+    return {field: tell(each) for field, tell in TOLD.items()} | {OWNER: owner}
 
 
 def _fields(request: web.Request) -> Sequence[str] | None:
@@ -102,15 +119,15 @@ def _fields(request: web.Request) -> Sequence[str] | None:
     return fields
 
 
-def _teller(fields: Sequence[str] | None) -> Callable[[Readable], bytes]:
+def _teller(fields: Sequence[str] | None) -> Callable[[Row], bytes]:
     """What writes one resource down, read at that moment."""
     if fields is None:
-        return lambda each: orjson.dumps(_describe(each.snapshot()))
-    tellers = [FIELDS[field] for field in fields]
+        return lambda row: orjson.dumps(_describe(row[0].snapshot(), row[1]))
+    tellers = [TOLD.get(field) for field in fields]
 
-    def tell(each: Readable) -> bytes:
-        snapshot = each.snapshot()
-        return orjson.dumps([teller(snapshot) for teller in tellers])
+    def tell(row: Row) -> bytes:
+        snapshot, owner = row[0].snapshot(), row[1]
+        return orjson.dumps([owner if teller is None else teller(snapshot) for teller in tellers])
 
     return tell
 

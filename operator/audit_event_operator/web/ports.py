@@ -48,7 +48,8 @@ class SourceCounts:
 
     `reconciles`: handled changes of resources by result. `api_writes`: writes to the API server by (kind, result).
     `apiserver_last_success_unix_seconds`: when the API server last answered, None when there is none or it never did.
-    `foreign_owners`: resources that another installation serves or wants to serve, too.
+    `foreign_owners`: resources that another installation serves or wants to serve, too. `buckets`: how many of the sixteen
+    parts of all resources this process serves. `members`: how many processes share them.
     Words should be there from the start with 0, so that a first failure is an increase and not a new series.
     """
 
@@ -56,3 +57,5 @@ class SourceCounts:
     api_writes: Callable[[], Mapping[tuple[str, str], int]] = dict
     apiserver_last_success_unix_seconds: Callable[[], float | None] = lambda: None
     foreign_owners: Callable[[], int] = lambda: 0
+    buckets: Callable[[], int] = lambda: 16
+    members: Callable[[], int] = lambda: 1

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from audit_event_operator.engine.elsewhere import ServedElsewhere
 from audit_event_operator.engine.outbox import EVENT_LIMIT_BYTES
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome, Submissions
@@ -41,13 +42,12 @@ _RIGHT: Final = (
 _NO_DEFAULT: Final = (
     "There is no default broker (RABBITMQ_HOST is unset); name a generator with ?generator=namespace/name."
 )
-_ELSEWHERE: Final = (
+_FOREIGN: Final = (
     "Another installation of the operator serves this generator; post to that one. GET /healthz?verbose=1 names it."
 )
 _NOT_NOW: Final = "This process is not accepting events: it is starting, stopping or on standby."
 _REFUSALS: Final[Mapping[PostOutcome, _Answer]] = {
     PostOutcome.UNKNOWN_GENERATOR: (HTTPStatus.NOT_FOUND, NO_SUCH_GENERATOR, {}),
-    PostOutcome.SERVED_ELSEWHERE: _later(_ELSEWHERE, 30),
     PostOutcome.NO_TARGET: _later(_NO_DEFAULT, 30),
     PostOutcome.NOT_ACCEPTING: _later(_NOT_NOW),
     PostOutcome.NO_MEMORY: _later("Too many events of this namespace are waiting for their brokers; retry."),
@@ -90,6 +90,8 @@ class Posting:
         if len(event.body) > EVENT_LIMIT_BYTES:
             raise too_large()
         outcome = await submission.post(event)
+        if outcome is PostOutcome.SERVED_ELSEWHERE and submission.elsewhere is not None:
+            raise Refusal(*_served_elsewhere(submission.elsewhere))
         if outcome is not PostOutcome.PUBLISHED:
             raise Refusal(*_REFUSALS[outcome])
         headers = {"X-Audit-Queue": quote(submission.destination, safe=_HEADER_SAFE)}
@@ -101,6 +103,14 @@ class Posting:
         token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
         decision = await self.authorizer.may_post(token, None if ref is None else ref.namespace)
         refuse(decision, "Posting", _RIGHT)
+
+
+def _served_elsewhere(resource: ServedElsewhere) -> _Answer:
+    if resource.foreign:
+        return _later(_FOREIGN, 30)
+    if not resource.owner:
+        return _later("No replica serves this generator yet; retry.", 1)
+    return _later(f"The replica {resource.owner} serves this generator; post to that one.", 1)
 
 
 def _asked_for(request: web.Request) -> Ref | Refusal | None:

@@ -10,7 +10,7 @@ from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.snapshot import Contribution, GeneratorState, Readable
 from audit_event_operator.web.answers import error_answer, json_answer
-from audit_event_operator.web.generators import FIELDS, LIST
+from audit_event_operator.web.generators import LIST, TOLD
 from audit_event_operator.web.ports import HealthChecks, Readers
 from audit_event_operator.web.reading import admit
 from audit_event_operator.web.slices import Slices
@@ -47,7 +47,7 @@ class Probes:
         def look(each: Readable) -> dict[str, Any]:
             snapshot = each.snapshot()
             contributions[snapshot.contribution] += 1
-            return {field: FIELDS[field](snapshot) for field in fields}
+            return {field: TOLD[field](snapshot) for field in fields}
 
         rows = await self._slices.map(look, self._fleet.generators())
         health = health_of(self._fleet, contributions)

@@ -65,8 +65,10 @@ def test_the_values_of_the_page_are_taken(render, number) -> None:
 
 def test_the_production_file_of_the_page_is_the_one_that_is_compared_with_the_overlay() -> None:
     (production,) = (each for each in VALUES if "accessReviews" in each)
-    assert sorted(production) == ["accessReviews", "dashboard", "monitoring", "networkPolicy", "settings"]
+    enabled = {"accessReviews", "availability", "dashboard", "monitoring", "networkPolicy"}
+    assert production.keys() == enabled | {"replicas", "settings"}
     assert production.pop("settings") == {"AEG_LOG_FORMAT": "json"}
+    assert production.pop("replicas") == 2
     assert all(each == {"enabled": True} for each in production.values())
 
 

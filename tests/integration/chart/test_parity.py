@@ -37,6 +37,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "network-policy": {"networkPolicy": {"enabled": True}},
     "prometheus-scrape-label": {"podLabels": {"prometheus_scrape": "true"}},
     "rabbitmqclusters": {"rabbitmqClusters": {"enabled": True}},
+    "several-replicas": {"replicas": 2, "availability": {"enabled": True}},
     "read-auth": {"accessReviews": {"enabled": True, "pages": True}},
 }
 # Components that change what others bring, or need it.
@@ -45,7 +46,7 @@ NEEDS = {
     "metrics-auth": ["access-reviews", "monitoring"],
     "read-auth": ["access-reviews"],
 }
-PRODUCTION = ("access-reviews", "grafana-dashboard", "monitoring", "network-policy")
+PRODUCTION = ("access-reviews", "grafana-dashboard", "monitoring", "network-policy", "several-replicas")
 
 Objects = dict[tuple[str, str, str], dict[str, Any]]
 

@@ -33,6 +33,7 @@ REFUSED = [
     ({"accessReviews": {"enabled": "true"}}, "at '/accessReviews/enabled': got string, want boolean"),
     ({"rabbitmqClusters": {"enabled": "true"}}, "at '/rabbitmqClusters/enabled': got string, want boolean"),
     ({"userRoles": {"enabled": "true"}}, "at '/userRoles/enabled': got string, want boolean"),
+    ({"availability": {"enabled": "true"}}, "at '/availability/enabled': got string, want boolean"),
     ({"dashboard": {"enabled": "true"}}, "at '/dashboard/enabled': got string, want boolean"),
     ({"service": {"annotations": {"a": 1}}}, "at '/service/annotations/a': got number, want string"),
     ({"commonAnnotations": {"a": 1}}, "at '/commonAnnotations/a': got number, want string"),
@@ -47,7 +48,7 @@ REFUSED = [
     ({"image": {"tag": None}}, "at '/image': missing property 'tag'"),
     ({"networkPolicy": {"brokerPorts": None}}, "at '/networkPolicy': missing property 'brokerPorts'"),
     # bounds
-    ({"replicas": 11}, "at '/replicas': maximum: got 11, want 10"),
+    ({"replicas": 17}, "at '/replicas': maximum: got 17, want 16"),
     ({"replicas": -1}, "at '/replicas': minimum: got -1, want 0"),
     ({"terminationGracePeriodSeconds": 0}, "at '/terminationGracePeriodSeconds': minimum: got 0, want 1"),
     ({"settings": {"RABBITMQ_PORT": 70000}}, "at '/settings/RABBITMQ_PORT': maximum: got 70,000, want 65,535"),

@@ -1,6 +1,7 @@
 """A fleet that runs nothing and remembers what it was told; snapshots say what a test wants them to say."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
@@ -61,6 +62,9 @@ class FakeFleet:
         self.told: list[tuple[Any, ...]] = []
         self.listeners: list[Callable[[str], None]] = []
         self.departure_listeners: list[Callable[[str], None]] = []
+        self.spreads: list[float | None] = []
+        self.members = 1
+        self.drain_seconds = 0.0
         self.woken = 0
         self.first_reason = Reason.PUBLISHING
 
@@ -70,10 +74,11 @@ class FakeFleet:
         self.running = True
         self.told.append(("start",))
 
-    def apply(self, ref, uid, generation, spec, progress, *, preexisting=False) -> None:
+    def apply(self, ref, uid, generation, spec, progress, *, preexisting=False, spread_seconds=None) -> None:
         if not self.running:  # as the real one: a take-over starts what was told of before
             return
         self.told.append(("apply", ref.name, generation, preexisting))
+        self.spreads.append(spread_seconds)
         self.known[uid] = make_snapshot(
             ref, uid, self.first_reason, generation=generation, events_published=progress.events_published,
             destination=spec.destination_label, queue=spec.queue,
@@ -94,17 +99,27 @@ class FakeFleet:
             for listener in self.departure_listeners:
                 listener(uid)
 
-    def release(self, ref: Ref, uid: str) -> None:
-        self.known.pop(uid, None)
-        self.told.append(("release", ref.name))
+    def release(self, uid: str) -> None:
+        if (snapshot := self.known.pop(uid, None)) is not None:
+            self.told.append(("release", snapshot.ref.name))
+
+    async def hand_over(self, uids: Collection[str]) -> list[Snapshot]:
+        ended = [self.known[uid] for uid in uids if uid in self.known]
+        for uid in uids:
+            self.release(uid)
+        await asyncio.sleep(self.drain_seconds)
+        return ended
+
+    def stop(self, uids: Collection[str]) -> None:
+        for uid in uids:
+            if (snapshot := self.known.pop(uid, None)) is not None:
+                self.told.append(("stop", snapshot.ref.name))
+
+    def share_caps(self, members: int) -> None:
+        self.members = members
 
     async def stop_all(self) -> None:
         self.told.append(("stop_all",))
-        self.known.clear()
-
-    async def stand_down(self) -> None:
-        self.running = False
-        self.told.append(("stand_down",))
         self.known.clear()
 
     def wake(self) -> None:

@@ -63,12 +63,15 @@ class FakeCluster:
     async def get_generator(self, namespace: str, name: str) -> Json:
         return await self._get("get_generator", self.resources, namespace, name)
 
-    async def patch_generator_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Json:
+    async def patch_generator_status(
+        self, namespace: str, name: str, uid: str, status: Mapping[str, Any], *, owner: str | None = None
+    ) -> Json:
         await self._asked("patch_generator_status")
         resource = _found(self.resources, namespace, name)
-        if resource["metadata"]["uid"] != uid:
+        if resource["metadata"]["uid"] != uid or owner not in (None, resource.get("status", {}).get("owner")):
             raise Unprocessable("the test failed")
         resource["status"] = copy.deepcopy(dict(status))
+        resource["metadata"]["resourceVersion"] = str(next(self._versions))
         self.statuses.append((asyncio.get_running_loop().time(), name, resource["status"]))
         for deliver in self.watches:
             deliver("MODIFIED", copy.deepcopy(resource))
@@ -80,8 +83,14 @@ class FakeCluster:
     async def get_rabbitmq_cluster(self, namespace: str, name: str) -> Json:
         return await self._get("get_rabbitmq_cluster", self.rabbitmq_clusters, namespace, name)
 
-    async def get_lease(self, namespace: str, name: str) -> Json:
-        return await self._get("get_lease", self.leases, namespace, name)
+    async def list_leases(self, namespace: str, labels: str) -> list[Json]:
+        await self._asked("list_leases")
+        key, _, value = labels.partition("=")
+        return [
+            copy.deepcopy(each)
+            for (where, _), each in self.leases.items()
+            if where == namespace and each["metadata"].get("labels", {}).get(key) == value
+        ]
 
     async def create_lease(self, namespace: str, lease: Json) -> Json:
         await self._asked("create_lease")
@@ -96,6 +105,12 @@ class FakeCluster:
         if current["metadata"]["resourceVersion"] != lease["metadata"].get("resourceVersion"):
             raise Conflict("written since")
         return self._put_lease(namespace, name, lease)
+
+    async def delete_lease(self, namespace: str, name: str, version: str) -> None:
+        await self._asked("delete_lease")
+        if _found(self.leases, namespace, name)["metadata"]["resourceVersion"] != version:
+            raise Conflict("written since")
+        del self.leases[namespace, name]
 
     async def create_event(self, namespace: str, event: Json) -> Json:
         await self._asked("create_event")

@@ -244,7 +244,7 @@ class Harness:
         """End everything of this test."""
         for operator in self.operators:
             operator.end()
-        self.plane.delete_lease()
+        self.plane.delete_leases()
         if self.broker.answers():
             for queue in self.queues:
                 self.broker.delete(queue)

@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CRD_FILE = REPOSITORY / "crds" / "auditeventgenerators.yaml"
 OVERLAY = REPOSITORY / "manifests" / "overlays" / "default"
 OPERATOR = "audit-event-operator"  # namespace and ServiceAccount of the manifests
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases/{OPERATOR}"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR}/leases"
 RBAC_KINDS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
@@ -269,10 +269,10 @@ class ControlPlane:
         wanted = [document for document in documents if document and document["kind"] in RBAC_KINDS]
         self.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(wanted))
 
-    def delete_lease(self) -> None:
-        """Else the next operator would wait until the Lease of one that was killed has run out."""
+    def delete_leases(self) -> None:
+        """Else the next operator would wait until the Leases of one that was killed have run out."""
         if self.apiserver.running:
-            self.request("DELETE", LEASE)
+            self.request("DELETE", LEASES)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -231,7 +231,7 @@ def running_operator(
         yield operator.start()
     finally:
         operator.end()
-        cluster.delete_lease()
+        cluster.delete_leases()
 
 
 def must_be_free_of_bugs(operator: OperatorProcess) -> None:

@@ -59,6 +59,7 @@ def test_the_port_of_a_service_link_is_ignored_with_a_warning():
         ("AEG_DEFAULT_BROKER_NAMESPACES", "*,a.b", "AEG_DEFAULT_BROKER_NAMESPACES: 'a.b' cannot be a namespace"),
         ("AEG_LEASE_NAMESPACE", "A", "AEG_LEASE_NAMESPACE: 'A' cannot be a namespace"),
         ("AEG_LEASE_NAME", "A", ""),
+        ("AEG_LEASE_NAME", "a" * 64, "at most 63"),
         ("AEG_ALLOWED_BROKER_HOSTS", "example.org,10.0.0.0/99", "AEG_ALLOWED_BROKER_HOSTS: .*'10.0.0.0/99' is none"),
         ("RABBITMQ_QUEUE", "amq.foo", "RABBITMQ_QUEUE: queue must not begin with amq."),
         ("RABBITMQ_QUEUE", "\udcff", "RABBITMQ_QUEUE: must be UTF-8 text"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from audit_event_operator.cluster.api.errors import Unreachable
-from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
+from audit_event_operator.cluster.leadership.gate import BucketAssignment, MemberGate
 from audit_event_operator.cluster.source import ClusterSource
 from audit_event_operator.resource.conditions import Ready, Reason
 from support.doubles.fleet import FakeFleet
@@ -30,7 +30,7 @@ class Installation:
         )
         loop = asyncio.get_running_loop()
         self.source = ClusterSource(
-            self.fleet, cluster, None, LeaseAssignment(LeaseGate(clock=loop.time)), identity=identity,
+            self.fleet, cluster, None, BucketAssignment(MemberGate(clock=loop.time)), identity=identity,
             lease_namespace=lease_namespace, make_watch=lambda *arguments: FakeWatch(cluster, *arguments),
             wall=lambda: EPOCH + timedelta(seconds=loop.time()),
         )  # fmt: skip

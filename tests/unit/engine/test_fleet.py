@@ -303,9 +303,8 @@ async def test_a_released_resource_generates_nothing_more_and_delivers_what_it_h
     brokers.answering = False
     apply(fleet, interval="1s", eventsPerInterval=5)
     await asyncio.sleep(0.1)
-    fleet.release(REF, "u1")
+    fleet.release("u1")
     assert fleet.snapshots() == []
-    assert fleet.serves_elsewhere(REF)
     await asyncio.sleep(3)
     assert brokers.outlets[0].closed_after is None
     brokers.answering = True
@@ -316,20 +315,21 @@ async def test_a_released_resource_generates_nothing_more_and_delivers_what_it_h
     assert brokers.outlets[0].closed_after is not None
     apply(fleet, interval="1s", eventsPerInterval=5)
     await asyncio.sleep(0.1)
-    assert not fleet.serves_elsewhere(REF)
     assert counts(fleet).published == 5
 
 
-@pytest.mark.parametrize("end", ["time", "discard", "stand_down", "shutdown"])
+@pytest.mark.parametrize("end", ["time", "discard", "stop", "stop_all", "shutdown"])
 async def test_what_a_released_resource_cannot_deliver_is_dropped_in_the_end(fleet, brokers, end):
     brokers.answering = False
     apply(fleet, interval="1s", eventsPerInterval=5)
     await asyncio.sleep(0.1)
-    fleet.release(REF, "u1")
+    fleet.release("u1")
     if end == "discard":
         fleet.discard("u1")
-    elif end == "stand_down":
-        await fleet.stand_down()
+    elif end == "stop":
+        fleet.stop(["u1"])
+    elif end == "stop_all":
+        await fleet.stop_all()
     elif end == "shutdown":
         await fleet.shutdown(1)
     await asyncio.sleep(6 if end == "time" else 0.01)
@@ -370,6 +370,49 @@ async def test_the_counts_of_a_namespace_are_the_sums_of_its_resources_and_outli
     await asyncio.sleep(80)
     assert series(fleet) == []
     assert told() == last
+
+
+async def test_what_is_handed_over_has_come_to_rest_when_that_is_told(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    apply(fleet, uid="u2", ref=Ref("default", "stays"), interval="1s")
+    await asyncio.sleep(0.1)
+    handing_over = asyncio.create_task(fleet.hand_over(["u1", "unknown"]))
+    await asyncio.sleep(1)
+    assert not handing_over.done()
+    brokers.answering = True
+    brokers.outlets[0].answer()
+    (ended,) = await handing_over
+    assert (ended.uid, ended.counts.published, ended.counts.in_flight) == ("u1", 5, 0)
+    assert ended.facts.progress.events_published == 5
+    assert fleet.uids() == {"u2"}
+
+
+async def test_what_is_served_elsewhere_already_is_stopped_at_once(fleet, brokers):
+    brokers.answering = False
+    apply(fleet, interval="1s", eventsPerInterval=5)
+    await asyncio.sleep(0.1)
+    fleet.stop(["u1", "unknown"])
+    assert fleet.uids() == frozenset()
+    assert brokers.outlets[0].closed_after == 0
+    assert fleet.totals.dropped == {"shutdown_deadline": 5}
+
+
+async def test_the_cap_of_a_namespace_is_divided_by_the_processes_that_serve_it(context):
+    fleet = Fleet(dataclasses.replace(context, namespace_cap=Fraction(100)))
+    for number in range(2):
+        apply(fleet, uid=f"u{number}", ref=Ref("default", f"r{number}"), interval="10ms")
+    await asyncio.sleep(1)
+
+    def rate():
+        return sum(each.facts.target_rate for each in fleet.snapshots())
+
+    assert rate() == 100
+    fleet.share_caps(4)
+    assert rate() == 25
+    fleet.share_caps(1)
+    assert rate() == 100
+    await fleet.shutdown(0)
 
 
 async def test_a_recreated_name_is_another_generator_and_replaces_the_series(fleet):
@@ -617,7 +660,7 @@ async def test_shutdown_delivers_what_it_can_and_accounts_for_the_rest(fleet, br
 
 async def test_a_closed_gate_lets_nothing_be_generated(context):
     gate, asked = FakeGate(), []
-    assignment = SimpleNamespace(gate=lambda ref: asked.append(ref) or gate)
+    assignment = SimpleNamespace(gate=lambda uid: asked.append(uid) or gate)
     fleet = Fleet(dataclasses.replace(context, assignment=assignment))
     apply(fleet, interval="100ms")
     await asyncio.sleep(1)
@@ -628,7 +671,7 @@ async def test_a_closed_gate_lets_nothing_be_generated(context):
     gate.opened = True
     await asyncio.sleep(1)
     assert before + 5 <= counts(fleet).generated <= before + 15, "no burst"
-    assert set(asked) == {REF}
+    assert set(asked) == {"u1"}
     await fleet.shutdown(0)
 
 

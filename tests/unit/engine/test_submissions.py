@@ -8,6 +8,7 @@ import pytest
 
 from audit_event_operator.engine.context import EngineContext
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF, DefaultStream
+from audit_event_operator.engine.elsewhere import ServedElsewhere
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.health import health_of
 from audit_event_operator.engine.ledger import Outcome
@@ -19,7 +20,7 @@ from audit_event_operator.resource.entities import Entities
 from audit_event_operator.resource.spec import parse_spec
 from audit_event_operator.resource.status import Progress
 from support.doubles.events import make_event
-from support.doubles.fleet import series
+from support.doubles.fleet import make_snapshot, series
 from support.doubles.memory_broker import MemoryBrokers, Place
 
 pytestmark = pytest.mark.looptime
@@ -101,16 +102,19 @@ async def test_posts_are_answered_when_there_is_nowhere_to_go(destinations, memo
     await fleet.shutdown(0)
 
 
-async def test_a_post_to_a_generator_that_another_installation_serves_is_told_so(fleet):
+async def test_a_post_to_a_generator_that_another_process_serves_is_told_so(fleet):
     fleet.start()
+    submissions, there = (
+        Submissions(fleet),
+        ServedElsewhere(REF, "u9", "pod-2", foreign=False, snapshot=lambda: make_snapshot(REF)),
+    )
+    submissions.elsewhere = SimpleNamespace(find=lambda ref: there if ref == REF else None)
+    submission = submissions.open(REF)
+    assert submission.elsewhere is there
+    assert await submission.post(EVENT) is PostOutcome.SERVED_ELSEWHERE
+    assert await submissions.open(Ref("default", "unknown")).post(EVENT) is PostOutcome.UNKNOWN_GENERATOR
     fleet.apply(REF, "u1", 1, parse_spec({}), Progress())
-    fleet.release(REF, "u1")
-    assert await Submissions(fleet).open(REF).post(EVENT) is PostOutcome.SERVED_ELSEWHERE
-    fleet.apply(REF, "u1", 1, parse_spec({}), Progress())
-    assert await Submissions(fleet).open(REF).post(EVENT) is PostOutcome.PUBLISHED
-    fleet.release(REF, "u1")
-    fleet.discard("u1")
-    assert await Submissions(fleet).open(REF).post(EVENT) is PostOutcome.UNKNOWN_GENERATOR
+    assert await submissions.open(REF).post(EVENT) is PostOutcome.PUBLISHED
 
 
 async def test_a_place_tells_the_names_and_the_destination_of_its_generator(fleet):

@@ -36,10 +36,10 @@ def rights(rules):
 def test_the_operator_may_do_what_it_needs_and_nothing_else():
     cluster_role, _, lease_role, _ = documents("base/rbac.yaml")
     assert rights(cluster_role["rules"]) == OPERATOR_RIGHTS
-    create, keep = lease_role["rules"]
-    assert rights([create]) == {("coordination.k8s.io", "leases", "create")}
-    assert rights([keep]) == {("coordination.k8s.io", "leases", "get"), ("coordination.k8s.io", "leases", "update")}
-    assert keep["resourceNames"] == ["audit-event-operator"]
+    assert rights(lease_role["rules"]) == {
+        ("coordination.k8s.io", "leases", verb) for verb in ("create", "list", "update", "delete")
+    }
+    assert lease_role["metadata"]["namespace"] == "audit-event-operator"
 
 
 def test_one_namespace_needs_the_same_rights_as_all():
@@ -81,9 +81,9 @@ def test_the_pod_is_confined():
     assert "cpu" not in CONTAINER["resources"]["limits"]
 
 
-def test_two_pods_never_run_side_by_side_on_purpose():
+def test_a_rolling_update_brings_the_new_replica_before_the_old_one_goes():
     assert DEPLOYMENT["spec"]["replicas"] == 1
-    assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
+    assert DEPLOYMENT["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
 def test_no_probe_asks_for_the_broker():

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.default_stream import DEFAULT_STREAM_REF
+from audit_event_operator.engine.elsewhere import Elsewhere, NothingElsewhere, ServedElsewhere
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.engine.submissions import PostOutcome, Submission
@@ -91,9 +92,11 @@ class FakeSubmissions:
     posted: list = field(default_factory=list)
     refused: int = 0
     layout: Layout = SEED_JSON
+    there: ServedElsewhere | None = None
+    elsewhere: Elsewhere = field(default_factory=NothingElsewhere)
 
     def open(self, ref):
-        return Submission(Entities(), self.destination, lambda event: self.post(event, ref), self.layout)
+        return Submission(Entities(), self.destination, lambda event: self.post(event, ref), self.layout, self.there)
 
     async def post(self, event, ref):
         self.posted.append((event, ref))

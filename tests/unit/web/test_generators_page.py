@@ -1,5 +1,8 @@
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+from audit_event_operator.engine.elsewhere import ServedElsewhere
+from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.advice import Advice, AdviceReason
 from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.status import ScenarioStatus, build_status
@@ -48,6 +51,22 @@ async def test_without_scenarios_there_is_nothing_to_tell_of_them(ask, backend, 
     backend.fleet.live = [a_snapshot()]
     table = (await ask("/generators?fields=scenarios,open_scenarios,last_episode_time,truth_undelivered"))[1]
     assert table["rows"] == [[[], [], None, None]]
+
+
+async def test_resources_of_other_replicas_are_told_with_their_owner(ask, backend, a_snapshot):
+    backend.fleet.live = [a_snapshot("b", "mine")]
+    theirs = ServedElsewhere(
+        Ref("a", "theirs"), "u9", "pod-2", foreign=False, snapshot=lambda: a_snapshot("a", "theirs")
+    )
+    backend.submissions.elsewhere = SimpleNamespace(
+        all=lambda: [theirs], find=lambda ref: theirs if ref == theirs.ref else None
+    )
+    _, listed = await ask("/generators")
+    assert [(row["name"], row["owner"]) for row in listed["generators"]] == [("theirs", "pod-2"), ("mine", None)]
+    table = (await ask("/generators?fields=owner,name"))[1]
+    assert table["rows"] == [["pod-2", "theirs"], [None, "mine"]]
+    assert (await ask("/generators/a/theirs"))[1]["owner"] == "pod-2"
+    assert (await ask("/healthz"))[1]["generators"]["total"] == 1
 
 
 async def test_an_unknown_generator_is_not_found(ask):

@@ -42,6 +42,8 @@ TWELVE = {
 }
 OPERATOR_WIDE = {
     "audit_event_operator_generators": ("gauge", {"state"}),
+    "audit_event_operator_buckets": ("gauge", set()),
+    "audit_event_operator_members": ("gauge", set()),
     "audit_event_operator_events_dropped_total": ("counter", {"reason"}),
     "audit_event_operator_events_skipped_total": ("counter", {"reason"}),
     "audit_event_operator_buffered_bytes": ("gauge", {"generator_namespace"}),

@@ -8,10 +8,12 @@ import aiohttp
 import pytest
 from hypothesis import strategies as st
 
+from audit_event_operator.engine.elsewhere import ServedElsewhere
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.engine.submissions import PostOutcome
 from audit_event_operator.events.layouts.syslog import Syslog
 from audit_event_operator.resource.access import Decision
+from support.doubles.fleet import make_snapshot
 
 EXAMPLE = {
     "event_type": "user_login",
@@ -77,7 +79,6 @@ async def test_a_generator_may_have_any_name_that_kubernetes_takes(client, backe
         (PostOutcome.NOT_ACCEPTING, 503, "starting, stopping or on standby"),
         (PostOutcome.NO_TARGET, 503, "RABBITMQ_HOST"),
         (PostOutcome.UNKNOWN_GENERATOR, 404, "no such generator"),
-        (PostOutcome.SERVED_ELSEWHERE, 503, "Another installation"),
     ],
 )
 async def test_what_is_not_published_is_never_accepted(client, backend, outcome, status, words):
@@ -85,6 +86,24 @@ async def test_what_is_not_published_is_never_accepted(client, backend, outcome,
     answer = await client.post("/generate_event", json=EXAMPLE)
     await refused(answer, status, words)
     assert (int(answer.headers.get("Retry-After", 0)) > 0) == (status == 503)
+
+
+@pytest.mark.parametrize(
+    "owner, foreign, words",
+    [
+        ("pod-2", False, "The replica pod-2 serves this generator; post to that one."),
+        ("", False, "No replica serves this generator yet"),
+        ("pod-9", True, "Another installation"),
+    ],
+)
+async def test_a_post_for_what_another_process_serves_is_sent_there(client, backend, owner, foreign, words):
+    backend.submissions.outcome = PostOutcome.SERVED_ELSEWHERE
+    backend.submissions.there = ServedElsewhere(
+        Ref("team-a", "logins"), "u9", owner, foreign, lambda: make_snapshot(Ref("team-a", "logins"))
+    )
+    answer = await client.post("/generate_event?generator=team-a/logins", json=EXAMPLE)
+    await refused(answer, 503, words)
+    assert "Retry-After" in answer.headers
 
 
 async def test_an_event_that_grows_beyond_the_limit_is_too_large(client, backend):

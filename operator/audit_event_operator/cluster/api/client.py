@@ -32,7 +32,7 @@ _VERSIONS: Final = {
     "coordination.k8s.io": "v1",
     "rabbitmq.com": "v1beta1",
 }
-_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COUNTED: Final = {f"{_GENERATORS}/status": "status", "events": "event", _LEASES: "lease"}
 _RESULTS: Final[Mapping[type[ClusterError], str]] = {
     NotFound: "not_found",
@@ -111,15 +111,18 @@ class Cluster:
         """One resource."""
         return await self._ask("GET", _GENERATORS, namespace, name)
 
-    async def patch_generator_status(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> Json:
-        """Replace the status of the resource with this UID.
+    async def patch_generator_status(
+        self, namespace: str, name: str, uid: str, status: Mapping[str, Any], *, owner: str | None = None
+    ) -> Json:
+        """Replace the status of the resource with this UID, as long as `owner` is its owner; None asks nothing of that.
 
         Raises:
             NotFound: nothing has that name any more.
-            Unprocessable: another resource has that name now, or the schema refuses the status.
+            Unprocessable: another resource has that name now, its status another owner, or the schema refuses the status.
         """
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
+            *([] if owner is None else [{"op": "test", "path": "/status/owner", "value": owner}]),
             {"op": "add", "path": "/status", "value": dict(status)},
         ]
         return await self._ask("PATCH", f"{_GENERATORS}/status", namespace, name, patch)
@@ -136,17 +139,24 @@ class Cluster:
 
     # -- leadership, Kubernetes Events, access -------------------------------------------------------------------------
 
-    async def get_lease(self, namespace: str, name: str) -> Json:
-        """The Lease."""
-        return await self._ask("GET", _LEASES, namespace, name)
+    async def list_leases(self, namespace: str, labels: str) -> list[Json]:
+        """The Leases that a label selector finds, as they are now."""
+        right = f"list {_LEASES}{_where(namespace)}"
+        answer = await self._send("GET", _path(_LEASES, namespace), right, query=[("labelSelector", labels)])
+        items = answer.get("items")
+        return items if isinstance(items, list) else []
 
     async def create_lease(self, namespace: str, lease: Json) -> Json:
-        """Create the Lease; Conflict when it exists."""
+        """Create a Lease; Conflict when it exists."""
         return await self._ask("POST", _LEASES, namespace, body=lease)
 
     async def update_lease(self, namespace: str, name: str, lease: Json) -> Json:
-        """Replace the Lease; Conflict when it was written since its `resourceVersion`."""
+        """Replace a Lease; Conflict when it was written since its `resourceVersion`."""
         return await self._ask("PUT", _LEASES, namespace, name, lease)
+
+    async def delete_lease(self, namespace: str, name: str, version: str) -> None:
+        """Delete a Lease; Conflict when it was written since this resourceVersion."""
+        await self._ask("DELETE", _LEASES, namespace, name, {"preconditions": {"resourceVersion": version}})
 
     async def create_event(self, namespace: str, event: Json) -> Json:
         """Post a Kubernetes Event."""

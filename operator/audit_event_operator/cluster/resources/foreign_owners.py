@@ -1,7 +1,7 @@
 """Acts on what `ownership` decides about resources that another installation serves, too: yields, goes on, takes over.
 
-Everything else is told by callbacks. It hears of statuses at all times, so that a take-over knows; it acts while `run` runs,
-which is while this process leads: a standby counts nothing and writes nothing.
+Everything else is told by callbacks. It hears of all statuses at all times, so that a take-over knows; it acts on the
+resources that are assigned to this process only.
 """
 
 import asyncio
@@ -51,9 +51,9 @@ class ForeignOwners:
     cluster: Cluster
     owner: str
     """This process, as status.owner shows it: its part before the last slash names the installation."""
-    is_assigned: Callable[[Ref], bool]
-    """Whether a resource is this process's among those of its own installation."""
-    stop: Callable[[Ref, str], None]
+    is_assigned: Callable[[str], bool]
+    """Whether the resource with a UID is this process's among those of its own installation."""
+    stop: Callable[[str], None]
     """Stops the stream of a resource that another installation serves."""
     resume: Callable[[str], None]
     """Starts the stream of a resource that the other installation does not serve any more."""
@@ -73,7 +73,6 @@ class ForeignOwners:
         self.ours = installation_of(self.owner) or self.owner
         self._ownership = Ownership(self.ours, self.timing)
         self._refs: dict[str, Ref] = {}
-        self._leading = False
         self._yielded: dict[str, Ref] = {}
         self._renewed: dict[str, _Renewals] = {}
         self._knocked_at: dict[str, float] = {}
@@ -83,7 +82,7 @@ class ForeignOwners:
 
     def is_ours(self, identity: Identity) -> bool:
         """Whether this process serves a resource."""
-        return self.is_assigned(identity.ref) and identity.uid not in self._yielded
+        return self.is_assigned(identity.uid) and identity.uid not in self._yielded
 
     def yields(self, uid: str) -> bool:
         """Whether another installation serves a resource in our stead."""
@@ -122,8 +121,7 @@ class ForeignOwners:
         if not self._ownership.hear(uid, status, now, self.wall()):
             return
         self._refs[uid] = identity.ref
-        if self._leading:
-            self._settle(uid, now, answer=True)
+        self._settle(uid, now, answer=True)
 
     def forget(self, uid: str) -> None:
         """The resource is gone."""
@@ -133,25 +131,23 @@ class ForeignOwners:
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
-    def lead(self) -> None:
-        """This process leads from now on: decide about what was heard, before any stream starts."""
-        self._leading = True
+    def reassigned(self) -> None:
+        """Other resources are assigned from now on: decide about what was heard of them, before any stream starts."""
+        for memory in (self._yielded, self._renewed, self._knocked_at):
+            for uid in [uid for uid in memory if not self.is_assigned(uid)]:
+                del memory[uid]
         for uid in self._ownership.uids():
             self._settle(uid, self._now())
 
     async def run(self) -> None:
-        """Renew, and take over what the other installation has left, until cancelled; then this process stands by."""
+        """Renew, and take over what the other installation has left, until cancelled."""
         try:
             while True:
                 await asyncio.sleep(self.timing.refresh / _LOOKS_PER_REFRESH)
                 await self._look_around()
         finally:
-            self._leading = False
             for task in self._knocks:
                 task.cancel()
-            self._yielded.clear()
-            self._renewed.clear()
-            self._knocked_at.clear()
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -178,7 +174,9 @@ class ForeignOwners:
         self._ownership.postpone(silent - found.keys(), self._now())
 
     def _settle(self, uid: str, now: float, *, answer: bool = False) -> None:
-        """Act on the stance to a resource; `answer`: the other installation has just written."""
+        """Act on the stance to a resource of ours; `answer`: the other installation has just written."""
+        if not self.is_assigned(uid):
+            return
         stance = self._ownership.stance(uid, now)
         if stance is Stance.YIELDS:
             self._yield(uid, now)
@@ -223,7 +221,7 @@ class ForeignOwners:
                 f" one (Lease {self.ours}) does not. {_REMEDY}"
             )
             logger.warning("Yielding %s. %s", ref, sentence)
-            self.stop(ref, uid)
+            self.stop(uid)
             self.announce(ref, uid, sentence)
         sign, knocked_at = self._ownership.sign(uid), self._knocked_at.get(uid)
         if sign is None or sign.knows_us or (knocked_at is not None and now - knocked_at < self.timing.refresh):

@@ -93,6 +93,16 @@ class Informer:
             self._pause.wake()
         await self._current.wait()
 
+    async def refresh(self) -> None:
+        """List now, and take in what that tells of statuses and specs. Errors are left to the watch and the resync."""
+        try:
+            listed = await self.cluster.list_generators()
+        except ClusterError as error:
+            logger.warning("Could not list the resources before taking them over: %s", error)
+        else:
+            known = self.reconciler.known()
+            await self._take(each for each in listed.resources if each["metadata"]["uid"] in known)
+
     def confirm(self) -> None:
         """Compare the view with a list now instead of at the next resync, unless the watch is about to open and list."""
         if self._was_watching:

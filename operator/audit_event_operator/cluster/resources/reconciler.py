@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Final
 
+from audit_event_operator.cluster.leadership.buckets import bucket_of
 from audit_event_operator.cluster.resources.foreign_owners import ForeignOwners
 from audit_event_operator.cluster.resources.view import Identity, Json, Resource, View, identify, is_leaving, read
 from audit_event_operator.cluster.status.reporter import Reporter
@@ -39,9 +40,11 @@ class Reconciler:
         self._reporter = reporter
         self._leaving = leaving
         self._owners = owners
-        self._view = View()
+        self.view = View()
         self.results: dict[str, int] = {"applied": 0, "rejected": 0, "discarded": 0, "ignored": 0, "error": 0}
         """Handled changes by what came of them."""
+        self._seen_version = 0
+        self._newer = asyncio.Event()
 
     def take(self, event_type: str | None, resource: Json, *, preexisting: bool = False) -> None:
         """Take in one watch event or listed resource. Never raises.
@@ -53,6 +56,7 @@ class Reconciler:
         """
         with self._contained():
             identity = identify(resource)
+            self._note_version(resource)
             if identity is None:
                 self.results["ignored"] += 1
                 logger.warning("Ignored a watch event without namespace, name or uid")
@@ -70,7 +74,7 @@ class Reconciler:
         """Take in a resource that was found alive although it is not followed here."""
         identity = identify(resource)
         if identity is not None:
-            self._view.forget(identity.uid)
+            self.view.forget(identity.uid)
             self.take(None, resource)
 
     def discard(self, uid: str) -> None:
@@ -83,23 +87,39 @@ class Reconciler:
         self.results["discarded"] += 1
         self._forget(uid)
 
-    async def take_over(self) -> None:
-        """Have the fleet run what is ours and does not run yet. It existed before, so first ticks keep their rhythm."""
-        uids = list(self._view.living)
+    async def wait_until_seen(self, version: int) -> None:
+        """Return once everything was taken in that was written up to this resourceVersion.
+
+        Those of one kind are comparable, and a watch tells them in order (KEP-5504; with etcd it was always so).
+        """
+        while self._seen_version < version:
+            self._newer.clear()
+            await self._newer.wait()
+
+    def living_in(self, buckets: Collection[int]) -> list[str]:
+        """UIDs of the resources in these buckets that live, as far as we know."""
+        return [uid for uid in self.known() if bucket_of(uid) in buckets]
+
+    async def take_over(self, spread_seconds: float | None = None) -> None:
+        """Have the fleet run what is ours and does not run yet. It existed before, so first ticks keep their rhythm.
+
+        They are spread over `spread_seconds`, if given.
+        """
+        uids = list(self.view.living)
         for start in range(0, len(uids), _CHUNK):
             running = self._fleet.uids()
             for uid in uids[start : start + _CHUNK]:
-                resource = self._view.living.get(uid)
+                resource = self.view.living.get(uid)
                 if resource is not None and uid not in running and self._owners.is_ours(resource.identity):
-                    self._view.forget(uid)  # so that the resync finds it if it does not start
+                    self.view.forget(uid)  # so that the resync finds it if it does not start
                     with self._contained():
-                        self._start(resource, preexisting=True)
-                        self._view.living[uid] = resource
+                        self._start(resource, preexisting=True, spread_seconds=spread_seconds)
+                        self.view.keep(resource)
             await asyncio.sleep(0)
 
     def resume(self, uid: str) -> None:
         """Another installation served the resource until now: go on where its status says that it ended."""
-        resource = self._view.living.get(uid)
+        resource = self.view.living.get(uid)
         if resource is not None and self._owners.is_ours(resource.identity):
             with self._contained():
                 self._start(resource, preexisting=True)
@@ -107,38 +127,45 @@ class Reconciler:
     async def all_gone(self) -> None:
         """Their kind does not exist any more, and so none of them does."""
         await self._fleet.stop_all()
-        for uid in self._view.living:
+        for uid in self.view.living:
             self._owners.forget(uid)
-        self._view.clear()
+        self.view.clear()
         self._reporter.clear()
 
     def known(self) -> frozenset[str]:
         """UIDs of the resources that live, as far as we know."""
-        return self._fleet.uids().union(self._view.living)
+        return self._fleet.uids().union(self.view.living)
 
     def known_in(self, namespaces: Collection[str]) -> frozenset[str]:
         """UIDs of those in these namespaces."""
         if not namespaces:
             return frozenset()
-        viewed = ((uid, each.identity.ref) for uid, each in self._view.living.items())
+        viewed = ((uid, each.identity.ref) for uid, each in self.view.living.items())
         running = ((each.uid, each.ref) for each in self._fleet.snapshots())
         return frozenset(uid for uid, ref in chain(viewed, running) if ref.namespace in namespaces)
 
     def _adopt(self, identity: Identity, resource: Json, *, preexisting: bool) -> None:
-        if self._view.is_gone(identity.uid):
+        if self.view.is_gone(identity.uid):
             return
         status = resource.get("status")
         status = status if isinstance(status, Mapping) else {}
         self._reporter.seen(identity.uid, status)
         self._owners.heard(identity, status)
-        if not self._view.is_news(identity):
+        if not self.view.is_news(identity):
             return
         news = read(identity, resource)
         if self._owners.is_ours(identity):
             self._start(news, preexisting=preexisting)
-        self._view.living[identity.uid] = news
+        self.view.keep(news)
 
-    def _start(self, resource: Resource, *, preexisting: bool) -> None:
+    def _note_version(self, resource: Json) -> None:
+        metadata = resource.get("metadata")
+        version = str(metadata.get("resourceVersion") if isinstance(metadata, Mapping) else "")
+        if version.isdecimal() and int(version) > self._seen_version:
+            self._seen_version = int(version)
+            self._newer.set()
+
+    def _start(self, resource: Resource, *, preexisting: bool, spread_seconds: float | None = None) -> None:
         ref, uid, generation = resource.identity.ref, resource.identity.uid, resource.identity.generation
         progress = parse_progress(self._reporter.status(uid))
         if isinstance(resource.spec, str):
@@ -146,11 +173,13 @@ class Reconciler:
             self.results["rejected"] += 1
             logger.warning("Rejected the spec of %s: %s", ref, resource.spec)
         else:
-            self._fleet.apply(ref, uid, generation, resource.spec, progress, preexisting=preexisting)
+            self._fleet.apply(
+                ref, uid, generation, resource.spec, progress, preexisting=preexisting, spread_seconds=spread_seconds
+            )
             self.results["applied"] += 1
 
     def _forget(self, uid: str) -> None:
-        self._view.remove(uid)
+        self.view.remove(uid)
         self._reporter.forget(uid)
         self._owners.forget(uid)
 

@@ -66,7 +66,17 @@ class View:
 
     def __init__(self) -> None:
         self.living: dict[str, Resource] = {}
+        self._uids: dict[Ref, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+
+    def keep(self, resource: Resource) -> None:
+        """This is its latest generation."""
+        self.living[resource.identity.uid] = resource
+        self._uids[resource.identity.ref] = resource.identity.uid
+
+    def find(self, ref: Ref) -> Resource | None:
+        """The resource of that name that lives."""
+        return self.living.get(self._uids.get(ref, ""))
 
     def is_gone(self, uid: str) -> bool:
         """Whether this UID went; it does not come back."""
@@ -79,20 +89,26 @@ class View:
 
     def remove(self, uid: str) -> None:
         """The resource is gone; remember that, for late words about it."""
-        self.living.pop(uid, None)
+        self._drop(uid)
         self._gone[uid] = None
         while len(self._gone) > REMEMBERED_DELETIONS:
             self._gone.popitem(last=False)
 
     def forget(self, uid: str) -> None:
         """Know nothing about it, not even that it went."""
-        self.living.pop(uid, None)
+        self._drop(uid)
         self._gone.pop(uid, None)
 
     def clear(self) -> None:
         """Forget everything."""
         self.living.clear()
+        self._uids.clear()
         self._gone.clear()
+
+    def _drop(self, uid: str) -> None:
+        resource = self.living.pop(uid, None)
+        if resource is not None and self._uids.get(resource.identity.ref) == uid:  # else a new one has the name already
+            del self._uids[resource.identity.ref]
 
 
 class Missed(NamedTuple):

@@ -71,10 +71,6 @@ class EventRecorder:
         self._waiting.push(ref.namespace, (ref, uid, told))
         self._wake.set()
 
-    def clear(self) -> None:
-        """Drop what still waits from when this process led before: since then another one has reported."""
-        self._waiting.clear()
-
     async def run(self) -> None:
         """Post until cancelled. What cannot be posted is given up: the condition says it anyway."""
         loop = asyncio.get_running_loop()

@@ -1,12 +1,12 @@
 """Tells the API server how each resource fares: changes at once, counters now and then, never more than it can take.
 
-It reads snapshots and writes `status`, only while this process is the leader; nothing waits for it. It hears of statuses at
-all times, so that a take-over knows what was done.
+It reads snapshots and writes `status`, of what the fleet runs; nothing waits for it. It hears of all statuses at all times,
+so that a take-over knows what was done.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +84,16 @@ class Reporter:
         """The status that the API server has, as far as we know."""
         return self._known[uid]
 
+    def change_hands(self, uids: Iterable[str]) -> None:
+        """Another process wrote the statuses of these until now, or does so from now on."""
+        self._known.change_hands(uids, self._now())
+
+    async def settle(self, uids: Collection[str]) -> None:
+        """Return once no status of these is being written."""
+        writing = [self._writing[uid] for uid in uids if uid in self._writing]
+        if writing:
+            await asyncio.wait(writing)
+
     def forget(self, uid: str) -> None:
         """The resource is gone."""
         self._work_queue.forget(uid)
@@ -93,9 +103,7 @@ class Reporter:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Write until cancelled: from taking over to standing by."""
-        self._reset()
-        self._known.change_hands(self._now())
+        """Write until cancelled."""
         self._running = True
         try:
             while True:
@@ -107,7 +115,6 @@ class Reporter:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._writing.clear()
-            self._known.change_hands(self._now())
 
     def clear(self) -> None:
         """All resources are gone."""

@@ -1,6 +1,6 @@
 """What a snapshot says as a status, and which status the API server is known to have. Pure; times are the caller's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import inf
 from typing import Any, Final
@@ -10,7 +10,6 @@ from audit_event_operator.resource.conditions import Reason
 from audit_event_operator.resource.status import (
     Contested,
     build_status,
-    installation_of,
     ready_condition,
     transition_key,
 )
@@ -33,9 +32,9 @@ def farewell_of(
 
 
 def is_transition(before: Status, after: Status) -> bool:
-    """Whether a change has to be written at once: more than counters, or the owner's installation."""
-    owners = installation_of(before.get("owner")), installation_of(after.get("owner"))
-    return transition_key(before) != transition_key(after) or (None not in owners and owners[0] != owners[1])
+    """Whether a change has to be written at once: more than counters, or another owner."""
+    owners = {before.get("owner"), after.get("owner")} - {None}
+    return transition_key(before) != transition_key(after) or len(owners) > 1
 
 
 class KnownStatuses:
@@ -83,10 +82,17 @@ class KnownStatuses:
         # To the millisecond: a timer that ends a hair early must not be set again for what is left.
         return max(0.0, round(first_seen_at + patience_seconds - now, 3))
 
-    def change_hands(self, now: float) -> None:
+    def learn(self, uid: str, status: Status) -> None:
+        """The API server has this status now, whatever we have written."""
+        self._statuses[uid] = status
+        self._written_at.pop(uid, None)
+
+    def change_hands(self, uids: Iterable[str], now: float) -> None:
         """Another process wrote until now, or does so from now on: what is heard counts at once, and patience begins anew."""
-        self._written_at.clear()
-        self._first_seen_at = dict.fromkeys(self._statuses, now)
+        for uid in uids:
+            self._written_at.pop(uid, None)
+            if uid in self._statuses:
+                self._first_seen_at[uid] = now
 
     def forget(self, uid: str) -> None:
         """The resource is gone."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from audit_event_operator.cluster.api.client import Cluster
-from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Unprocessable, Unreachable
+from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound, Unprocessable, Unreachable
 from audit_event_operator.cluster.status.statuses import KnownStatuses, Status, farewell_of
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.status import Contested, build_status, claimed
@@ -31,6 +31,8 @@ class StatusWriter:
 
     def __post_init__(self) -> None:
         self.known = KnownStatuses()
+        self.written_until = ""
+        """The highest resourceVersion of all statuses that were written, empty before the first one."""
 
     def status_of(self, snapshot: Snapshot) -> Status:
         """The status that a snapshot deserves now."""
@@ -46,16 +48,22 @@ class StatusWriter:
             ClusterError: it was not written, and may be tried again.
         """
         ref, uid, written = snapshot.ref, snapshot.uid, True
+        owner = self.known[uid].get("owner")
         try:
-            await self.cluster.patch_generator_status(ref.namespace, ref.name, uid, status)
-        except ClusterError as error:
-            if isinstance(error, NotFound) or (isinstance(error, Unprocessable) and await self._is_another(snapshot)):
+            answer = await self.cluster.patch_generator_status(ref.namespace, ref.name, uid, status, owner=owner)
+        except NotFound:
+            self.gone(uid)
+            return False
+        except Unprocessable as error:
+            if await self._is_another(snapshot, owner):
                 self.gone(uid)
                 return False
-            if not isinstance(error, Unprocessable):
-                raise
+            if self.known[uid].get("owner") != owner:  # we wrote it ourselves, and the answer was lost
+                return await self.write(snapshot, status)
             logger.error("The API server rejected the status of %s; this is a bug: %s", ref, error)  # noqa: TRY400
             written = False
+        else:
+            self.written_until = _later(self.written_until, str(answer.get("metadata", {}).get("resourceVersion", "")))
         self.known.write(uid, status, asyncio.get_running_loop().time())
         return written
 
@@ -98,10 +106,27 @@ class StatusWriter:
             await asyncio.gather(*writers, return_exceptions=True)
         return written
 
-    async def _is_another(self, snapshot: Snapshot) -> bool:
-        """Whether the name belongs to another resource now, or to none."""
+    async def _is_another(self, snapshot: Snapshot, owner: str | None) -> bool:
+        """Whether the name belongs to another resource now, or to none; learns who the owner is.
+
+        Raises:
+            Conflict: it belongs to this one, and another process has written its status.
+        """
         try:
             found = await self.cluster.get_generator(snapshot.ref.namespace, snapshot.ref.name)
         except NotFound:
             return True
-        return bool(found.get("metadata", {}).get("uid") != snapshot.uid)
+        if found.get("metadata", {}).get("uid") != snapshot.uid:
+            return True
+        status = found.get("status") or {}
+        if owner is not None and status.get("owner") != owner:
+            self.known.learn(snapshot.uid, status)
+            if status.get("owner") == self.owner:
+                return False
+            raise Conflict(f"The status of {snapshot.ref} was written by {status.get('owner') or 'somebody else'}.")
+        return False
+
+
+def _later(one: str, other: str) -> str:
+    """The later of two resourceVersions, of which only those of digits can be compared; answers come in any order."""
+    return other if not (one.isdecimal() and other.isdecimal()) or int(other) > int(one) else one

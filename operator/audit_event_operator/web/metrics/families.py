@@ -280,7 +280,11 @@ FAMILIES: Final = (
            "Unix time of the API server's last answer; absent without a cluster."),
     # This process.
     Family(GAUGE, f"{OURS}leader", (), lambda of: _alone(int(of.sources.health_checks.leader() is not False)),
-           "1 when this process is the leader, 0 on standby; always 1 without a cluster."),
+           "1 when this process serves resources, 0 when it has no bucket; always 1 without a cluster."),
+    Family(GAUGE, f"{OURS}buckets", (), lambda of: _alone(of.sources.source.buckets()),
+           "Buckets that this process serves; all replicas together have 16."),
+    Family(GAUGE, f"{OURS}members", (), lambda of: _alone(of.sources.source.members()),
+           "Replicas that share the buckets, as this one sees it; 1 without a cluster."),
     Family(COUNTER, f"{OURS}http_requests_total", ("route", "method", "code"), lambda of: dict(of.sources.http.requests),
            "HTTP requests answered, by route template, method and status code."),
     Family(HISTOGRAM, f"{OURS}http_request_duration_seconds", ("route",),

@@ -8,7 +8,7 @@ const GAP_MS = 10000; // after a longer pause the lines begin anew, as they woul
 const FIELDS = [
   "namespace", "name", "state", "ready", "reason", "message", "rate_limited", "destination", "broker", "connected",
   "target_events_per_second", "observed_events_per_second", "events_published", "events_buffered", "held_bytes", "events_dropped",
-  "open_scenarios", "last_episode_time",
+  "open_scenarios", "last_episode_time", "owner",
 ];
 const GROUPS = { all: "All", active: "Active", waiting: "Waiting", failing: "Failing", suspended: "Suspended", completed: "Completed" };
 const URGENCY = ["failing", "waiting", "active", "suspended", "completed"];
@@ -31,6 +31,7 @@ function inWords(reason) {
 const groupOf = (each) => (each.state === "active" && each.ready !== "True" ? "waiting" : each.state);
 const keyOf = (each) => JSON.stringify([each.namespace, each.name]);
 const linkTo = (each) => `#/${encodeURIComponent(each.namespace)}/${encodeURIComponent(each.name)}`;
+const servedBy = (each) => (each.owner === null ? "" : `on ${each.owner || "no replica yet"}`);
 const remark = (each) => (["waiting", "failing"].includes(each.group) ? each.message : each.rate_limited ?? "");
 
 // --- building ---------------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ function chart(svg) {
 
 // --- one row ----------------------------------------------------------------------------------------------------------
 
-const TOLD_APART = ["namespace", "name", "group", "reason", "destination", "broker"]; // what the filter looks at
+const TOLD_APART = ["namespace", "name", "group", "reason", "destination", "broker", "owner"]; // what the filter looks at
 const byName = (each) => `${each.namespace}\u0000${each.name}`;
 const COLUMNS = [
   { title: "Generator", by: byName },
@@ -109,6 +110,7 @@ class Row {
     this.near = false;
     this.link = element("a");
     this.namespace = element("small");
+    this.owner = element("small");
     this.badge = element("span");
     this.reason = element("span");
     this.remark = element("small");
@@ -122,7 +124,7 @@ class Row {
     svg.setAttribute("aria-hidden", "true");
     this.draw = chart(svg);
     const content = [
-      [this.link, this.namespace], [this.badge, this.reason, this.remark, this.episode], [], [], [svg], [], [], [], [this.destination, this.broker, this.lost],
+      [this.link, this.namespace, this.owner], [this.badge, this.reason, this.remark, this.episode], [], [], [svg], [], [], [], [this.destination, this.broker, this.lost],
     ];
     this.cells = COLUMNS.map(({ title, kind = "name" }, at) =>
       at === 0
@@ -151,9 +153,10 @@ class Row {
       say(this.badge, GROUPS[each.group]);
     }
     if (TOLD_APART.some((field) => before[field] !== each[field])) {
-      const words = [`${each.namespace}/${each.name}`, each.group, each.reason, inWords(each.reason), each.destination, each.broker];
+      const words = [`${each.namespace}/${each.name}`, each.group, each.reason, inWords(each.reason), each.destination, each.broker, each.owner ?? ""];
       this.haystack = words.join(" ").toLowerCase();
       say(this.reason, inWords(each.reason));
+      say(this.owner, servedBy(each));
     }
     say(this.remark, remark(each));
     say(this.episode, each.open_scenarios.length > 0 ? `Episode under way: ${each.open_scenarios.join(", ")}` : "");
@@ -183,7 +186,7 @@ class Row {
 // --- the table --------------------------------------------------------------------------------------------------------
 
 const rows = new Map();
-const view = { words: [], group: "all", column: 0, ascending: true, leader: null };
+const view = { words: [], group: "all", column: 0, ascending: true };
 
 function arrange() {
   const { by } = COLUMNS[view.column];
@@ -211,7 +214,6 @@ function arrange() {
 
 function sayNothing() {
   if (rows.size > 0) return $("nothing").replaceChildren("No generator matches the filter.");
-  if (view.leader === false) return $("nothing").replaceChildren("This replica is on standby: another one holds the Lease and runs the generators.");
   return $("nothing").replaceChildren("There are no generators yet. Create one:", element("code", {}, "audit-event-operator sample 01-minimal | kubectl apply -f -"));
 }
 
@@ -291,6 +293,7 @@ const FACTS = {
   queue: ["Queue", String],
   broker: ["Broker", String],
   connected: ["Connected", (value) => (value ? "yes" : "no")],
+  owner: ["Replica", String],
   run_id: ["Run", String],
   run_events_published: ["Published in this run", whole.format],
   start_time: ["Started", (value) => moment.format(new Date(value))],
@@ -400,7 +403,7 @@ async function refresh() {
   }
 }
 
-function take({ leader, fields, rows: told }) {
+function take({ fields, rows: told }) {
   if (lastAnswer !== null && Date.now() - lastAnswer > GAP_MS) for (const row of rows.values()) row.forget();
   const gone = new Set(rows.keys());
   for (const values of told) {
@@ -415,7 +418,6 @@ function take({ leader, fields, rows: told }) {
     rows.get(key).node.remove();
     rows.delete(key);
   }
-  view.leader = leader;
   loaded = true;
   lastAnswer = Date.now();
   arrange();

@@ -186,18 +186,6 @@ async def test_nothing_is_told_of_a_resource_that_went_before_its_turn_and_other
     assert [event["involvedObject"]["uid"] for event in cluster.events[told:]] == ["u399"]
 
 
-async def test_what_waits_when_another_process_takes_over_is_not_told(cluster, recorder):
-    announce_failing(recorder, 100)
-    await asyncio.sleep(1)
-    told = len(cluster.events)
-    recorder.clear()
-    await asyncio.sleep(60)
-    assert len(cluster.events) == told
-    recorder.announce(make_snapshot(uid="later"), {}, LOST)
-    await asyncio.sleep(1)
-    assert len(cluster.events) == told + 1
-
-
 async def test_what_cannot_be_posted_is_given_up(cluster, recorder):
     cluster.trouble["create_event"] = [Unreachable("away")]
     recorder.announce(make_snapshot(), {}, status("False", "NoBroker"))
