@@ -28,13 +28,18 @@ CPU_MAX_MICROSECONDS = 30.0
 
 def main() -> int:
     """Measure, print, judge."""
+    if sys.argv[1:2] == ["many"]:
+        from benchmarks import many
+
+        return many.main(sys.argv[2:])
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     arguments.add_argument(
         "what",
         nargs="?",
-        choices=("delivery", "events", "generate", "scrape"),
+        choices=("delivery", "events", "generate", "many", "scrape"),
         default="delivery",
-        help="events: making them, without a broker; generate: writing them into a file; scrape: /metrics of a large fleet",
+        help="events: making them, without a broker; generate: writing them into a file; many: resources in one process; "
+        "scrape: /metrics of a large fleet",
     )
     arguments.add_argument("--activity", choices=("Independent", "Sessions"), default="Independent")
     arguments.add_argument("--runs", type=int, default=5, help="alternating runs of each (default 5)")

@@ -1,0 +1,386 @@
+"""Many resources in one process: a real API server with the manifests' rights, a real RabbitMQ, the operator as its own process.
+
+The resources are there before the operator starts. Who publishes is read from the operator's delivery journal, who is Ready
+from a watch of the API server, neither of which asks the operator anything. The exit code is 0 when all figures are within
+the budgets. The last column is how late a process is that only sleeps: no figure can be better than the machine.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import ssl
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.parts.controlplane import GENERATORS, OPERATOR, ControlPlane
+from support.parts.generators import API_VERSION, MERGE
+from support.parts.operator_process import OperatorProcess, must_be_free_of_bugs
+from support.parts.processes import free_port
+from support.parts.rabbitmq import Broker, RabbitMQ
+from support.waiting import wait_until
+
+NAMESPACES: Final = 20
+QUEUES: Final = 50
+PATCHES: Final = 100
+CREATORS: Final = 8
+START_SECONDS: Final = 400
+STEADY_SECONDS: Final = 60.0
+PRODUCTION: Final = {"AEG_LEASE_NAMESPACE": OPERATOR, "AEG_LOG_FORMAT": "json"}
+_NS: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What all resources of a run are like; `budgets`: the most of each figure by how many there are."""
+
+    spec: Mapping[str, Any] = field(default_factory=lambda: {"interval": "10s"})
+    queues: int = QUEUES
+    broker_down: bool = False
+    budgets: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "independent": Kind(
+        budgets={
+            1_000: {"publishing": 8, "ready": 8, "peak": 130, "lag": 25, "patch": 250},
+            10_000: {"publishing": 25, "ready": 75, "peak": 320, "cpu": 15, "lag": 50, "patch": 250},
+        }
+    ),
+    "sessions": Kind(
+        {
+            "interval": "10s",
+            "activity": "Sessions",
+            "scenarios": [{"name": "guess", "type": "BruteForce", "every": "1h"}],
+        },
+        budgets={1_000: {"peak": 220, "lag": 50}},
+    ),
+    "queues": Kind(queues=1_000),
+    "down": Kind(broker_down=True, budgets={2_000: {"lag": 50}}),
+}
+
+
+class Resources:
+    """The resources of a run, created and changed by their users over a few connections that stay open."""
+
+    def __init__(self, cluster: ControlPlane) -> None:
+        self._cluster = cluster
+        self._own = threading.local()
+        self._context = ssl.create_default_context(cafile=str(cluster.ca_file))
+
+    def create(self, count: int, kind: Kind, prefix: str = "stream") -> list[str]:
+        """So many resources, by `namespace/name`."""
+        refs = [f"many-{number % NAMESPACES:02}/{prefix}-{number:05}" for number in range(count)]
+        with ThreadPoolExecutor(CREATORS) as pool:
+            list(pool.map(lambda numbered: self._create(*numbered, kind), enumerate(refs)))
+        return refs
+
+    def _create(self, number: int, ref: str, kind: Kind) -> None:
+        namespace, name = ref.split("/")
+        spec = {"queue": f"many-{number % kind.queues:04}", **kind.spec}
+        body = {"apiVersion": API_VERSION, "kind": "AuditEventGenerator", "metadata": {"name": name}, "spec": spec}
+        self.send("POST", GENERATORS.path(namespace), body)
+
+    def patch(self, ref: str, spec: Mapping[str, Any]) -> None:
+        namespace, name = ref.split("/")
+        self.send("PATCH", GENERATORS.path(namespace, name), {"spec": spec}, MERGE)
+
+    def delete_all(self) -> None:
+        for number in range(NAMESPACES):
+            self.send("DELETE", GENERATORS.path(f"many-{number:02}"))
+
+    def watch(self) -> Iterator[Mapping[str, Any]]:
+        """Watch events from now on, until the API server ends the stream."""
+        version = self.send("GET", GENERATORS.path() + "?limit=1")["metadata"]["resourceVersion"]
+        line = self._line(None)
+        line.request("GET", f"{GENERATORS.path()}?watch=1&resourceVersion={version}", headers=self._headers())
+        for event in line.getresponse():
+            yield orjson.loads(event)
+
+    def send(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
+        line = getattr(self._own, "line", None) or self._line(120)
+        self._own.line = line
+        line.request(method, path, None if body is None else json.dumps(body), self._headers(content_type))
+        answer = line.getresponse()
+        text = answer.read()
+        assert answer.status < 300, text
+        return orjson.loads(text)
+
+    def _line(self, timeout_seconds: float | None) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self._cluster.port, timeout=timeout_seconds, context=self._context
+        )
+
+    @staticmethod
+    def _headers(content_type: str = "application/json") -> dict[str, str]:
+        return {"Authorization": "Bearer token-of-admin", "Content-Type": content_type}
+
+
+class Statuses:
+    """What a user sees of the resources: since when each has been Ready, how often it was written, when it was deleted."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.ready_ns: dict[str, int] = {}
+        self.deleted_ns: dict[str, int] = {}
+        self.told: dict[str, str] = {}
+        self.writes = 0
+        events = resources.watch()
+        self._take(events)
+
+    def _take(self, events: Iterator[Mapping[str, Any]]) -> None:
+        threading.Thread(target=lambda: [self._see(event) for event in events], daemon=True).start()
+
+    def _see(self, event: Mapping[str, Any]) -> None:
+        now, what = time.time_ns(), event["object"]
+        if event["type"] not in {"MODIFIED", "DELETED"}:
+            return
+        ref = f"{what['metadata']['namespace']}/{what['metadata']['name']}"
+        if event["type"] == "DELETED":
+            self.deleted_ns[ref] = now
+            return
+        self.writes += 1
+        ready = next((each for each in what.get("status", {}).get("conditions", ()) if each["type"] == "Ready"), None)
+        if ready is not None:
+            self.told[ref] = ready["reason"]
+            if ready["status"] == "True":
+                self.ready_ns.setdefault(ref, now)
+
+
+class Published:
+    """What was confirmed, by the operator's delivery journal."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self.first_ns: dict[str, int] = {}
+        self.times_ns: dict[str, list[int]] = {}
+
+    def look(self) -> "Published":
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                entry = orjson.loads(line)
+                if entry.get("outcome") == "ack":
+                    ref, at_ns = entry["generator"], entry["time_unix_ns"]
+                    self.first_ns.setdefault(ref, at_ns)
+                    self.times_ns.setdefault(ref, []).append(at_ns)
+        return self
+
+
+class Usage:
+    """Processor time and memory of a process, from the kernel."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = Path(f"/proc/{pid}")
+
+    def cpu_seconds(self) -> float:
+        fields = (self._process / "stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def mib(self, what: str) -> float:
+        """`VmRSS` (now) or `VmHWM` (the peak)."""
+        lines = (self._process / "status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
+
+
+def loop_lag(operator: OperatorProcess) -> dict[float, float]:
+    """Cumulative counts of how late the event loop was, by upper bound in seconds."""
+    text = operator.request("GET", "/metrics", port=operator.metrics_port, timeout_seconds=60).body.decode()
+    return {
+        float(sample.labels["le"]): sample.value
+        for family in text_string_to_metric_families(text)
+        if family.name == "audit_event_operator_event_loop_lag_seconds"
+        for sample in family.samples
+        if "le" in sample.labels
+    }
+
+
+def p99_of(before: Mapping[float, float], after: Mapping[float, float]) -> float:
+    """The bound of the histogram below which 99 % of what was observed between two readings are, in milliseconds."""
+    grown = {bound: count - before.get(bound, 0.0) for bound, count in sorted(after.items())}
+    total = max(grown.values())
+    return next(bound for bound, count in grown.items() if count >= 0.99 * total) * 1000
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))] if values else float("nan")
+
+
+def sleep_and_see(seconds: float) -> float:
+    """Sleep in steps of 100 ms; by how many milliseconds 99 % of them were late at most."""
+    late = []
+    end = time.monotonic() + seconds
+    while (began := time.monotonic()) < end:
+        time.sleep(0.1)
+        late.append((time.monotonic() - began - 0.1) * 1000)
+    return percentile(late, 0.99)
+
+
+def patch_to_effect(resources: Resources, published: Published, refs: Sequence[str]) -> float:
+    """p99 in milliseconds from sending a patch to the confirm of the event that it makes due.
+
+    A shorter interval makes the next event due at once where the last one is longer ago than that; such resources are taken.
+    """
+    sent: dict[str, int] = {}
+    for ref in refs:
+        while ref not in sent:
+            last_ns = published.look().times_ns[ref][-1]
+            ago = (time.time_ns() - last_ns) / _NS
+            if 1.5 < ago < 8:  # else its next event is about to come anyway
+                sent[ref] = time.time_ns()
+                resources.patch(ref, {"interval": "1s"})
+            else:
+                time.sleep(0.1)
+    time.sleep(2)
+    published.look()
+    took = [next(at for at in published.times_ns[ref] if at > then) - then for ref, then in sent.items()]
+    for ref in refs:
+        resources.patch(ref, {"interval": "10s"})
+    return percentile([each / 1e6 for each in took], 0.99)
+
+
+class Run:
+    """One size: what is measured, and what it must not exceed."""
+
+    def __init__(self, kind: Kind, count: int) -> None:
+        self._kind, self._count = kind, count
+        self.figures: dict[str, float] = {}
+
+    def measure(self, cluster: ControlPlane, broker: Broker, folder: Path, *, steady: float, delete: bool) -> None:
+        kind, figures = self._kind, self.figures
+        for number in range(NAMESPACES):
+            cluster.create_namespace(f"many-{number:02}")
+        resources = Resources(cluster)
+        refs = resources.create(self._count, kind)
+        statuses = Statuses(resources)
+        journal = folder / "journal"
+        target = broker.environment() | ({"RABBITMQ_PORT": str(free_port())} if kind.broker_down else {})
+        env = target | PRODUCTION | {"AEG_JOURNAL_FILE": str(journal)}
+        operator = OperatorProcess(folder, "run", kubeconfig=cluster.operator_kubeconfig(), env=env)
+        began_ns = time.time_ns()
+        operator.start(wait_ready=False)
+        usage = Usage(operator.pid)
+        try:
+            wait_until(journal.exists, timeout_seconds=30, what="the journal", explain=lambda: operator.log[-3000:])
+            published = Published(journal)
+            if kind.broker_down:
+                self._wait(operator, lambda: _all(statuses.told, refs, "BrokerUnreachable"), "BrokerUnreachable")
+                figures["ready"] = (time.time_ns() - began_ns) / _NS
+            else:
+                self._wait(operator, lambda: len(published.look().first_ns) >= self._count, "events")
+                figures["publishing"] = (max(published.first_ns.values()) - began_ns) / _NS
+                self._wait(operator, lambda: len(statuses.ready_ns) >= self._count, "Ready")
+                figures["ready"] = (max(statuses.ready_ns.values()) - began_ns) / _NS
+            figures["start cpu"] = usage.cpu_seconds()
+            figures["writes"] = statuses.writes
+            at_start = loop_lag(operator)
+            figures["start lag"] = p99_of({}, at_start)
+            time.sleep(5)
+            at_start, cpu, clock = loop_lag(operator), usage.cpu_seconds(), time.monotonic()
+            figures["machine"] = sleep_and_see(steady)
+            figures["cpu"] = (usage.cpu_seconds() - cpu) / (time.monotonic() - clock) * 100
+            figures["lag"] = p99_of(at_start, loop_lag(operator))
+            if not kind.broker_down:
+                figures["patch"] = patch_to_effect(resources, published, refs[:: max(1, self._count // PATCHES)])
+            figures["rss"], figures["peak"] = usage.mib("VmRSS"), usage.mib("VmHWM")
+            if delete:
+                self._delete_and_begin_again(operator, resources, statuses, published)
+                figures["second peak"] = usage.mib("VmHWM") - figures["peak"]
+            must_be_free_of_bugs(operator)
+        finally:
+            operator.end()
+
+    def _delete_and_begin_again(
+        self, operator: OperatorProcess, resources: Resources, statuses: Statuses, published: Published
+    ) -> None:
+        resources.delete_all()
+        self._wait(operator, lambda: len(statuses.deleted_ns) >= self._count, "deletions")
+        time.sleep(6)
+        published.look()
+        gone = [(published.times_ns[ref][-1] - at_ns) / 1e6 for ref, at_ns in statuses.deleted_ns.items()]
+        self.figures["stopped"] = max(gone)
+        resources.create(self._count, self._kind, "again")
+        self._wait(operator, lambda: len(published.look().first_ns) >= 2 * self._count, "events")
+        self._wait(operator, lambda: len(statuses.ready_ns) >= 2 * self._count, "Ready")
+        time.sleep(10)
+
+    def _wait(self, operator: OperatorProcess, condition: Callable[[], bool], what: str) -> None:
+        operator.wait_until(condition, timeout_seconds=START_SECONDS, what=f"{self._count} times {what}")
+
+    def missed(self) -> list[str]:
+        budgets = {"stopped": 1000.0, "second peak": 30.0} | dict(self._kind.budgets.get(self._count, {}))
+        return [
+            f"{name} {self.figures[name]:.0f} (budget {most:g})"
+            for name, most in budgets.items()
+            if self.figures.get(name, 0) > most
+        ]
+
+
+COLUMNS: Final = {
+    "publishing": "all publishing, s",
+    "ready": "all Ready, s",
+    "start cpu": "CPU till then, s",
+    "writes": "statuses written",
+    "start lag": "lag p99 till then, ms",
+    "rss": "RSS, MiB",
+    "peak": "peak, MiB",
+    "cpu": "CPU, %",
+    "lag": "lag p99, ms",
+    "patch": "patch to effect p99, ms",
+    "stopped": "deleted to last event, ms",
+    "second peak": "second set, MiB more",
+    "machine": "lag of the machine p99, ms",
+}
+
+
+def _all(told: Mapping[str, str], refs: Sequence[str], reason: str) -> bool:
+    return all(told.get(ref) == reason for ref in refs)
+
+
+@contextmanager
+def _parts(folder: Path) -> Iterator[tuple[ControlPlane, Broker]]:
+    for part in ("cluster", "broker", "operator"):
+        (folder / part).mkdir()
+    with ControlPlane(folder / "cluster") as cluster, RabbitMQ(folder / "broker") as broker:
+        cluster.install_crd()
+        cluster.install_rbac()
+        yield cluster, broker
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, judge."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks many", description=__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, default=[1_000, 10_000], help="how many resources (1000 10000)")
+    parser.add_argument("--kind", choices=KINDS, default="independent")
+    parser.add_argument("--steady", type=float, default=STEADY_SECONDS, help="seconds of the steady state (60)")
+    parser.add_argument("--delete", action="store_true", help="delete all afterwards, and create as many again")
+    options = parser.parse_args(arguments)
+    missed = False
+    for count in options.sizes:
+        run = Run(KINDS[options.kind], count)
+        with tempfile.TemporaryDirectory(prefix="aeg-bench-") as folder, _parts(Path(folder)) as (cluster, broker):
+            run.measure(cluster, broker, Path(folder) / "operator", steady=options.steady, delete=options.delete)
+        row = [f"{title} {run.figures[name]:.0f}" for name, title in COLUMNS.items() if name in run.figures]
+        print(f"{count:,} {options.kind}: {'; '.join(row)}", flush=True)
+        if over := run.missed():
+            print(f"  MISSED: {', '.join(over)}", flush=True)
+        missed |= bool(over)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
