@@ -37,6 +37,21 @@ class Owner(OutletOwner, Protocol):
 class Egress:
     """Where the events of one generator go; `owner` is told of health and answers."""
 
+    __slots__ = (
+        "_context",
+        "_destination",
+        "_ledger",
+        "_outlet",
+        "_owner",
+        "_ref",
+        "broker",
+        "label",
+        "outbox",
+        "phrase",
+        "queue",
+        "unavailable",
+    )
+
     def __init__(self, ref: Ref, context: EngineContext, ledger: Ledger, owner: Owner) -> None:
         self.outbox: Outbox | None = None
         self.unavailable: Trouble | None = None

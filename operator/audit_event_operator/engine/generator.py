@@ -48,6 +48,26 @@ class Generator:
     the loop whenever a reader may see something new.
     """
 
+    __slots__ = (
+        "_cap",
+        "_context",
+        "_desired",
+        "_draining",
+        "_egress",
+        "_hungry",
+        "_preexisting",
+        "_progress",
+        "_truth",
+        "_view",
+        "_wakeup",
+        "gate",
+        "ledger",
+        "name",
+        "namespace",
+        "ref",
+        "uid",
+    )
+
     def __init__(
         self,
         ref: Ref,

@@ -1,7 +1,5 @@
 """The rate that was really confirmed: a sliding window over a counter, fed about once a second."""
 
-from collections import deque
-
 
 class ObservedRate:
     """Events per second over the last `window_seconds`, from samples of a counter that only grows."""
@@ -11,7 +9,7 @@ class ObservedRate:
     def __init__(self, window_seconds: float = 30.0, samples: int = 10) -> None:
         self._window_seconds = window_seconds
         self._step_seconds = window_seconds / samples
-        self._samples: deque[tuple[float, int]] = deque()
+        self._samples: list[tuple[float, int]] = []  # few, and a deque takes 760 bytes
 
     def sample(self, now: float, count: int) -> None:
         """Remember the counter at `now` (seconds, any clock); calls closer together than a step are ignored."""
@@ -20,7 +18,7 @@ class ObservedRate:
             return
         samples.append((now, count))
         while len(samples) > 2 and now - samples[1][0] >= self._window_seconds:
-            samples.popleft()
+            del samples[0]
 
     def rate(self, now: float, count: int) -> float:
         """The mean since the oldest sample in the window; 0 before there is one."""

@@ -23,6 +23,19 @@ _NS: Final = 1_000_000_000
 class ReadinessTracker:
     """The memory behind the Ready condition of one generator. All times are seconds of the loop's clock."""
 
+    __slots__ = (
+        "_confirmed",
+        "_damping",
+        "_decided_at",
+        "_exhausted_since",
+        "_last_skip",
+        "_published_at_reset",
+        "_ready",
+        "_skipping_since",
+        "crashed",
+        "invalid",
+    )
+
     def __init__(self, damping: Damping) -> None:
         self.invalid: str | None = None
         self.crashed: str | None = None

@@ -38,6 +38,23 @@ _NS: Final = 1_000_000_000
 class TruthTeller:
     """The ground truth of one resource. `gate` is the generator's; `changed` is called when a reader may see something new."""
 
+    __slots__ = (
+        "_answered",
+        "_changed",
+        "_context",
+        "_dropped",
+        "_egress",
+        "_ledger",
+        "_listener",
+        "_queue",
+        "_ref",
+        "_told",
+        "_told_elsewhere",
+        "gate",
+        "name",
+        "namespace",
+    )
+
     def __init__(self, ref: Ref, context: EngineContext, gate: Gate, changed: Callable[[], None]) -> None:
         self.namespace = ref.namespace
         self.name = ref.name

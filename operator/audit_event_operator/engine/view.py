@@ -27,6 +27,25 @@ class GeneratorView:
     What the status told before us (`progress`) holds until there is a valid spec.
     """
 
+    __slots__ = (
+        "_changed",
+        "_egress",
+        "_ledger",
+        "_log",
+        "_now",
+        "_observed",
+        "_progress",
+        "_ref",
+        "_told",
+        "_truth",
+        "_uid",
+        "advice",
+        "generation",
+        "restarts",
+        "timeline",
+        "tracker",
+    )
+
     def __init__(
         self,
         ref: Ref,

@@ -38,11 +38,16 @@ class Cast(Protocol):
 class Listed:
     """The cast of a spec that names all there are."""
 
-    def __init__(self, entities: Entities) -> None:
-        self.users: Names = entities.users.listed
-        self.hosts: Names = entities.hosts.listed
-        self.labels: Names = entities.hosts.listed
+    def __init__(self, users: Names, hosts: Names) -> None:
+        self.users = users
+        self.hosts = hosts
+        self.labels = hosts
         self.clients: Names | None = None
+
+    @classmethod
+    def of(cls, entities: Entities) -> "Listed":
+        """The names that a spec lists."""
+        return cls(entities.users.listed, entities.hosts.listed)
 
 
 class Written(Sequence[bytes]):

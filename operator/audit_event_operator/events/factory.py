@@ -7,7 +7,7 @@ the same seed tells the same story again. Knows neither what an event is for nor
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
@@ -21,6 +21,7 @@ from audit_event_operator.events.identity import NANOSECONDS_PER_SECOND, uuid4_t
 from audit_event_operator.events.layouts import Layout
 from audit_event_operator.events.layouts.seed_json import SEED_JSON
 from audit_event_operator.events.mix import weights_of
+from audit_event_operator.resource.event_type import EventType
 from audit_event_operator.resource.fields import MAX_EXACT_INTEGER
 from audit_event_operator.resource.spec import GeneratorSpec
 
@@ -45,6 +46,42 @@ def derive_seed(uid: str) -> int:
     return int.from_bytes(blake2b(uid.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> (64 - _SEED_BITS)
 
 
+class _Repertoire:
+    """What the events of one spec are made of, whatever its seed. Immutable, so streams of equal specs share one."""
+
+    __slots__ = ("host_names", "hosts", "labels", "largest_body_bytes", "sums", "templates", "user_names", "users")
+
+    def __init__(self, weights: Mapping[str, int], own: Mapping[str, EventType], layout: Layout, cast: Cast) -> None:
+        clients = None if cast.clients is None else {"client_ip": written(cast.clients, layout)}
+        self.templates: list[Template] = [
+            _built_in(name, layout)
+            if name in CATALOGUE and clients is None
+            else compile_event(CATALOGUE[name].event if name in CATALOGUE else kind_of(own[name]), layout, clients)
+            for name in weights
+        ]
+        self.sums = list(accumulate(weights.values()))
+        self.hosts, self.users = written(cast.hosts, layout), written(cast.users, layout)
+        self.labels, self.host_names, self.user_names = cast.labels, cast.hosts, cast.users
+        host, user = longest(self.hosts), longest(self.users)
+        given: list[bytes | int] = [_ANY_ID, layout.timestamp(_LATE_NS), host, user, MAX_EXACT_INTEGER]
+        self.largest_body_bytes = max(template.largest_body_bytes(given) for template in self.templates)
+
+
+def _repertoire_of(spec: GeneratorSpec, layout: Layout, cast: Cast) -> _Repertoire:
+    weights, users, hosts = weights_of(spec.event_mix), cast.users, cast.hosts
+    if isinstance(users, tuple) and isinstance(hosts, tuple) and cast.clients is None and not spec.event_types:
+        return _listed_repertoire(tuple(weights.items()), users, hosts, layout)
+    return _Repertoire(weights, {each.name: each for each in spec.event_types}, layout, cast)
+
+
+@lru_cache(maxsize=64)
+def _listed_repertoire(
+    weights: tuple[tuple[str, int], ...], users: tuple[str, ...], hosts: tuple[str, ...], layout: Layout
+) -> _Repertoire:
+    """Of built-in templates and names that are listed."""
+    return _Repertoire(dict(weights), {}, layout, Listed(users, hosts))
+
+
 class EventFactory:
     """Makes the events of one spec: its mix, event types and entities.
 
@@ -52,6 +89,8 @@ class EventFactory:
     `cast`: the users, hosts and addresses, where the spec does not list all of them. `entropy` gives as many random bytes as
     asked for; ids are made of them.
     """
+
+    __slots__ = ("_entropy", "_layout", "_repertoire", "_seed")
 
     def __init__(
         self,
@@ -62,38 +101,26 @@ class EventFactory:
         entropy: Callable[[int], bytes] = os.urandom,
         cast: Cast | None = None,
     ) -> None:
-        cast = cast or Listed(spec.entities)
-        clients = None if cast.clients is None else {"client_ip": written(cast.clients, layout)}
-        own = {event_type.name: event_type for event_type in spec.event_types}
-        weights = weights_of(spec.event_mix)
-        self._templates: list[Template] = [
-            _built_in(name, layout)
-            if name in CATALOGUE and clients is None
-            else compile_event(CATALOGUE[name].event if name in CATALOGUE else kind_of(own[name]), layout, clients)
-            for name in weights
-        ]
-        self._sums = list(accumulate(weights.values()))
-        self._hosts, self._labels = written(cast.hosts, layout), cast.labels
-        self._users = written(cast.users, layout)
-        self._host_names, self._user_names = cast.hosts, cast.users
-        self._hash = blake2b(seed.to_bytes(8, "big", signed=True), digest_size=_RANDOMS.size)
+        self._repertoire = _repertoire_of(spec, layout, cast or Listed.of(spec.entities))
+        self._seed = seed.to_bytes(8, "big", signed=True)
         self._layout = layout
         self._entropy = entropy
 
     @property
     def largest_body_bytes(self) -> int:
         """How long the body of an event may become."""
-        host, user = longest(self._hosts), longest(self._users)
-        given: list[bytes | int] = [_ANY_ID, self._layout.timestamp(_LATE_NS), host, user, MAX_EXACT_INTEGER]
-        return max(template.largest_body_bytes(given) for template in self._templates)
+        return self._repertoire.largest_body_bytes
 
     def make(self, slots: Sequence[Slot], others: int = 0) -> list[AuditEvent]:
         """Make one event for each slot; its content depends on its number alone, so `others` does not matter."""
         # Everything the loop touches is local: it runs for every event of every generator.
-        templates, sums, hosts, users = self._templates, self._sums, self._hosts, self._users
-        labels, host_names, user_names = self._labels, self._host_names, self._user_names
+        known = self._repertoire
+        templates, sums, hosts, users = known.templates, known.sums, known.hosts, known.users
+        labels, host_names, user_names = known.labels, known.host_names, known.user_names
         weight_sum, host_count, user_count = sums[-1], len(hosts), len(users)
-        fresh_hash, randoms_in, build = self._hash.copy, _RANDOMS.unpack, tuple.__new__
+        # Half a kilobyte that an idle stream does without.
+        fresh_hash = blake2b(self._seed, digest_size=_RANDOMS.size).copy
+        randoms_in, build = _RANDOMS.unpack, tuple.__new__
         timestamp, content_type = self._layout.timestamp, self._layout.content_type
         written_ns, stamp, unix_seconds = None, b"", 0
         events: list[AuditEvent] = []

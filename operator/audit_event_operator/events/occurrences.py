@@ -52,6 +52,14 @@ class OccurrenceTemplate(NamedTuple):
 class OccurrenceWriter:
     """Writes occurrences of built-in kinds and of a spec's own event types in one layout."""
 
+    __slots__ = (
+        "_entropy",
+        "_layout",
+        "_own",
+        "_templates",
+        "_written",
+    )
+
     def __init__(self, event_types: Iterable[EventType], *, layout: Layout, entropy: Callable[[int], bytes]) -> None:
         self._own = {each.name: each for each in event_types}
         self._layout = layout

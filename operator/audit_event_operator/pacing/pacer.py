@@ -37,6 +37,21 @@ class Pacer:
     is ever late, however far apart the looks are.
     """
 
+    __slots__ = (
+        "_ahead",
+        "_allowed",
+        "_allowed_from",
+        "_cap",
+        "_first_allowed",
+        "_last_ns",
+        "_origin_ns",
+        "_punctual",
+        "_schedule",
+        "_ticks",
+        "_wanted",
+        "next_ns",
+    )
+
     def __init__(
         self, schedule: Schedule, first_ns: int, cap: Fraction | None = None, *, punctual: bool = False
     ) -> None:

@@ -26,6 +26,16 @@ class Episodes:
     `told`: what the status says of them. `entropy` gives as many random bytes as asked for.
     """
 
+    __slots__ = (
+        "_entropy",
+        "_own",
+        "_writer",
+        "begun",
+        "largest_body_bytes",
+        "playbook",
+        "taken",
+    )
+
     def __init__(self, told: tuple[ScenarioStatus, ...], entropy: Callable[[int], bytes]) -> None:
         self.playbook = Playbook(told, entropy)
         self.largest_body_bytes = 0

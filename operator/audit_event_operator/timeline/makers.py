@@ -43,6 +43,12 @@ class Maker(Protocol):
 class SessionsMaker:
     """Events of users who behave. Their world outlives changes of the spec that leave its people the same."""
 
+    __slots__ = (
+        "_writer",
+        "largest_body_bytes",
+        "world",
+    )
+
     def __init__(self, spec: GeneratorSpec, world: World, layout: Layout, entropy: Callable[[int], bytes]) -> None:
         self.world = world
         self._writer = OccurrenceWriter(spec.event_types, layout=layout, entropy=entropy)
@@ -65,6 +71,12 @@ class SessionsMaker:
 
 class Makers:
     """The world of one stream: kept as long as it is about the same people in the same zone."""
+
+    __slots__ = (
+        "_about",
+        "_cast",
+        "_world",
+    )
 
     def __init__(self) -> None:
         self._cast: tuple[tuple[Entities, int], WorldCast] | None = None

@@ -35,6 +35,12 @@ def end_time(spec: GeneratorSpec, start_time: datetime | None) -> datetime | Non
 class Run:
     """The current run of one stream; `complete` is None while it goes on."""
 
+    __slots__ = (
+        "complete",
+        "completion_time",
+        "start_time",
+    )
+
     def __init__(self) -> None:
         self.start_time: datetime | None = None
         self.completion_time: datetime | None = None

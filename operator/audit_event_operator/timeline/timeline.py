@@ -50,6 +50,40 @@ class Timeline:
     called. `now`: when it is taken up.
     """
 
+    __slots__ = (
+        "_allowance",
+        "_allowed_ns",
+        "_cap",
+        "_done",
+        "_due",
+        "_entropy",
+        "_fresh",
+        "_maker",
+        "_makers",
+        "_others",
+        "_pacer",
+        "_preexisting",
+        "_punctual",
+        "_rates",
+        "_resume_ns",
+        "_seen_ns",
+        "_source",
+        "_spread_ns",
+        "_tick",
+        "_told_rate",
+        "_wall_offset_ns",
+        "episodes",
+        "pending",
+        "progress",
+        "run",
+        "schedule",
+        "seed",
+        "sequence",
+        "spec",
+        "taken",
+        "uid",
+    )
+
     def __init__(
         self,
         uid: str,

@@ -101,8 +101,10 @@ class IndependentCast(Listed):
     """Everybody of one stream of independent draws: what the spec names, filled up to its counts."""
 
     def __init__(self, entities: Entities, seed: int) -> None:
-        super().__init__(entities)
         users, hosts, cidrs = entities.users, entities.hosts, entities.clients.cidrs
+        super().__init__(users.listed, hosts.listed)
+        if (users.count, hosts.count, cidrs) == (None, None, None):
+            return
         addresses = Addresses(cidrs or _CLIENTS, hash64(seed, 1))
         if cidrs is not None:
             self.clients = _Named(addresses.count, addresses.__getitem__)

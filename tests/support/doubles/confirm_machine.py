@@ -128,9 +128,9 @@ class ConfirmMachine(RuleBasedStateMachine):
         for outlet in self.live():
             self.put_into(outlet, window, 20)
 
-    def open_one(self, window: int, delivery: Delivery, mode: DeclarationMode):
+    def open_one(self, window: int, delivery: Delivery, mode: DeclarationMode, queue: str = "q"):
         how = {"gate": self.gate, "totals": self.totals, "budget": self.budget, "window": window}
-        where = destination("q", mode=mode, delivery=delivery)
+        where = destination(queue, mode=mode, delivery=delivery)
         self.outlets.append(self.loop.do(partial(ModelOutlet, self.brokers, where, **how)))
 
     def an_event(self, outlet: ModelOutlet, size: int, run: int) -> AuditEvent:

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from audit_event_operator.brokers.rabbitmq import brokers
 from audit_event_operator.engine.ledger import DropReason
 from audit_event_operator.resource.broker_spec import DeclarationMode, Delivery
 from audit_event_operator.resource.conditions import Reason
@@ -18,9 +19,10 @@ def machine():
     made.teardown()
 
 
-def open_some(machine, count):
-    for _ in range(count):
-        machine.open_one(4, Delivery.AT_LEAST_ONCE, DeclarationMode.CREATE_IF_MISSING)
+def open_some(machine, count, queues=1):
+    for number in range(count):
+        queue = f"q{number % queues}"
+        machine.open_one(4, Delivery.AT_LEAST_ONCE, DeclarationMode.CREATE_IF_MISSING, queue)
 
 
 def ready(machine):
@@ -43,8 +45,18 @@ def test_more_outlets_than_channels_are_all_declared_also_after_a_reconnect(mach
     assert ready(machine) == 50
 
 
-def test_no_more_are_declared_at_once_than_rabbitmq_has_channels_by_default(machine):
+def test_outlets_of_one_queue_ask_the_broker_once_between_them(machine):
     open_some(machine, 300)
+    asked = []
+    machine.hears = lambda name, _channel, _method: asked.append(name)
+    reconnect(machine)
+    assert ready(machine) == 300
+    assert asked.count("Queue.Declare") == 1
+
+
+def test_no_more_queues_are_declared_at_once_than_rabbitmq_has_channels_by_default(machine, monkeypatch):
+    monkeypatch.setattr(brokers, "LINKS_PER_REFERENCE", 1)
+    open_some(machine, 300, queues=300)
     most = 0
 
     def watch(name, _channel, _method):

@@ -15,6 +15,7 @@ from pika import exceptions, spec
 from audit_event_operator.brokers.pump import BATCH, Pump
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.connection import GatheringConnection
+from audit_event_operator.brokers.rabbitmq.declares import Declares
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
 from audit_event_operator.brokers.rabbitmq.feed import Feed
 from audit_event_operator.brokers.rabbitmq.foreign_errors import lost_fault
@@ -60,7 +61,8 @@ class ChannelSession:
         self.blocked_since: float | None = None
         self.flowing = asyncio.Event()
         self.flowing.set()
-        self.rpc = Rpc(connection, timing.rpc_seconds, self.flowing)
+        self._rpc = Rpc(connection, timing.rpc_seconds, self.flowing)
+        self.declares = Declares(self._rpc, broker)
         self.ended: asyncio.Future[BrokerFault | None] = self._loop.create_future()
         self.channel_number = 0
         self._recipient = recipient
@@ -87,9 +89,9 @@ class ChannelSession:
         self.connection.add_on_connection_blocked_callback(lambda _connection, _frame: self._block())
         self.connection.add_on_connection_unblocked_callback(lambda _connection, _frame: self._unblock())
         try:
-            channel = await self.rpc.open_channel(self._lost)
+            channel = await self._rpc.open_channel(self._lost)
             channel.add_on_return_callback(self._on_return)
-            await self.rpc.confirms_on(channel, self._on_answer)
+            await self._rpc.confirms_on(channel, self._on_answer)
         except RpcTimeout:
             raise faults.MUTE.at(self.broker) from None
         except (ConnectionLost, exceptions.AMQPError):

@@ -8,30 +8,34 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
-from typing import Final
 
 from pika import exceptions
 
 from audit_event_operator.brokers.rabbitmq import faults
 from audit_event_operator.brokers.rabbitmq.channel_session import ChannelSession
 from audit_event_operator.brokers.rabbitmq.faults import BrokerFault
-from audit_event_operator.brokers.rabbitmq.foreign_errors import NOT_FOUND, PRECONDITION_FAILED, declaration_fault
-from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, Rpc, RpcTimeout
+from audit_event_operator.brokers.rabbitmq.rpc import ConnectionLost, RpcTimeout
 from audit_event_operator.brokers.rabbitmq.timing import Timing
-from audit_event_operator.resource.broker_spec import DeclarationMode, QueueType
 from audit_event_operator.targets.destination import RabbitMQDestination
 
 logger = logging.getLogger(__name__)
 
-_ARGUMENTS: Final[dict[QueueType, dict[str, str] | None]] = {
-    QueueType.CLASSIC: None,  # so that every consumer that declares it plainly can open it
-    QueueType.QUORUM: {"x-queue-type": "quorum"},
-    QueueType.STREAM: {"x-queue-type": "stream"},
-}
-
 
 class Declaration:
     """The declaration of one queue or exchange, with its pauses. `declared` and `failed` are told of each attempt's end."""
+
+    __slots__ = (
+        "_apart_seconds",
+        "_asked",
+        "_declared",
+        "_destination",
+        "_failed",
+        "_fast",
+        "_return_pauses",
+        "_returns",
+        "_slow",
+        "_task",
+    )
 
     def __init__(
         self,
@@ -49,13 +53,14 @@ class Declaration:
         self._return_pauses = timing.backoff(rng)
         self._apart_seconds = timing.backoff_min_seconds
         self._returns = 0
-        self._asked = asyncio.Event()
+        self._asked: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, session: ChannelSession) -> None:
         """Make sure of it on a new connection."""
         self.cancel()
         self._task = asyncio.create_task(self._run(session))
+        self._task.add_done_callback(self._forget)
 
     def again(self, session: ChannelSession) -> None:
         """An event came back: make sure of the queue once more."""
@@ -69,13 +74,18 @@ class Declaration:
 
     def retry_now(self) -> None:
         """The user may have fixed what was wrong: do not wait."""
-        self._asked.set()
+        if self._asked is not None:
+            self._asked.set()
 
     def proven(self) -> None:
         """The broker took an event."""
         self._returns = 0
         for backoff in (self._fast, self._slow, self._return_pauses):
             backoff.reset()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None
 
     async def _run(self, session: ChannelSession) -> None:
         if self._returns > 1:  # the queue was there a moment ago, and events came back all the same
@@ -84,7 +94,7 @@ class Declaration:
             await session.flowing.wait()
             began = asyncio.get_running_loop().time()
             try:
-                await declare(session.rpc, self._destination, session.broker)
+                await session.declares.ask(self._destination)
             except BrokerFault as fault:
                 logger.warning("%s [%s]", fault.message, fault.detail)
                 self._failed(fault)
@@ -99,42 +109,10 @@ class Declaration:
                 return
 
     async def _pause(self, fault: BrokerFault, began: float) -> None:
-        self._asked.clear()
+        asked = self._asked = asyncio.Event()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout((self._slow if fault.slow else self._fast).next_seconds()):
-                await self._asked.wait()
+                await asked.wait()
+        self._asked = None
         # A spec that is patched many times a second must not become as many questions.
         await asyncio.sleep(began + self._apart_seconds - asyncio.get_running_loop().time())
-
-
-async def declare(rpc: Rpc, destination: RabbitMQDestination, broker: str) -> None:
-    """Make sure of the queue as the destination says, or of the exchange, which is only looked up.
-
-    Raises:
-        BrokerFault: ExchangeNotFound, QueueNotFound, QueueArgumentsMismatch, QueueLocked, AccessRefused, RejectedByBroker
-            (also when the broker allows no second channel).
-        ConnectionLost: the connection ended.
-        RpcTimeout: no answer.
-    """
-    recipient, create = destination.recipient, False
-    try:
-        if recipient.is_exchange:
-            code, text = await rpc.look_exchange_up(recipient.name)
-        else:
-            code, text, create = await _declare_queue(rpc, recipient.name, destination)
-    except exceptions.NoFreeChannels:
-        raise faults.NO_SECOND_CHANNEL.at(broker) from None
-    if code:
-        raise declaration_fault(code, text, broker, recipient, create=create)
-
-
-async def _declare_queue(rpc: Rpc, queue: str, destination: RabbitMQDestination) -> tuple[int, str, bool]:
-    """Code and text of the refusal, 0 for none, and whether the queue was to be made."""
-    code, text = await rpc.declare_queue(queue, None, passive=True)
-    create = code == NOT_FOUND and destination.declaration_mode is DeclarationMode.CREATE_IF_MISSING
-    if create:
-        code, text = await rpc.declare_queue(queue, _ARGUMENTS[destination.queue_type], passive=False)
-        if code == PRECONDITION_FAILED:  # another client was faster; its arguments are its business
-            again, _ = await rpc.declare_queue(queue, None, passive=True)
-            code = code if again else 0
-    return code, text, create

@@ -37,6 +37,25 @@ NACKS_BEFORE_TROUBLE: Final = 3
 class RabbitMQOutlet:
     """See `Outlet`. `retry` tells the link that the user may have fixed what was wrong, `ended` that this outlet is done."""
 
+    __slots__ = (
+        "_address",
+        "_closed",
+        "_declaration",
+        "_destination",
+        "_ended",
+        "_feed",
+        "_loop",
+        "_nack_pauses",
+        "_outbox",
+        "_owner",
+        "_probe_pauses",
+        "_retry",
+        "_session",
+        "_strays",
+        "_until_confirm",
+        "health",
+    )
+
     def __init__(
         self,
         destination: RabbitMQDestination,

@@ -6,6 +6,8 @@ from audit_event_operator.engine.outbox import Parcel
 class Strays:
     """Events that came back and have no outcome yet."""
 
+    __slots__ = ("_parcels",)
+
     def __init__(self) -> None:
         self._parcels: dict[Parcel, None] = {}
 

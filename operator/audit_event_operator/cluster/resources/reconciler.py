@@ -12,7 +12,7 @@ from typing import Final
 
 from audit_event_operator.cluster.leadership.buckets import bucket_of
 from audit_event_operator.cluster.resources.foreign_owners import ForeignOwners
-from audit_event_operator.cluster.resources.view import Identity, Json, Resource, View, identify, is_leaving, read
+from audit_event_operator.cluster.resources.view import Identity, Json, Resource, View, identify, is_leaving
 from audit_event_operator.cluster.status.reporter import Reporter
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref
@@ -153,7 +153,7 @@ class Reconciler:
         self._owners.heard(identity, status)
         if not self.view.is_news(identity):
             return
-        news = read(identity, resource)
+        news = self._view.specs.read(identity, resource)
         if self._owners.is_ours(identity):
             self._start(news, preexisting=preexisting)
         self.view.keep(news)

@@ -8,12 +8,17 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
+
+import orjson
 
 from audit_event_operator.engine.snapshot import Ref
 from audit_event_operator.resource.problems import SpecError
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
 REMEMBERED_DELETIONS: Final = 10_000
+SHARED_BYTES: Final = 1_024
+"""Longer specs, as JSON, are seldom equal, and their texts would weigh."""
 
 Json = Mapping[str, Any]
 
@@ -52,19 +57,37 @@ def is_leaving(resource: Json) -> bool:
     return bool(resource["metadata"].get("deletionTimestamp"))
 
 
-def read(identity: Identity, resource: Json) -> Resource:
-    """Parse a resource's spec. Never raises."""
-    spec = resource.get("spec")
-    try:
-        return Resource(identity, parse_spec(spec if isinstance(spec, Mapping) else {}))
-    except SpecError as error:
-        return Resource(identity, str(error))
+class Specs:
+    """Parses specs; resources with equal ones share the result, as long as one of them lives."""
+
+    def __init__(self) -> None:
+        self._parsed: WeakValueDictionary[bytes, GeneratorSpec] = WeakValueDictionary()
+
+    def read(self, identity: Identity, resource: Json) -> Resource:
+        """Parse a resource's spec. Never raises."""
+        spec = resource.get("spec")
+        raw = spec if isinstance(spec, Mapping) else {}
+        try:
+            text = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # what has no JSON text of its own is parsed for itself
+            text = b""
+        known = self._parsed.get(text)
+        if known is not None:
+            return Resource(identity, known)
+        try:
+            parsed = parse_spec(raw)
+        except SpecError as error:
+            return Resource(identity, str(error))
+        if 0 < len(text) <= SHARED_BYTES:
+            self._parsed[text] = parsed
+        return Resource(identity, parsed)
 
 
 class View:
     """The latest generation of each resource that lives, by UID, and a memory of those that went."""
 
     def __init__(self) -> None:
+        self.specs = Specs()
         self.living: dict[str, Resource] = {}
         self._uids: dict[Ref, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()

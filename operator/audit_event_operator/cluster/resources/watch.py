@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from audit_event_operator.cluster.api.connection import Connection
+from audit_event_operator.cluster.resources.mailbox import Mailbox, call_on
 from audit_event_operator.resource.names import GROUP, OPERATOR_NAME, PLURAL, VERSION
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ PAGE_SIZE: Final = 500
 LONGEST_BACKOFF_SECONDS: Final = 5.0
 RELOGIN_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 1.0
+WORKER_SECONDS: Final = 0.2
+"""How long kopf keeps a task, a queue and the last body for an object of which nothing more is heard."""
 _CLOSING_SECONDS: Final = 0.1
 """Closed TLS connections need a few turns of their loop to be gone."""
 USER_AGENT: Final = "audit-event-operator (kopf)"
@@ -56,6 +59,9 @@ class Watch:
 
     def __post_init__(self) -> None:
         self._home = asyncio.get_running_loop()
+        self._heard: Mailbox[tuple[str | None, dict[str, Any]]] = Mailbox(
+            self._home, lambda heard: self.deliver(*heard)
+        )
         self._sessions: list[aiohttp.ClientSession] = []
         self._logged_in_at: float | None = None
         self._open_streams: set[str] = set()
@@ -79,7 +85,7 @@ class Watch:
                 why = "kopf stopped"
             except Exception as error:  # noqa: BLE001 - whatever ended kopf, the answer is to start it again
                 why = f"{type(error).__name__}: {error}"
-            _hand_over(self._home, end, why)
+            call_on(self._home, end, why)
 
         thread = threading.Thread(target=live, name="kopf", daemon=True)
         thread.start()
@@ -87,8 +93,9 @@ class Watch:
             return await asyncio.shield(ended)
         finally:
             self._stopping = True
+            self._heard.close()
             if self._loop is not None and self._stop is not None and not ended.done():
-                _hand_over(self._loop, self._stop.set)
+                call_on(self._loop, self._stop.set)
                 await asyncio.wait([ended], timeout=STOP_SECONDS)
 
     # -- what follows runs in kopf's thread ----------------------------------------------------------------------------
@@ -102,7 +109,7 @@ class Watch:
             return
         _quieten_kopf()
         registry = kopf.OperatorRegistry()
-        kopf.on.event(GROUP, VERSION, PLURAL, id="heard", registry=registry)(self._heard)
+        kopf.on.event(GROUP, VERSION, PLURAL, id="heard", registry=registry)(self._hear)
         kopf.on.login(registry=registry, id="login")(self._log_in)
         try:
             await kopf.operator(
@@ -120,8 +127,8 @@ class Watch:
                 await session.close()
             await asyncio.sleep(_CLOSING_SECONDS)
 
-    async def _heard(self, event: kopf.RawEvent, **_: Any) -> None:
-        _hand_over(self._home, self._receive, event["type"], event["object"])
+    async def _hear(self, event: kopf.RawEvent, **_: Any) -> None:
+        self._heard.put((event["type"], cast("dict[str, Any]", event["object"])))
 
     async def _log_in(self, **_: Any) -> object:
         """Let kopf in the way we come in ourselves, but not too often."""
@@ -148,7 +155,7 @@ class Watch:
             if asked.response.status == 403:
                 verb = "watch" if "watch" in asked.url.query else "list"
                 sentence = f"The operator's account may not {verb} {PLURAL}.{GROUP}; add the permission to its role."
-                _hand_over(self._home, self._note, sentence)
+                call_on(self._home, self._note, sentence)
             if asked.response.status != 200:
                 return
             if "watch" not in asked.url.query:
@@ -156,17 +163,13 @@ class Watch:
             elif asked.url.path not in self._open_streams:
                 self._open_streams.add(asked.url.path)
                 if len(self._open_streams) == max(1, len(self.namespaces)):
-                    _hand_over(self._home, self._complete)
+                    call_on(self._home, self._complete)
 
         observer = aiohttp.TraceConfig()
         observer.on_request_end.append(answered)
         return observer
 
     # -- what follows runs on the loop that made it -------------------------------------------------------------------
-
-    def _receive(self, event_type: str | None, resource: dict[str, Any]) -> None:
-        if not self._stopping:
-            self.deliver(event_type, resource)
 
     def _complete(self) -> None:
         if not self._stopping:
@@ -193,6 +196,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.process.ultimate_exiting_timeout = None  # it would kill this very process
+    settings.queueing.idle_timeout = WORKER_SECONDS
     settings.watching.inactivity_timeout = INACTIVITY_SECONDS
     settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.connect_timeout = CONNECT_SECONDS
@@ -202,14 +206,6 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.enforce_retry_after = True
     return settings
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: object) -> None:
-    """Call something on another thread's loop, unless that loop is over."""
-    try:
-        loop.call_soon_threadsafe(callback, *arguments)
-    except RuntimeError:
-        logger.debug("An event loop ended before a callback could run on it")
 
 
 def _quieten_kopf() -> None:

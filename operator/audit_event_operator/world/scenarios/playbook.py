@@ -58,6 +58,19 @@ class Playbook:
     `told`: what the status says of them. `entropy` gives as many random bytes as asked for, for the ids of episodes.
     """
 
+    __slots__ = (
+        "_actors",
+        "_begun_ns",
+        "_entropy",
+        "_header",
+        "_open",
+        "_roles",
+        "_seed",
+        "_told",
+        "news",
+        "records",
+    )
+
     def __init__(self, told: Iterable[ScenarioStatus], entropy: Callable[[int], bytes]) -> None:
         self.records: list[Record] = []
         """Of episodes that have ended; the caller takes them out."""
