@@ -45,6 +45,8 @@ class Fleet:
         self._members = 1
         self._generators: dict[str, Generator] = {}
         self._by_ref: dict[Ref, Generator] = {}
+        self._restless: dict[str, Generator] = {}
+        """Those that have to be looked at once a second. Of all others, only what happens to them makes work."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, tuple[Generator, asyncio.Task[None]]] = {}
         self._departed: list[tuple[Generator, float]] = []
@@ -257,6 +259,7 @@ class Fleet:
 
     def _take_out(self, uid: str) -> tuple[Generator, asyncio.Task[None]]:
         generator, task = self._generators.pop(uid), self._tasks.pop(uid)
+        self._restless.pop(uid, None)
         if self._by_ref.get(generator.ref) is generator:  # else a new resource has the name already
             del self._by_ref[generator.ref]
         task.cancel()
@@ -310,9 +313,13 @@ class Fleet:
                 members[uid].set_cap(max(most, share + spare) if may_rise else share)
 
     def _notify(self, uid: str) -> None:
-        if uid in self._generators:
-            for listener in self._listeners:
-                listener(uid)
+        generator = self._generators.get(uid)
+        if generator is None:
+            return
+        if generator.restless:
+            self._restless[uid] = generator
+        for listener in self._listeners:
+            listener(uid)
 
     async def _sweep_forever(self) -> None:
         told = self._context.now()
@@ -322,12 +329,14 @@ class Fleet:
                 told = self._context.now()
                 self._context.lines.tell()
             shifted: set[str] = set()
-            for index, (uid, generator) in enumerate(list(self._generators.items())):
+            for index, (uid, generator) in enumerate(list(self._restless.items())):
                 if generator.follow():
                     shifted.add(generator.ref.namespace)
                 if generator.sweep():
                     self._share_out(generator.ref.namespace)
                     self._notify(uid)
+                if not generator.restless:
+                    self._restless.pop(uid, None)
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await asyncio.sleep(0)
             for namespace in shifted:

@@ -159,6 +159,7 @@ class Generator:
         outbox, timeline = self._egress.outbox, self.timeline
         if outbox is None or timeline is None:
             return
+        self._view.observe()
         if self._view.tracker.confirmed(self.ledger.published):
             self._view.tell()
         most = timeline.spec.max_events
@@ -225,7 +226,9 @@ class Generator:
 
     async def run(self) -> None:
         """Generate until cancelled."""
-        self._view.tracker.crashed = None
+        if self._view.tracker.crashed is not None:
+            self._view.tracker.crashed = None
+            self._view.tell()
         while True:
             if self._desired is not None:
                 await self._move()
@@ -259,7 +262,8 @@ class Generator:
         self._context.totals.schedule_lag_seconds.observe(due.lag_ns / _NS)
         if skipped:
             self.ledger.skip(SkipReason.GLOBAL_BUDGET if outbox.starved else SkipReason.BUFFER_FULL, skipped)
-            self._view.tracker.skipped(self._context.now(), self._egress)
+            if self._view.tracker.skipped(self._context.now(), self._egress):
+                self._view.tell()
         self.ledger.skip(SkipReason.LATE, due.late)
         self.ledger.skip(SkipReason.RATE_LIMITED, due.limited)
 
@@ -383,14 +387,19 @@ class Generator:
     # -- what others see -----------------------------------------------------------------------------------------------
 
     def follow(self) -> bool:
-        """Once a second: see what a shaped stream asks for now; True when that has changed."""
+        """Once a second while restless: see what a shaped stream asks for now; True when that has changed."""
         if self.timeline is None or not self.timeline.follow(self._reading()):
             return False
         self._wakeup.wake()
         return True
 
+    @property
+    def restless(self) -> bool:
+        """Whether time alone may change what it asks for or what there is to tell, so that it has to be swept."""
+        return self._view.restless or (self.timeline is not None and not self.timeline.schedule.regular)
+
     def sweep(self) -> bool:
-        """Once a second: sample the rate; True when damping made Ready another one."""
+        """Once a second while restless: True when damping made Ready another one."""
         return self._view.sweep()
 
     def snapshot(self) -> Snapshot:

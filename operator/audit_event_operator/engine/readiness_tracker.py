@@ -59,18 +59,24 @@ class ReadinessTracker:
         self._confirmed = self._confirmed or first
         return first
 
-    def skipped(self, now: float, egress: Egress) -> None:
-        """A tick found no room for all of its events.
+    @property
+    def skipping(self) -> bool:
+        """Ticks are skipped, or were a moment ago."""
+        return self._skipping_since is not None or self._exhausted_since is not None
+
+    def skipped(self, now: float, egress: Egress) -> bool:
+        """A tick found no room for all of its events; True for the first one of a streak.
 
         What is skipped while the broker takes no events has a reason of its own, and is no back-pressure afterwards. What is
         skipped because others use up the memory is neither.
         """
-        outbox = egress.outbox
+        outbox, before = egress.outbox, self.skipping
         starved = outbox is not None and outbox.starved
         exhausted = starved and outbox is not None and outbox.overdrawn
         self._exhausted_since = _since(self._exhausted_since, now) if exhausted else None
         self._skipping_since = _since(self._skipping_since, now) if egress.taking and not starved else None
         self._last_skip = now
+        return self.skipping and not before
 
     def ready(self, now: float, timeline: Timeline | None, egress: Egress) -> Ready:
         """The Ready condition of this moment."""

@@ -151,6 +151,11 @@ class TruthTeller:
             return self._sentence("The broker has blocked its connection.")
         return self._sentence(trouble.message) if trouble is not None and self._lasts(trouble) else None
 
+    @property
+    def restless(self) -> bool:
+        """Whether time alone may change `trouble`."""
+        return self._egress is not None and (self._told is not None or not self._egress.taking)
+
     def sweep(self) -> bool:
         """Once a second: True when `trouble` has become another one by itself."""
         before, self._told = self._told, self.trouble

@@ -73,7 +73,7 @@ class GeneratorView:
         self._truth = truth
         self._progress = progress
         self._changed = changed
-        self._observed = ObservedRate()
+        self._observed = ObservedRate(context.now())
         self._log = ActivityLog(ref, context.lines, context.now)
         self._told: Ready | None = None
 
@@ -82,15 +82,34 @@ class GeneratorView:
         self._look()
         self._changed()
 
+    def observe(self) -> None:
+        """More was published."""
+        self._observed.sample(self._now(), self._ledger.published)
+
+    @property
+    def restless(self) -> bool:
+        """Whether time alone may change what there is to tell: a trouble that lasts, skipped ticks, a summary for the log."""
+        health = self._egress.health
+        return (
+            self.tracker.skipping
+            or health.trouble is not None
+            or health.blocked_since is not None
+            or self._many
+            or self._truth.restless
+        )
+
     def sweep(self) -> bool:
-        """Once a second: sample the rate, sum up in the log; True when damping made Ready another one."""
-        now, published, before = self._now(), self._ledger.published, self._told
-        self._observed.sample(now, published)
-        outbox = self._egress.outbox
-        many = outbox is not None and outbox.on_published is None
-        self._log.summary(now, published, self._egress.phrase, wanted=many)
+        """Once a second while restless: sum up in the log; True when damping made Ready another one."""
+        before = self._told
+        self._log.summary(self._now(), self._ledger.published, self._egress.phrase, wanted=self._many)
         self._look()
         return self._truth.sweep() or self._told != before
+
+    @property
+    def _many(self) -> bool:
+        """Published events are too many to be told of one by one."""
+        outbox = self._egress.outbox
+        return outbox is not None and outbox.on_published is None
 
     def log_each_event(self, rate: Fraction) -> None:
         """Log single events where the rate is low enough for that."""

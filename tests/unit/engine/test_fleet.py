@@ -11,6 +11,7 @@ import pytest
 
 from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.fleet import Fleet
+from audit_event_operator.engine.generator import Generator
 from audit_event_operator.engine.ledger import Outcome
 from audit_event_operator.engine.ports import Trouble
 from audit_event_operator.engine.snapshot import GeneratorState, Ref
@@ -586,9 +587,8 @@ async def test_a_namespace_cap_is_shared_fairly(context):
 async def test_a_crashed_generator_is_counted_shown_and_started_again(fleet, brokers, monkeypatch):
     apply(fleet, interval="1s")
     await asyncio.sleep(0.5)
-    generator = fleet.generator(REF)
     with monkeypatch.context() as patch:
-        patch.setattr(generator, "_step", lambda: 1 / 0)
+        patch.setattr(Generator, "_step", lambda _: 1 / 0)
         await asyncio.sleep(0.6)
     assert (fleet.totals.generator_crashes, facts(fleet).restarts) == (1, 1)
     before = counts(fleet).published
@@ -603,16 +603,18 @@ def _pauses(caplog):
     return [float(match[1]) for match in found if match]
 
 
-async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_second_each_time(fleet, caplog):
+async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_second_each_time(
+    fleet, caplog, monkeypatch
+):
     apply(fleet, interval="1s")
     generator = fleet.generator(REF)
     for crashes in (1, 2, 3):
         await asyncio.sleep(3600)
-        generator._step = lambda: 1 / 0
-        generator.wake()
-        await asyncio.sleep(0.1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Generator, "_step", lambda _: 1 / 0)
+            generator.wake()
+            await asyncio.sleep(0.1)
         assert facts(fleet).restarts == crashes
-        del generator._step
         before = counts(fleet).published
         await asyncio.sleep(2)
         assert counts(fleet).published > before
@@ -622,7 +624,7 @@ async def test_a_generator_that_crashes_once_an_hour_starts_again_after_one_seco
 async def test_a_generator_that_crashes_at_once_waits_longer_each_time(fleet, caplog, monkeypatch):
     apply(fleet, interval="1s")
     await asyncio.sleep(0.1)
-    monkeypatch.setattr(fleet.generator(REF), "_step", lambda: 1 / 0)
+    monkeypatch.setattr(Generator, "_step", lambda _: 1 / 0)
     await asyncio.sleep(100)
     assert _pauses(caplog)[:7] == [1, 2, 4, 8, 16, 30, 30]
 

@@ -46,11 +46,11 @@ async def test_a_wake_up_before_the_sleep_is_not_lost():
 
 
 def test_the_observed_rate_covers_the_last_thirty_seconds():
-    rate = ObservedRate()
+    rate = ObservedRate(0)
     for second in range(100):
         rate.sample(second, 10 * second if second < 50 else 500)
     assert rate.rate(99, 500) == 0
-    assert ObservedRate().rate(5, 100) == 0
+    assert ObservedRate(5).rate(5, 100) == 0
 
 
 def test_a_histogram_counts_by_upper_bound():

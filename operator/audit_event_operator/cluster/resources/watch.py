@@ -193,6 +193,7 @@ def _settings() -> kopf.OperatorSettings:
     import kopf
 
     settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = _forgetful()
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.process.ultimate_exiting_timeout = None  # it would kill this very process
@@ -206,6 +207,23 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.enforce_retry_after = True
     return settings
+
+
+def _forgetful() -> kopf.DiffBaseStorage:
+    """Keep kopf from copying each body to compare it with an annotation: what is news is decided here, by generation."""
+    import kopf
+
+    class Forgetful(kopf.DiffBaseStorage):
+        def build(self, **_: Any) -> kopf.BodyEssence:
+            return kopf.BodyEssence()
+
+        def fetch(self, **_: Any) -> None:
+            return None
+
+        def store(self, **_: Any) -> None:
+            """Nothing is ever written to a resource but its status, and that is not kopf's business."""
+
+    return Forgetful()
 
 
 def _quieten_kopf() -> None:

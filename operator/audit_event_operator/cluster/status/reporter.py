@@ -12,7 +12,7 @@ from typing import Final
 
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, Forbidden, Throttled
 from audit_event_operator.cluster.status.forbidden import ForbiddenNamespaces
-from audit_event_operator.cluster.status.statuses import Status, is_transition
+from audit_event_operator.cluster.status.statuses import Patience, Status, is_transition
 from audit_event_operator.cluster.status.work_queue import WorkQueue
 from audit_event_operator.cluster.status.writer import StatusWriter
 from audit_event_operator.engine.fleet import Fleet
@@ -36,7 +36,7 @@ class Pace:
     """Minimum time between two status writes that only update one resource's counters."""
     transitions_per_second: float = 200.0
     counters_per_second: float = 20.0
-    coming_back_seconds: float = 10.0
+    patience: Patience = Patience()  # noqa: RUF009 - frozen
     parallel: int = 40
 
 
@@ -169,9 +169,9 @@ class Reporter:
         previous = self._known[uid]
         status = self.writer.status_of(snapshot)
         if is_transition(previous, status):
-            patience = self._known.patience_seconds(snapshot, self.pace.coming_back_seconds, now)
+            patience = self._known.patience_seconds(snapshot, self.pace.patience, now)
             if patience > 0:
-                asyncio.get_running_loop().call_later(patience, self.changed, uid)
+                self._work_queue.rest(uid, now, min(patience, self.pace.counter_seconds))
                 return
             self._transitions.take(now)
         elif counters and status != previous:

@@ -1,6 +1,7 @@
 """What a snapshot says as a status, and which status the API server is known to have. Pure; times are the caller's."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from typing import Any, Final
@@ -37,6 +38,16 @@ def is_transition(before: Status, after: Status) -> bool:
     return transition_key(before) != transition_key(after) or len(owners) > 1
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a resource may be on its way before its status calls it Starting, in seconds."""
+
+    first_seconds: float = 60.0
+    """One that never had a status."""
+    coming_back_seconds: float = 10.0
+    """One that was Ready under another process."""
+
+
 class KnownStatuses:
     """The status of each resource as the API server has it: what we wrote last, or another writer since."""
 
@@ -63,24 +74,25 @@ class KnownStatuses:
         self._statuses[uid] = status
         return known is not None
 
-    def patience_seconds(self, snapshot: Snapshot, patience_seconds: float, now: float) -> float:
-        """For how long it is too early to call a resource Starting that was ready under another process.
+    def patience_seconds(self, snapshot: Snapshot, patience: Patience, now: float) -> float:
+        """For how long it is too early to call a resource Starting.
 
-        A restart of the operator should not make every resource unready for a moment, and twice the writes.
+        A restart of the operator should not make every resource unready for a moment, and one that has just been created
+        mostly publishes before anybody has looked. Either would double the writes.
         """
         first_seen_at = self._first_seen_at.get(snapshot.uid)
-        previous = self[snapshot.uid]
-        if (
-            first_seen_at is None
-            or snapshot.facts.ready.reason is not Reason.STARTING
-            or previous.get("observedGeneration") != snapshot.facts.generation
-        ):
+        if first_seen_at is None or snapshot.facts.ready.reason is not Reason.STARTING:
             return 0.0
-        ready = ready_condition(previous)
-        if ready is None or ready.status != "True" or ready.reason == Reason.SUSPENDED:
+        previous = self[snapshot.uid]
+        ready, generation = ready_condition(previous), previous.get("observedGeneration")
+        if ready is None:
+            seconds = patience.first_seconds
+        elif ready.status == "True" and ready.reason != Reason.SUSPENDED and generation == snapshot.facts.generation:
+            seconds = patience.coming_back_seconds
+        else:
             return 0.0
         # To the millisecond: a timer that ends a hair early must not be set again for what is left.
-        return max(0.0, round(first_seen_at + patience_seconds - now, 3))
+        return max(0.0, round(first_seen_at + seconds - now, 3))
 
     def learn(self, uid: str, status: Status) -> None:
         """The API server has this status now, whatever we have written."""

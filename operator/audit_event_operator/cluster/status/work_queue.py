@@ -25,10 +25,10 @@ class WorkQueue:
         if uid not in self._due:
             self.rest(uid, now)
 
-    def rest(self, uid: str, now: float) -> None:
-        """It was looked at: its counters are due again a period from now."""
-        self._due[uid] = now + self._period
-        heappush(self._heap, (now + self._period, uid))
+    def rest(self, uid: str, now: float, seconds: float | None = None) -> None:
+        """It was looked at: it is due again a period from now, or after `seconds`."""
+        due = self._due[uid] = now + (self._period if seconds is None else seconds)
+        heappush(self._heap, (due, uid))
 
     def forget(self, uid: str) -> None:
         """It is gone."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from itertools import pairwise
 
 from audit_event_operator.cluster.resources.mailbox import Mailbox
 from support.waiting import until
@@ -53,7 +54,7 @@ async def test_the_loop_turns_while_a_long_list_is_read(monkeypatch):
     while len(read) < 30:
         turns.append(len(read))
         await asyncio.sleep(0)
-    assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) <= 3
+    assert max(after - before for before, after in pairwise(turns)) <= 3
 
 
 async def test_nothing_is_read_once_it_is_closed():

@@ -302,6 +302,25 @@ async def test_a_resource_that_does_not_come_back_is_reported_as_starting_after_
     assert reporting.reason() == "Starting"
 
 
+async def test_a_new_resource_that_is_ready_within_a_minute_is_written_once(reporting):
+    reporting.start()
+    reporting.fleet.become("uid-demo", ready=STARTING)
+    await asyncio.sleep(40)
+    assert reporting.cluster.statuses == []
+    reporting.fleet.become("uid-demo", ready=Ready(Reason.PUBLISHING, "Events are confirmed."))
+    await asyncio.sleep(1)
+    assert (reporting.reason(), reporting.written()) == ("Publishing", 1)
+
+
+async def test_a_new_resource_that_is_not_ready_after_a_minute_is_reported_as_starting(reporting):
+    reporting.start()
+    reporting.fleet.become("uid-demo", ready=STARTING)
+    await asyncio.sleep(59)
+    assert reporting.cluster.statuses == []
+    await asyncio.sleep(2)
+    assert reporting.reason() == "Starting"
+
+
 async def test_the_last_words_come_with_bounded_runs_first_and_keep_the_conditions():
     async with Reporting().running() as reporting:
         uids = {reporting.start("endless"): False, reporting.start("bounded"): True}
