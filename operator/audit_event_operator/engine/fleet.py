@@ -7,6 +7,7 @@ shown and started again. It knows neither Kubernetes nor files, only what they a
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -31,6 +32,25 @@ _LIVED_LONG_SECONDS: Final = 60.0
 """A generator that ran this long starts again after the shortest pause."""
 
 
+@dataclass(slots=True, eq=False)
+class _Departed:
+    """A generator that went: itself while something of it is on its way, then its last snapshot, shown until `until`."""
+
+    ref: Ref
+    uid: str
+    until: float
+    left: Generator | Snapshot
+
+    def snapshot(self) -> Snapshot:
+        return self.left.snapshot() if isinstance(self.left, Generator) else self.left
+
+    def thin_out(self) -> None:
+        generator = self.left
+        if isinstance(generator, Generator) and generator.settled_for_good:
+            self.left = generator.snapshot()
+            generator.forget()
+
+
 class Fleet:
     """All generators of this process, and the default target of posted events if there is one."""
 
@@ -48,8 +68,8 @@ class Fleet:
         self._restless: dict[str, Generator] = {}
         """Those that have to be looked at once a second. Of all others, only what happens to them makes work."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._leaving: dict[str, tuple[Generator, asyncio.Task[None]]] = {}
-        self._departed: list[tuple[Generator, float]] = []
+        self._leaving: dict[str, tuple[Generator, asyncio.Task[Snapshot]]] = {}
+        self._departed: list[_Departed] = []
         self._listeners: list[Callable[[str], None]] = []
         self._departure_listeners: list[Callable[[str], None]] = []
         self._sweeper: asyncio.Task[None] | None = None
@@ -133,10 +153,10 @@ class Fleet:
         """Release these resources; returns how they ended, once nothing of them is on its way any more."""
         for uid in uids:
             self.release(uid)
-        leaving = [self._leaving[uid] for uid in uids if uid in self._leaving]
+        leaving = [self._leaving[uid][1] for uid in uids if uid in self._leaving]
         if leaving:
-            await asyncio.wait([task for _, task in leaving])
-        return [generator.snapshot() for generator, _ in leaving]
+            await asyncio.wait(leaving)
+        return [task.result() for task in leaving if not task.cancelled()]
 
     def stop(self, uids: Iterable[str]) -> None:
         """Another process serves these resources already: end at once, without draining. Unknown UIDs are fine."""
@@ -208,7 +228,7 @@ class Fleet:
         """What `/metrics` shows: live resources, the default target's row, and the ones that went within the last minute."""
         now, named = self._context.now(), self._by_ref
         # One per name, the last one wins: a metric must not have the same labels twice.
-        departed = {each.ref: each for each, until in self._departed if until > now and each.ref not in named}
+        departed = {each.ref: each for each in self._departed if each.until > now and each.ref not in named}
         return [*self._streams(), *departed.values()]
 
     def snapshot(self, uid: str) -> Snapshot | None:
@@ -263,16 +283,18 @@ class Fleet:
         if self._by_ref.get(generator.ref) is generator:  # else a new resource has the name already
             del self._by_ref[generator.ref]
         task.cancel()
-        self._departed.append((generator, self._context.now() + self._context.timing.departed_series_seconds))
+        until = self._context.now() + self._context.timing.departed_series_seconds
+        self._departed.append(_Departed(generator.ref, generator.uid, until, generator))
         return generator, task
 
-    async def _let_go(self, uid: str, generator: Generator, task: asyncio.Task[None]) -> None:
-        """Drain a generator that was taken out, and end it. Whoever cancels this ends it at once."""
+    async def _let_go(self, uid: str, generator: Generator, task: asyncio.Task[None]) -> Snapshot:
+        """Drain a generator that was taken out, and end it; returns how it ended. Whoever cancels this ends it at once."""
         await asyncio.wait([task])
         generator.end_episodes(Ending.HAND_OVER)
         await generator.drained(self._context.timing.target_drain_seconds)
         del self._leaving[uid]
         generator.stop(DropReason.SHUTDOWN_DEADLINE, 0.0)
+        return generator.snapshot()
 
     def _end_leaving(self, uid: str, reason: DropReason, grace_seconds: float) -> None:
         if uid in self._leaving:
@@ -341,5 +363,13 @@ class Fleet:
                     await asyncio.sleep(0)
             for namespace in shifted:
                 self._share_out(namespace)
-            now = self._context.now()
-            self._departed = [(each, until) for each, until in self._departed if until > now]
+            await self._thin_out()
+
+    async def _thin_out(self) -> None:
+        """Keep of those that went what `/metrics` still shows, and nothing of those that it does not show any more."""
+        for index, each in enumerate(list(self._departed)):
+            each.thin_out()
+            if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
+                await asyncio.sleep(0)
+        now = self._context.now()
+        self._departed = [each for each in self._departed if each.until > now or isinstance(each.left, Generator)]

@@ -203,6 +203,15 @@ class Generator:
             self._stop_truth(reason, grace_seconds)
         self.ledger.labels.leave()
 
+    @property
+    def settled_for_good(self) -> bool:
+        """Once stopped: whether all that was on its way has an outcome."""
+        return self._egress.idle and self._truth.idle and self._nothing_played
+
+    def forget(self) -> None:
+        """Once settled for good: let go of everything. It is of no use any more."""
+        self._egress.forget()
+
     def _stop_truth(self, reason: DropReason, grace_seconds: float) -> None:
         self._truth.stop(reason, grace_seconds)
         if self.timeline is not None:

@@ -67,3 +67,26 @@ async def test_what_the_fleet_does_every_second_does_not_grow_with_idle_generato
     swept.clear()
     await asyncio.sleep(60)
     assert swept == []
+
+
+async def test_a_deleted_generator_is_gone_from_memory_soon_and_without_a_search_for_cycles(fleet, brokers):
+    apply_some(fleet, 0, 20)
+    await asyncio.sleep(60)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(each, Generator) for each in gc.get_objects())
+        apply_some(fleet, 20, 50)
+        await asyncio.sleep(60)
+        for number in range(20, 70):
+            fleet.discard(f"uid-{number}")
+        brokers.outlets.clear()  # the double remembers all it ever had
+        assert len(fleet.series()) == 70
+        await asyncio.sleep(10)
+        assert sum(isinstance(each, Generator) for each in gc.get_objects()) == before
+        assert len(fleet.series()) == 70, "their series are shown for a minute"
+        assert sum(each.counts.published for each in fleet.series()) == 70
+        await asyncio.sleep(60)
+        assert len(fleet.series()) == 20
+    finally:
+        gc.enable()

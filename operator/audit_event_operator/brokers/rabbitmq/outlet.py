@@ -140,6 +140,7 @@ class RabbitMQOutlet:
                 self._outbox.fail(parcel, Outcome.UNKNOWN)
             self._outbox.notify_settled()
         self._ended(self)
+        del self._owner  # which is told of nothing any more, and is the larger part of the memory
 
     # -- the link's side -----------------------------------------------------------------------------------------------
 
