@@ -292,6 +292,7 @@ class Run:
                 figures["publishing"] = (max(published.first_ns.values()) - began_ns) / _NS
                 self._wait(operator, lambda: len(statuses.ready_ns) >= self._count, "Ready")
                 figures["ready"] = (max(statuses.ready_ns.values()) - began_ns) / _NS
+            figures["start rss"] = usage.mib("VmHWM")  # before anything has read /metrics
             figures["start cpu"] = usage.cpu_seconds()
             figures["writes"] = statuses.writes
             at_start = loop_lag(operator)
@@ -341,6 +342,7 @@ COLUMNS: Final = {
     "publishing": "all publishing, s",
     "ready": "all Ready, s",
     "start cpu": "CPU till then, s",
+    "start rss": "peak till then, MiB",
     "writes": "statuses written",
     "start lag": "lag p99 till then, ms",
     "rss": "RSS, MiB",
