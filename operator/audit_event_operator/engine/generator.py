@@ -57,6 +57,7 @@ class Generator:
         "_hungry",
         "_preexisting",
         "_progress",
+        "_spread_seconds",
         "_truth",
         "_view",
         "_wakeup",

@@ -46,6 +46,7 @@ class TruthTeller:
         "_egress",
         "_ledger",
         "_listener",
+        "_of_namespace",
         "_queue",
         "_ref",
         "_told",

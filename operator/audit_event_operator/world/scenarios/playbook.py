@@ -67,6 +67,7 @@ class Playbook:
         "_roles",
         "_seed",
         "_told",
+        "missed",
         "news",
         "records",
     )
