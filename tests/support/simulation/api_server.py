@@ -49,9 +49,11 @@ class ApiServer:
         """Do not answer one process, or any (`*`), until a time: refuse connections, or be silent."""
         self._away[whom] = until, silent
 
-    def answers(self, who: str) -> bool:
-        """Whether this process gets answers in time."""
-        return who not in self.slow and not any(self.world.now < self._away.get(each, (0,))[0] for each in (who, "*"))
+    def recover(self) -> None:
+        """Be there for everybody, in time."""
+        self.weather = Weather()
+        self._away.clear()
+        self.slow.clear()
 
     def delay(self, who: str) -> float:
         """One way to the server or back."""

@@ -8,7 +8,8 @@ from support.simulation.api_server import ApiServer, Weather
 from support.simulation.process import Process
 from support.simulation.world import World
 
-GRID_SECONDS = 0.02
+GRID_SECONDS = 0.04
+_NOTHING: dict[int, bool] = {}
 
 
 class Overlap(NamedTuple):
@@ -42,7 +43,8 @@ class SimulatedFleet:
         self.overlaps: list[Overlap] = []
         self.gaps: list[Gap] = []
         self._strict = strict
-        self._working: dict[str, set[int]] = {}
+        self._working: dict[str, dict[int, bool]] = {}
+        self._servers = [0] * BUCKETS
         self._unserved_since: dict[int, float | None] = dict.fromkeys(range(BUCKETS), 0.0)
         self._watch()
 
@@ -65,9 +67,10 @@ class SimulatedFleet:
     def close(self) -> None:
         """End all processes."""
         for process in self.processes:
-            process.check()
             if not process.loop.is_closed():
                 process.loop.end()
+        for process in self.processes:
+            process.check()
 
     def __enter__(self) -> "SimulatedFleet":
         return self
@@ -84,10 +87,7 @@ class SimulatedFleet:
     def shares(self) -> list[int]:
         """How many buckets each of the living serves; empty while any bucket is not served."""
         counts = Counter(
-            process.identity
-            for process in self.living()
-            for bucket in process.may_work()
-            if process.serves(bucket)
+            process.identity for process in self.living() for begins in process.may_work().values() if begins
         )  # fmt: skip
         return [counts[each.identity] for each in self.living()] if counts.total() == BUCKETS else []
 
@@ -120,34 +120,30 @@ class SimulatedFleet:
         self.world.at(self.world.now + GRID_SECONDS, self._watch)
 
     def _see(self, process: Process) -> None:
-        before, now = self._working.get(process.identity, set()), process.may_work()
-        if not process.alive:
-            self._working.pop(process.identity, None)
-        else:
+        before, now = self._working.get(process.identity, _NOTHING), process.may_work()
+        if now:
             self._working[process.identity] = now
-        for bucket in now - before:
+        else:
+            self._working.pop(process.identity, None)
+        if now == before:
+            return
+        for bucket in now.keys() - before.keys():
             self._judge(bucket)
-        for bucket in range(BUCKETS):
-            if bucket in now or bucket in before:
-                self._time(bucket)
+        for bucket in now.keys() | before.keys():
+            if now.get(bucket, False) != before.get(bucket, False):
+                self._count(bucket, 1 if now.get(bucket) else -1)
 
     def _judge(self, bucket: int) -> None:
         workers = [each for each in self.processes if each.alive and bucket in each.may_work()]
         if len(workers) > 1:
-            who = frozenset(each.identity for each in workers)
-            self.overlaps.append(
-                Overlap(self.world.now, bucket, who, any(not each.gate.company for each in workers))
-            )  # fmt: skip
+            lone = any(not each.gate.company for each in workers)
+            self.overlaps.append(Overlap(self.world.now, bucket, frozenset(each.identity for each in workers), lone))
 
-    def _time(self, bucket: int) -> None:
-        served = any(
-            bucket in self._working.get(each.identity, ()) and each.serves(bucket)
-            for each in self.processes
-            if each.alive
-        )
+    def _count(self, bucket: int, difference: int) -> None:
+        self._servers[bucket] += difference
         begin = self._unserved_since[bucket]
-        if served and begin is not None:
+        if self._servers[bucket] and begin is not None:
             self.gaps.append(Gap(begin, self.world.now, bucket))
             self._unserved_since[bucket] = None
-        elif not served and begin is None:
+        elif not self._servers[bucket] and begin is None:
             self._unserved_since[bucket] = self.world.now

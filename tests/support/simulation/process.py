@@ -1,13 +1,12 @@
 """One process of the operator as far as buckets go: `Membership` and its gates, with a source that needs time to take and give."""
 
 import asyncio
-import copy
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from audit_event_operator.cluster.leadership.buckets import BUCKETS, bucket_of
-from audit_event_operator.cluster.leadership.gate import BucketAssignment, MemberGate
+from audit_event_operator.cluster.leadership.gate import BucketAssignment, BucketGate, MemberGate
 from audit_event_operator.cluster.leadership.membership import Hands, Membership
 from support.simulation.api_server import ApiServer, Wire
 from support.simulation.world import ProcessLoop
@@ -26,6 +25,10 @@ def _one_of_each_bucket() -> list[str]:
 
 UIDS = _one_of_each_bucket()
 """A resource of each bucket."""
+
+
+def _nothing() -> None:
+    return
 
 
 class Process:
@@ -60,6 +63,7 @@ class Process:
         self.loop = ProcessLoop(self._world, lambda: on_change(self))
         self.gate = MemberGate(clock=lambda: self._world.now, strict=strict)
         self.assignment = BucketAssignment(self.gate)
+        self._bucket_gates = [gate for uid in UIDS if isinstance(gate := self.assignment.gate(uid), BucketGate)]
         wire = Wire(server, identity, self.loop)
         wire.on_traffic = self._trapped
         self.membership = Membership(
@@ -95,7 +99,6 @@ class Process:
         """SIGKILL."""
         if self.alive:
             self.alive = False
-            self.check()
             self.loop.end()
 
     def terminate(self) -> None:
@@ -106,19 +109,19 @@ class Process:
 
     # -- what is seen from outside -------------------------------------------------------------------------------------
 
-    def may_work(self) -> set[int]:
-        """The buckets of which it would write something now, if it came to that; it does not notice the question."""
-        if not self.alive or self.loop.stopped:
-            return set()
-        gate = copy.copy(self.gate)
-        gate.on_doubt = lambda: None
-        if not gate.is_open():
-            return set()
-        return {bucket for bucket, uid in enumerate(UIDS) if self.assignment.gate(uid).works}  # type: ignore[union-attr]
+    def may_work(self) -> dict[int, bool]:
+        """The buckets of which it would write something now, if it came to that, and whether it would begin new work.
 
-    def serves(self, bucket: int) -> bool:
-        """Whether it begins new work of a bucket, its gate taken as open."""
-        return self.assignment.is_ours(UIDS[bucket])
+        It does not notice the question.
+        """
+        if not self.alive or self.loop.stopped:
+            return {}
+        gate = object.__new__(MemberGate)
+        gate.__dict__.update(self.gate.__dict__)
+        gate.on_doubt = _nothing
+        if not gate.is_open():
+            return {}
+        return {bucket: gate.is_ours for bucket, gate in enumerate(self._bucket_gates) if gate.works}
 
     def check(self) -> None:
         """Raise what a task of the process ended with, if it did."""
@@ -140,10 +143,9 @@ class Process:
 
     async def _tick(self) -> None:
         """Some processes have streams that ask often, some have none."""
-        pause = self._dice.choice([0.02, 0.3, 3.0])
+        pause = self._dice.choice([0.1, 0.5, 3.0])
         while True:
-            for uid in UIDS:
-                self.assignment.gate(uid).is_open()
+            self.gate.is_open()
             await asyncio.sleep(pause)
 
     def _taken(self, bucket: int, _statuses_until: str) -> None:

@@ -91,6 +91,8 @@ class Membership:
         self._records: dict[int, BucketRecord] = {}
         self._giving: dict[int, str | None] = {}
         """Buckets to give, with the version of their last status once they are not served here any more."""
+        self._draining: int | None = None
+        """The bucket that is about to be given, while it drains."""
         self._giver: asyncio.Task[None] | None = None
         self._lingering: set[str] = set()
         """Members that died, and whose Leases we may not delete."""
@@ -110,7 +112,7 @@ class Membership:
             while True:
                 asked_at = self.clock()
                 seconds = await self._turn(asked_at)
-                if self._giver is not None and self._giver.done():
+                if self._giver is not None and self._giver.done() and not self._giver.cancelled():
                     self._giver.result()  # a bug of the giver is ours
                 await self._wakeup.sleep(max(_SHORTEST_SLEEP_SECONDS, asked_at + seconds - self.clock()))
         finally:
@@ -204,10 +206,12 @@ class Membership:
         held = look.held_by(self.identity)
         # Who comes late, or whose Lease was deleted, writes again: then nobody who saw it as free can still take it.
         doubtful = {bucket for bucket in held if not (self._certain and self._records[bucket].version)}
-        held -= {bucket for bucket in doubtful if not await self._write(bucket, self.identity)}
-        self._certain = True
-        for bucket in self.held - held:
+        stale = {bucket for bucket in doubtful if not await self._write(bucket, self.identity)}
+        self._certain = not stale
+        for bucket in self.held - (held - stale):
             self._lose(bucket, look.holders[bucket])
+        if stale:  # somebody wrote to them after the look: plan by a new one
+            raise Conflict("a Lease was written since")
         self.trouble = None
         joined, self.member_count = self.gate.joined, len(look.members)
         self.gate.confirm(asked_at, company=look.company)
@@ -247,6 +251,8 @@ class Membership:
 
     def _lose(self, bucket: int, holder: str) -> None:
         self.held.discard(bucket)
+        if bucket == self._draining and self._giver is not None:
+            self._giver.cancel()  # or it would stop what may have been taken again meanwhile
         if self._giving.pop(bucket, None) is not None:
             return  # it was not served any more, and the answer to its release was lost
         logger.warning("Lost bucket %d: %s holds it now", bucket, holder or "no one")
@@ -262,11 +268,14 @@ class Membership:
         """Give buckets one after the other, so that the streams of each pause for a moment only."""
         given = []
         for bucket in list(self._giving):
+            if bucket not in self._giving:  # it was lost while another one was given
+                continue
             if self._giving[bucket] is None:
-                statuses_until = await self.hands.give(bucket)
-                if bucket not in self._giving:  # it was lost meanwhile
-                    continue
-                self._giving[bucket] = statuses_until
+                self._draining = bucket
+                try:
+                    self._giving[bucket] = await self.hands.give(bucket)
+                finally:
+                    self._draining = None
             try:
                 async with self._looking:
                     released = bucket in self._giving and await self._write(bucket, "", self._giving[bucket] or "")
