@@ -36,10 +36,10 @@ def main() -> int:
     arguments.add_argument(
         "what",
         nargs="?",
-        choices=("delivery", "events", "generate", "many", "scrape"),
+        choices=("delivery", "events", "generate", "many", "scrape", "simulation"),
         default="delivery",
         help="events: making them, without a broker; generate: writing them into a file; many: resources in one process; "
-        "scrape: /metrics of a large fleet",
+        "scrape: /metrics of a large fleet; simulation: several replicas on virtual time",
     )
     arguments.add_argument("--activity", choices=("Independent", "Sessions"), default="Independent")
     arguments.add_argument("--runs", type=int, default=5, help="alternating runs of each (default 5)")
@@ -57,6 +57,10 @@ def main() -> int:
         from benchmarks import scrape
 
         return scrape.main()
+    if options.what == "simulation":
+        from benchmarks import fleet_simulation
+
+        return fleet_simulation.main()
     os.environ["BENCH_ACTIVITY"] = options.activity
     with _broker() as broker:
         print(f"{options.runs} alternating runs of {options.seconds:g} s each, window 2048, persistent, confirmed\n")

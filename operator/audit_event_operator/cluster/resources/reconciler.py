@@ -153,7 +153,7 @@ class Reconciler:
         self._owners.heard(identity, status)
         if not self.view.is_news(identity):
             return
-        news = self._view.specs.read(identity, resource)
+        news = self.view.specs.read(identity, resource)
         if self._owners.is_ours(identity):
             self._start(news, preexisting=preexisting)
         self.view.keep(news)

@@ -2,124 +2,166 @@
 
 import pytest
 
-from audit_event_operator.cluster.leadership.gate import LeaseAssignment, LeaseGate
+from audit_event_operator.cluster.leadership.buckets import BUCKETS, bucket_of
+from audit_event_operator.cluster.leadership.gate import BucketAssignment, MemberGate
 from audit_event_operator.cluster.leadership.lease import LeaseTiming
-from audit_event_operator.engine.snapshot import Ref
 
 
 class Scene:
     """A gate, and a clock that moves when a test says so."""
 
-    def __init__(self, timing=LeaseTiming()):  # noqa: B008 - frozen
+    def __init__(self, timing=LeaseTiming(), *, strict=False):  # noqa: B008 - frozen
         self.now = 1000.0
         self.told = []
-        self.gate = LeaseGate(timing, clock=lambda: self.now)
+        self.gate = MemberGate(timing, clock=lambda: self.now, strict=strict)
         self.gate.on_doubt = lambda: self.told.append("doubt")
         self.gate.on_open = lambda: self.told.append("open")
 
-    def confirm(self):
-        self.gate.confirm(self.now)
+    def turn(self, *, company=True):
+        """Renew and look, as a member does every two seconds."""
+        late = self.gate.renewed(self.now)
+        self.gate.confirm(self.now, company=company)
+        return late
 
-    def awake(self, seconds, *, renewing=True):
-        """Somebody looks at the gate once a second."""
+    def awake(self, seconds, *, company=None):
+        """Somebody looks at the gate once a second; with `company`, it is renewed, too."""
         for second in range(seconds):
             self.now += 1
             self.gate.look()
-            if renewing and second % 2 == 0:
-                self.confirm()
+            if company is not None and second % 2 == 0:
+                self.turn(company=company)
 
 
 @pytest.fixture
-def scene():
-    return Scene()
-
-
-@pytest.fixture
-def opened(scene):
+def together():
+    """A member that has company."""
+    scene = Scene()
     assert not scene.gate.is_open()
-    scene.confirm()
+    scene.turn(company=True)
     assert scene.gate.is_open()
     return scene
 
 
-def test_one_lease_is_for_all_resources(scene):
-    assignment = LeaseAssignment(scene.gate)
-    one, two = Ref("team", "one"), Ref("team", "two")
-    assert assignment.gate(one) is assignment.gate(two) is scene.gate
-    assert not assignment.is_ours(one)
-    scene.confirm()
-    assert assignment.is_ours(one)
-    assert assignment.is_ours(two)
-    scene.now += 60
+@pytest.fixture
+def alone():
+    """A lone member."""
+    scene = Scene()
+    scene.turn(company=False)
+    return scene
+
+
+def test_it_stays_open_while_the_member_renews(together):
+    together.awake(120, company=True)
+    assert together.gate.is_open()
+
+
+def test_with_company_it_closes_by_itself_six_seconds_after_the_last_renewal_was_asked_for(together):
+    together.gate.renewals_fail = True
+    together.awake(6)
+    assert together.gate.is_open()
+    together.now += 0.01
+    assert not together.gate.is_open()
+    assert together.told == ["doubt"]
+
+
+def test_alone_it_stays_open_while_nobody_can_renew_since_nobody_can_take(alone):
+    alone.gate.renewals_fail = True
+    alone.awake(600)
+    assert alone.gate.is_open()
+
+
+def test_alone_and_strict_it_closes_as_with_company():
+    scene = Scene(strict=True)
+    scene.turn(company=False)
+    scene.gate.renewals_fail = True
+    scene.awake(7)
     assert not scene.gate.is_open()
-    assert assignment.is_ours(one), "in doubt, but not lost"
-    scene.gate.close()
-    assert not assignment.is_ours(two)
-
-
-def test_it_is_closed_when_the_lease_is_lost(opened):
-    opened.gate.close()
-    assert not opened.gate.is_open()
-
-
-def test_it_stays_open_while_the_lease_is_renewed(opened):
-    opened.awake(120)
-    assert opened.gate.is_open()
-
-
-def test_it_stays_open_while_nobody_can_renew_since_nobody_can_take(opened):
-    opened.gate.renewals_fail = True
-    opened.awake(600, renewing=False)
-    assert opened.gate.is_open()
 
 
 @pytest.mark.parametrize("renewals_fail", [True, False])
-def test_a_process_that_was_stopped_for_longer_than_the_lease_finds_it_closed(opened, renewals_fail):
-    opened.gate.renewals_fail = renewals_fail
-    opened.now += 16
-    assert not opened.gate.is_open()
-    assert not opened.gate.is_open()
-    assert opened.told.count("doubt") == 1
+@pytest.mark.parametrize("company", [True, False])
+def test_a_process_that_was_stopped_for_longer_than_the_lease_finds_it_closed(renewals_fail, company):
+    scene = Scene()
+    scene.turn(company=company)
+    scene.gate.renewals_fail = renewals_fail
+    scene.now += 10.1
+    assert not scene.gate.is_open()
+    assert not scene.gate.is_open()
+    assert scene.told.count("doubt") == 1
 
 
-def test_a_shorter_stop_counts_when_the_lease_could_have_run_out(opened):
-    opened.now += 9
-    assert opened.gate.is_open()
-    opened.now += 6
-    assert not opened.gate.is_open()
-
-
-def test_a_busy_loop_is_no_stop(opened):
+def test_a_busy_loop_is_no_stop(alone):
     for _ in range(10):
-        opened.now += 4
-        assert opened.gate.is_open()
+        alone.now += 3
+        assert alone.gate.is_open()
 
 
-def test_an_answer_to_a_question_from_before_the_stop_proves_nothing(opened):
-    asked_at = opened.now
-    opened.now += 60
-    opened.gate.confirm(asked_at)
-    assert not opened.gate.is_open()
+def test_it_opens_again_once_all_was_renewed_and_read(together):
+    together.now += 60
+    assert not together.gate.is_open()
+    assert together.turn(), "too late to be certain of what it holds"
+    assert together.gate.is_open()
+    assert together.told == ["doubt", "open"]
 
 
-def test_it_opens_again_once_the_lease_was_read(opened):
-    opened.now += 60
-    assert not opened.gate.is_open()
-    opened.confirm()
-    assert opened.gate.is_open()
-    assert opened.told.count("open") == 1
+def test_an_answer_to_a_question_from_before_the_stop_proves_nothing(together):
+    asked_at = together.now
+    together.now += 60
+    together.gate.confirm(asked_at, company=True)
+    assert not together.gate.is_open()
 
 
-def test_a_stop_of_a_standby_is_nothing(scene):
+def test_a_renewal_that_comes_late_tells_that_others_may_have_taken(alone):
+    alone.gate.renewals_fail = True
+    alone.awake(7)
+    assert alone.gate.is_open()
+    assert alone.turn()
+
+
+def test_a_stop_before_it_joined_is_nothing():
+    scene = Scene()
     scene.now += 60
-    scene.confirm()
+    scene.turn()
     assert scene.gate.is_open()
     assert "doubt" not in scene.told
 
 
 def test_a_short_lease_is_lost_by_a_short_sleep():
     scene = Scene(LeaseTiming(duration=3, renew=2, retry=0.5))
-    scene.confirm()
+    scene.turn(company=False)
     scene.now += 4
     assert not scene.gate.is_open()
-    assert scene.told.count("doubt") == 1
+
+
+def test_who_has_left_does_nothing(together):
+    together.gate.leave()
+    assert not together.gate.is_open()
+
+
+def test_a_bucket_that_drains_is_not_served_but_may_still_be_written(together):
+    assignment = BucketAssignment(together.gate)
+    bucket = bucket_of("uid")
+    assert not assignment.is_ours("uid")
+    assert not assignment.gate("uid").is_open()
+    assignment.serve(bucket)
+    assert assignment.is_ours("uid")
+    assert assignment.gate("uid").is_open()
+    assert assignment.buckets == {bucket}
+    assignment.drain(bucket)
+    assert not assignment.is_ours("uid")
+    assert assignment.gate("uid").is_open()
+    assignment.stop(bucket)
+    assert not assignment.gate("uid").is_open()
+
+
+def test_in_doubt_all_gates_are_closed_and_nothing_is_lost(together):
+    assignment = BucketAssignment(together.gate)
+    for bucket in range(BUCKETS):
+        assignment.serve(bucket)
+    together.now += 60
+    assert not assignment.gate("uid").is_open()
+    assert assignment.is_ours("uid")
+
+
+def test_what_belongs_to_no_resource_asks_the_gate_of_the_member(together):
+    assert BucketAssignment(together.gate).gate("") is together.gate
