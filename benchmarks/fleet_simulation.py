@@ -12,11 +12,10 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+from audit_event_operator.cluster.leadership.buckets import BUCKETS, bucket_of
 from support.simulation.chaos import storm
 from support.simulation.fleet import SimulatedFleet
 from support.simulation.process import Process
-
-from audit_event_operator.cluster.leadership.buckets import BUCKETS, bucket_of
 
 MEMBERS = {1: 20, 2: 20, 4: 20, 10: 10, 50: 3}
 """How many runs for how many members."""
@@ -62,7 +61,9 @@ def run(members: int, seed: int) -> Run:
         imbalance = max(fleet.shares()) - min(fleet.shares())
         changes["SIGTERM"] = _change(fleet, lambda each: each.terminate(), replace="before")
         changes["SIGKILL"] = _change(fleet, lambda each: each.kill(), replace="after")
-        return Run(changes, costs.get("update_lease", 0.0), costs.get("list_leases", 0.0), imbalance, len(fleet.overlaps))
+        return Run(
+            changes, costs.get("update_lease", 0.0), costs.get("list_leases", 0.0), imbalance, len(fleet.overlaps)
+        )
 
 
 def _change(fleet: SimulatedFleet, do: Callable[[Process], object], replace: str = "") -> Change:
@@ -108,7 +109,10 @@ def main() -> int:
     """Simulate, print, judge."""
     logging.disable(logging.CRITICAL)
     good = True
-    print("members  runs | longest gap: join  SIGTERM  SIGKILL | settled after: join  SIGTERM  SIGKILL |  PUT/s  LIST/s | ", end="")
+    print(
+        "members  runs | longest gap: join  SIGTERM  SIGKILL | settled after: join  SIGTERM  SIGKILL |  PUT/s  LIST/s | ",
+        end="",
+    )
     print("writes/s in a join | moves beyond the least: join SIGTERM SIGKILL | imbalance")
     for members, count in MEMBERS.items():
         runs = [run(members, 1000 * members + seed) for seed in range(count)]
@@ -134,15 +138,17 @@ def main() -> int:
             lone = sum(bool(each.lone_overlaps) for each in verdicts)
             lasting = sum(each.settled is None for each in verdicts)
             print(
-                f"storms of 120 s, {members} to {2 * members} members{', strict' if strict else ''}: {count} runs, two at work in "
-                f"{overlaps}, beside a lone member in {lone}, not settled after 30 s of calm in {lasting}, "
+                f"storms of 120 s, {members} to {2 * members} members{', strict' if strict else ''}: {count} runs, "
+                f"two at work in {overlaps}, beside a lone member in {lone}, not settled after 30 s of calm in {lasting}, "
                 f"latest {max(each.settled or 0 for each in verdicts):.1f} s",
                 flush=True,
             )
             good &= not overlaps and not lasting and not (strict and lone)
     dice = Random(1)
     counts = Counter(bucket_of(str(uuid.UUID(int=dice.getrandbits(128), version=4))) for _ in range(UIDS))
-    print(f"{UIDS:,} UIDs: {min(counts.values()):,} to {max(counts.values()):,} in a bucket (even: {UIDS // BUCKETS:,})")
+    print(
+        f"{UIDS:,} UIDs: {min(counts.values()):,} to {max(counts.values()):,} in a bucket (even: {UIDS // BUCKETS:,})"
+    )
     print("ok" if good else "MISSED")
     return 0 if good else 1
 

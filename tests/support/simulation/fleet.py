@@ -1,7 +1,7 @@
 """All processes of a simulation and the judge: who may work on what at every moment, and how long nobody serves a bucket."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from audit_event_operator.cluster.leadership.buckets import BUCKETS
 from support.simulation.api_server import ApiServer, Weather
@@ -72,7 +72,7 @@ class SimulatedFleet:
         for process in self.processes:
             process.check()
 
-    def __enter__(self) -> "SimulatedFleet":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""One process of the operator as far as buckets go: `Membership` and its gates, with a source that needs time to take and give."""
+"""One process of the operator as far as buckets go: `Membership` and its gates, and a source that takes its time."""
 
 import asyncio
 from collections.abc import Callable

@@ -85,7 +85,7 @@ async def test_a_deleted_generator_is_gone_from_memory_soon_and_without_a_search
         await asyncio.sleep(10)
         assert sum(isinstance(each, Generator) for each in gc.get_objects()) == before
         assert len(fleet.series()) == 70, "their series are shown for a minute"
-        assert sum(each.counts.published for each in fleet.series()) == 70
+        assert sum(each.snapshot().counts.published for each in fleet.series()) == 70
         await asyncio.sleep(60)
         assert len(fleet.series()) == 20
     finally:

@@ -1,7 +1,7 @@
 """Which of the sixteen buckets a resource falls into. Pure.
 
-A bucket is what one replica has as a whole: its resources, for as long as it holds the bucket's Lease. Sixteen is a constant, as
-all replicas of one installation must divide alike; it stands in the names of the Leases. The key is the one of Kubernetes'
+A bucket is what one replica has as a whole: its resources, for as long as it holds the bucket's Lease. Sixteen is a constant,
+as all replicas of one installation must divide alike; it stands in the names of the Leases. The key is the one of Kubernetes'
 `shardRange` (KEP-5866), FNV-1a of the UID in 64 bits, so that the API server may filter by it one day.
 """
 

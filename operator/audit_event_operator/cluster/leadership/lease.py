@@ -132,6 +132,7 @@ def bucket_lease(
     lease_name: str,
     bucket: int,
     record: BucketRecord,
+    *,
     holder: str,
     now: datetime,
     statuses_until: str = "",

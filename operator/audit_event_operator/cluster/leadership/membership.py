@@ -291,7 +291,10 @@ class Membership:
     async def _write(self, bucket: int, holder: str, statuses_until: str = "") -> bool:
         """Write who holds a bucket; returns whether it was written, since nobody else wrote to it."""
         record = self._records[bucket]
-        lease = bucket_lease(self.namespace, self.name, bucket, record, holder, self.wall(), statuses_until)
+        lease = bucket_lease(
+            self.namespace, self.name, bucket, record,
+            holder=holder, now=self.wall(), statuses_until=statuses_until,
+        )  # fmt: skip
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
                 if record.version:

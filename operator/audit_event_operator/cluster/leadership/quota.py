@@ -27,9 +27,7 @@ class Plan(NamedTuple):
     waits: bool
 
 
-def plan(
-    identity: str, look: Look, patience_seconds: float, giving: Collection[int] = (), *, stays: bool = True
-) -> Plan:
+def plan(identity: str, look: Look, patience_seconds: float, giving: Collection[int] = ()) -> Plan:
     """What a member does after a look.
 
     Args:
@@ -37,12 +35,9 @@ def plan(
         look: what it saw.
         patience_seconds: how long a bucket may stay free before it is taken beyond the quota.
         giving: buckets that it holds and is about to give.
-        stays: whether it wants buckets at all.
     """
     held = sorted(look.held_by(identity) - set(giving))
     free = [bucket for bucket, holder in look.holders.items() if not holder]
-    if not stays:
-        return Plan([], held, waits=False)
     counts = Counter(holder for holder in look.holders.values() if holder in look.members)
     counts[identity] = len(held)
     quota = _quota(identity, look.members, counts)

@@ -35,25 +35,25 @@ def test_a_member_lease_tells_who_and_whether_it_stays(stays):
 
 
 def test_a_bucket_that_is_taken_counts_one_more_change_and_tells_when():
-    lease = bucket_lease("ops", "op", 3, BucketRecord("", 4, "9", "55"), "pod-1", NOW)
+    lease = bucket_lease("ops", "op", 3, BucketRecord("", 4, "9", "55"), holder="pod-1", now=NOW)
     assert read_bucket(lease) == BucketRecord("pod-1", 5, "9")
     assert lease["spec"]["acquireTime"] == MOMENT
 
 
 def test_a_bucket_that_is_written_again_by_its_holder_counts_no_change():
-    lease = bucket_lease("ops", "op", 3, BucketRecord("pod-1", 5, "9"), "pod-1", NOW)
+    lease = bucket_lease("ops", "op", 3, BucketRecord("pod-1", 5, "9"), holder="pod-1", now=NOW)
     assert read_bucket(lease) == BucketRecord("pod-1", 5, "9")
     assert "acquireTime" not in lease["spec"]
 
 
 def test_a_bucket_that_is_given_tells_the_last_status():
-    lease = bucket_lease("ops", "op", 3, BucketRecord("pod-1", 5, "9"), "", NOW, "321")
+    lease = bucket_lease("ops", "op", 3, BucketRecord("pod-1", 5, "9"), holder="", now=NOW, statuses_until="321")
     assert read_bucket(lease) == BucketRecord("", 5, "9", "321")
 
 
 def test_all_leases_are_sorted_and_a_bucket_without_one_is_free():
     member = member_lease("ops", "op", "pod-1", stays=True, version="1", timing=LeaseTiming(), now=NOW)
-    bucket = bucket_lease("ops", "op", 15, BucketRecord(version="2"), "pod-1", NOW)
+    bucket = bucket_lease("ops", "op", 15, BucketRecord(version="2"), holder="pod-1", now=NOW)
     members, buckets = sort_leases([member, bucket, {"metadata": {"name": "a-stranger"}}], "op")
     assert [each.identity for each in members] == ["pod-1"]
     assert set(buckets) == set(range(BUCKETS))
