@@ -70,9 +70,10 @@ class ProcessLoop(asyncio.BaseEventLoop):
     def end(self) -> None:
         """Cancel all tasks and close; the world hears nothing of it."""
         self.stopped = True
-        for task in asyncio.all_tasks(self):
-            task.cancel()
-        while asyncio.all_tasks(self):
+        while tasks := asyncio.all_tasks(self):
+            for task in tasks:
+                if not task.cancelling():
+                    task.cancel()
             self._run_once_more()
         self.close()
 
