@@ -13,12 +13,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
 
 from aiohttp.test_utils import make_mocked_request
 from prometheus_client.exposition import choose_encoder
 
 from audit_event_operator.engine.context import EngineContext
+from audit_event_operator.engine.elsewhere import NothingElsewhere
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Ref, Snapshot
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
@@ -130,7 +132,10 @@ def show(name: str, found: Cost, whole: Cost) -> None:
 async def still(size: int) -> bool:
     """Everything about a fleet of this size; True when the budgets are kept."""
     fleet = StillFleet(snapshots(size))
-    exposition, listed = Exposition(sources(fleet), Slices()), Generators(fleet, HealthChecks(), Slices())
+    exposition, listed = (
+        Exposition(sources(fleet), Slices()),
+        Generators(fleet, HealthChecks(), SimpleNamespace(elsewhere=NothingElsewhere()), Slices()),
+    )
     encode, _ = choose_encoder("")
 
     async def library() -> None:

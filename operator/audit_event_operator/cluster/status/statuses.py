@@ -102,7 +102,7 @@ class KnownStatuses:
 
     def learn(self, uid: str, status: Status) -> None:
         """The API server has this status now, whatever we have written."""
-        self._statuses[uid] = status
+        self._statuses[uid] = orjson.dumps(status)
         self._written_at.pop(uid, None)
 
     def change_hands(self, uids: Iterable[str], now: float) -> None:

@@ -172,7 +172,7 @@ async def test_a_write_is_counted_by_its_kind_and_what_became_of_it(server, conn
 
 async def test_what_is_only_read_is_not_counted_and_every_count_starts_with_zero(connection):
     cluster = Cluster(connection)
-    await cluster.get_lease("ops", "lease")
+    await cluster.list_leases("ops", "a=b")
     await cluster.review_token("a token")
     assert len(cluster.writes) == 3 * 8
     assert cluster.writes.total() == 0

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from audit_event_operator.resource.status import Progress, ScenarioStatus
+from audit_event_operator.timeline.episodes import Episodes
 from audit_event_operator.world.scenarios.ending import Ending
 from support.episodes import Stage
 from support.worlds import MONDAY
@@ -153,10 +154,10 @@ def test_an_event_that_is_lost_makes_the_record_incomplete():
     assert (record.complete, str(record.end_reason), len(record.said)) == (False, "EventsLost", 9)
 
 
-def test_what_is_on_its_way_keeps_the_record_back_until_its_outcome_is_known():
+def test_what_is_on_its_way_keeps_the_record_back_until_its_outcome_is_known(monkeypatch):
     running = stage(BRUTE)
     waiting = []
-    running.timeline.episodes.settle = lambda mark, published: waiting.append(mark)
+    monkeypatch.setattr(Episodes, "settle", lambda _, mark, published: waiting.append(mark))
     running.until(30)
     assert running.told.records == []
     assert only(running.playbook.status()).open is not None
@@ -166,9 +167,9 @@ def test_what_is_on_its_way_keeps_the_record_back_until_its_outcome_is_known():
     assert running.playbook.settle(waiting[0], published=True) is False
 
 
-def test_giving_up_tells_what_is_known():
+def test_giving_up_tells_what_is_known(monkeypatch):
     running = stage(BRUTE)
-    running.timeline.episodes.settle = lambda mark, published: None
+    monkeypatch.setattr(Episodes, "settle", lambda *_, **__: None)
     running.until(4.5)
     running.playbook.end(Ending.RESOURCE_DELETED)
     assert running.playbook.records == []
