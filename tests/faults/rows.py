@@ -135,4 +135,16 @@ ROWS: dict[int, Row] = {
         "nothing bound for one routing key, then bound; the same with AtMostOnce",
         "Unroutable ≤2 s after the first return; single probes; resumes by itself; AtMostOnce keeps its rate",
     ),
+    61: Row(
+        "replicas scaled 1, 4, 2, 1 under load",
+        "no stream is served by two at once or pauses >5 s; bounded runs are exact; no status counts down",
+    ),
+    62: Row(
+        "replicas killed, terminated and stopped at random under load",
+        "no stream is served by two at once or pauses >20 s; what was confirmed is in the queue",
+    ),
+    63: Row(
+        "API server stopped beside three replicas, started",
+        "all stop; each goes on with what it had; no stream is served by two at once",
+    ),
 }

@@ -192,6 +192,7 @@ class ClusterSource:
     async def flush(self, seconds: float = FLUSH_SECONDS) -> None:
         """Write the last statuses; none are written after that."""
         if self._reporting is not None:
+            await self._reporter.finish()
             self._reporting.cancel()
             await asyncio.wait([self._reporting])
         written = await self._writer.flush(self._fleet.snapshots(), seconds=seconds, parallel=self._pace.parallel)

@@ -149,7 +149,7 @@ class Reconciler:
             return
         status = resource.get("status")
         status = status if isinstance(status, Mapping) else {}
-        self._reporter.seen(identity.uid, status)
+        self._reporter.seen(identity.uid, status, _version_of(resource))
         self._owners.heard(identity, status)
         if not self.view.is_news(identity):
             return
@@ -159,10 +159,9 @@ class Reconciler:
         self.view.keep(news)
 
     def _note_version(self, resource: Json) -> None:
-        metadata = resource.get("metadata")
-        version = str(metadata.get("resourceVersion") if isinstance(metadata, Mapping) else "")
-        if version.isdecimal() and int(version) > self._seen_version:
-            self._seen_version = int(version)
+        version = _version_of(resource)
+        if version > self._seen_version:
+            self._seen_version = version
             self._newer.set()
 
     def _start(self, resource: Resource, *, preexisting: bool, spread_seconds: float | None = None) -> None:
@@ -191,3 +190,10 @@ class Reconciler:
         except Exception:
             self.results["error"] += 1
             logger.exception("Failed to reconcile a resource; this is a bug")
+
+
+def _version_of(resource: Json) -> int:
+    """The resourceVersion of a resource, 0 where it has none that can be compared."""
+    metadata = resource.get("metadata")
+    version = str(metadata.get("resourceVersion") if isinstance(metadata, Mapping) else "")
+    return int(version) if version.isdecimal() else 0

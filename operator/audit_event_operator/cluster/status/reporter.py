@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS: Final = (0.5, 10.0)
 _LOOKS_PER_TURN: Final = 100
+_FINISH_SECONDS: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ class Reporter:
             self._work_queue.mark(uid, self._now())
             self._wakeup.wake()
 
-    def seen(self, uid: str, status: Status) -> None:
-        """The API server has this status, as a watch event or list tells. While we write, we correct what others wrote."""
+    def seen(self, uid: str, status: Status, version: int = 0) -> None:
+        """The API server had this status at a resourceVersion, as a watch event or list tells. We correct what others wrote."""
         if uid in self._writing:
             return
         before = self._known[uid]
-        if self._known.hear(uid, status, self._now()) and is_transition(before, status):
+        if self._known.hear(uid, status, self._now(), version) and is_transition(before, status):
             self.changed(uid)
 
     def status(self, uid: str) -> Status:
@@ -87,6 +88,12 @@ class Reporter:
     def change_hands(self, uids: Iterable[str]) -> None:
         """Another process wrote the statuses of these until now, or does so from now on."""
         self._known.change_hands(uids, self._now())
+
+    async def finish(self) -> None:
+        """Begin no write any more, and return once none is under way: an older one must not arrive after the last one."""
+        self._running = False
+        if self._writing:
+            await asyncio.wait(list(self._writing.values()), timeout=_FINISH_SECONDS)
 
     async def settle(self, uids: Collection[str]) -> None:
         """Return once no status of these is being written."""
@@ -145,6 +152,8 @@ class Reporter:
 
     def _wait_seconds(self, now: float) -> float | None:
         """Until the next look; None until something changes."""
+        if not self._running:
+            return None
         if now < self._paused_until:
             return self._paused_until - now
         if len(self._writing) >= self.pace.parallel:

@@ -55,6 +55,7 @@ class KnownStatuses:
 
     def __init__(self) -> None:
         self._statuses: dict[str, bytes] = {}  # as JSON: a third of what the objects take
+        self._versions: dict[str, int] = {}
         self._written_at: dict[str, float] = {}
         self._first_seen_at: dict[str, float] = {}
 
@@ -67,8 +68,15 @@ class KnownStatuses:
         self._statuses[uid] = orjson.dumps(status)
         self._written_at[uid] = now
 
-    def hear(self, uid: str, status: Status, now: float) -> bool:
-        """Take in a watch event or list; returns whether another writer has changed what we knew."""
+    def hear(self, uid: str, status: Status, now: float, version: int = 0) -> bool:
+        """Take in a watch event or list; returns whether another writer has changed what we knew.
+
+        A list may tell what was before a watch event that came first: an earlier resourceVersion than one heard is ignored.
+        """
+        if version < self._versions.get(uid, 0):
+            return False
+        if version:
+            self._versions[uid] = version
         new = uid not in self._statuses
         if new:
             self._first_seen_at[uid] = now
@@ -114,10 +122,10 @@ class KnownStatuses:
 
     def forget(self, uid: str) -> None:
         """The resource is gone."""
-        for memory in (self._statuses, self._written_at, self._first_seen_at):
+        for memory in (self._statuses, self._versions, self._written_at, self._first_seen_at):
             memory.pop(uid, None)
 
     def clear(self) -> None:
         """Forget all."""
-        for memory in (self._statuses, self._written_at, self._first_seen_at):
+        for memory in (self._statuses, self._versions, self._written_at, self._first_seen_at):
             memory.clear()

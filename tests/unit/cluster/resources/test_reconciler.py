@@ -14,7 +14,10 @@ class Notes:
 
     def __init__(self):
         self.statuses = {}
-        self.seen, self.clear = self.statuses.__setitem__, self.statuses.clear
+        self.clear = self.statuses.clear
+
+    def seen(self, uid, status, version):
+        self.statuses[uid] = status
 
     def status(self, uid):
         return self.statuses.get(uid, {})
