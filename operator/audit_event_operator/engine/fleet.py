@@ -7,7 +7,7 @@ shown and started again. It knows neither Kubernetes nor files, only what they a
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -42,7 +42,9 @@ class _Departed:
     left: Generator | Snapshot
 
     def snapshot(self) -> Snapshot:
-        return self.left.snapshot() if isinstance(self.left, Generator) else self.left
+        """Its counts; it asks for nothing any more, or its rate would count twice where another process serves it now."""
+        snapshot = self.left.snapshot() if isinstance(self.left, Generator) else self.left
+        return replace(snapshot, facts=replace(snapshot.facts, target_rate=Fraction(0)))
 
     def thin_out(self) -> None:
         generator = self.left

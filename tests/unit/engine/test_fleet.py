@@ -313,6 +313,7 @@ async def test_a_released_resource_generates_nothing_more_and_delivers_what_it_h
     await asyncio.sleep(0.1)
     (departed,) = series(fleet)
     assert (departed.counts.generated, departed.counts.published) == (5, 5)
+    assert departed.facts.target_rate == 0, "who serves it now tells its rate"
     assert brokers.outlets[0].closed_after is not None
     apply(fleet, interval="1s", eventsPerInterval=5)
     await asyncio.sleep(0.1)
