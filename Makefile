@@ -88,10 +88,10 @@ test-rabbitmq4: $(DEV) ## Run the broker tests on RabbitMQ 4 of Debian SUITE=tri
 
 # The tests whose outcome can depend on the version of the API server, kubectl or the controller manager.
 KUBERNETES_TESTS = $(addprefix tests/integration/test_, realparts.py validation_parity.py crd_on_the_api_server.py api_versions.py \
-  api_server_outage.py argocd_operator_folder.py autoscaling.py cluster_leadership.py cluster_on_the_api_server.py cluster_rights.py \
+  api_server_outage.py argocd_operator_folder.py autoscaling.py cluster_on_the_api_server.py cluster_rights.py \
   commands_of_the_docs.py first_resource.py generate_event.py guard_rails.py leadership.py live_changes.py manifests_on_the_api_server.py \
   namespaces_of_the_setting.py nothing_of_ours_on_the_object.py overlay_combinations.py reading_with_authentication.py recipes.py \
-  rights.py the_dial.py watch_and_crd.py what_others_do.py) $(addprefix tests/integration/chart/test_, on_the_api_server.py page.py)
+  replicas.py rights.py the_dial.py watch_and_crd.py what_others_do.py) $(addprefix tests/integration/chart/test_, on_the_api_server.py page.py)
 
 .PHONY: test-kubernetes
 test-kubernetes: $(DEV) ## Run the tests that speak to an API server on another Kubernetes, VERSION=1.31 to 1.37

@@ -11,7 +11,7 @@ import pytest
 from support.faults.scraper import falls, scrape
 from support.waiting import wait_until
 
-# A Lease of a few seconds; test_cluster_leadership has the operator's own times.
+# A Lease of a few seconds; test_replicas has the operator's own times.
 QUICK_LEASE = {"AEG_LEASE_DURATION_SECONDS": "4", "AEG_LEASE_RENEW_SECONDS": "3", "AEG_LEASE_RETRY_SECONDS": "0.5"}
 
 
