@@ -20,7 +20,10 @@ OVERLAYS = ("default", "dev", "production")
 # In the order in which they must stand.
 MONITORING = ("monitoring", "kube-prometheus-stack", "metrics-auth")
 SCRAPE_LABEL = "prometheus-scrape-label"
-FREE = ("access-reviews", "grafana-dashboard", "namespaced", "network-policy", "rabbitmqclusters", "read-auth")
+FREE = (
+    "access-reviews", "grafana-dashboard", "namespaced", "network-policy", "rabbitmqclusters", "read-auth",
+    "several-replicas",
+)  # fmt: skip
 PRODUCTION = yaml.safe_load((MANIFESTS / "overlays/production/kustomization.yaml").read_text())
 IN_PRODUCTION = {Path(component).name for component in PRODUCTION["components"]}
 
