@@ -11,7 +11,7 @@ STORM = Weather(
 CALM_SECONDS = 30.0
 
 
-class Verdict(NamedTuple):
+class Findings(NamedTuple):
     """What came of one storm.
 
     Attributes:
@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     story: list[str]
 
 
-def storm(seed: int, *, members: int = 4, seconds: float = 120.0, strict: bool = False) -> Verdict:
+def storm(seed: int, *, members: int = 4, seconds: float = 120.0, strict: bool = False) -> Findings:
     """Start some members, let the storm blow for a while, and see whether all comes back to order."""
     with SimulatedFleet(seed, strict=strict) as fleet:
         for _ in range(members):
@@ -46,7 +46,7 @@ def storm(seed: int, *, members: int = 4, seconds: float = 120.0, strict: bool =
         settled = fleet.settle(CALM_SECONDS)
         fleet.run(15)
         apart = [each for each in fleet.overlaps if each.lone]
-        return Verdict([each for each in fleet.overlaps if not each.lone], apart, settled, story)
+        return Findings([each for each in fleet.overlaps if not each.lone], apart, settled, story)
 
 
 def _strike(fleet: SimulatedFleet, members: int) -> str:

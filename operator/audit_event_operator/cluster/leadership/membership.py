@@ -304,6 +304,8 @@ class Membership:
         except (Conflict, NotFound):
             return False
         self._records[bucket] = read_bucket(written)
+        if not holder:
+            self._roster.released(bucket, self.clock())
         return True
 
     async def _bury(self, look: Look) -> None:

@@ -14,6 +14,8 @@ from audit_event_operator.cluster.leadership.lease import BucketRecord, LeaseTim
 WATCHED_TURNS: Final = 3
 """After so many missed turns a member may have renewed unseen, or not have been able to: its time starts again."""
 
+_SOMEBODY: Final = "somebody"
+
 BURIED_AFTER_DURATIONS: Final = 6
 """A member Lease that has not changed for so many durations is deleted."""
 
@@ -106,6 +108,10 @@ class Roster:
                 if asked_at - seen[who][1] >= BURIED_AFTER_DURATIONS * duration
             },
         )
+
+    def released(self, bucket: int, now: float) -> None:
+        """We have freed a bucket: whoever takes it may hold it before we look, also if its Lease is deleted meanwhile."""
+        self._last_seen[bucket] = _SOMEBODY, now
 
     def _remembered(self, bucket: int, record: BucketRecord, now: float) -> BucketRecord:
         if record.version:
