@@ -30,7 +30,7 @@ from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS: Final = 5.0
-_LEAVE_SECONDS: Final = 2.0
+_LEAVE_SECONDS: Final = 4.0
 _LOOK_SECONDS: Final = 1.0
 _SHORTEST_SLEEP_SECONDS: Final = 0.02
 _WAITING_LOOKS_PER_TURN: Final = 5
@@ -138,7 +138,7 @@ class Membership:
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._write_member()
-                self.held &= (await self._look(self.clock())).held_by(self.identity)
+                self.held = set((await self._look(self.clock())).held_by(self.identity))  # also what we took just now
                 await asyncio.gather(*(self._write(bucket, "", statuses_until) for bucket in sorted(self.held)))
                 if self.held:
                     logger.info("Gave %s back", _buckets(self.held))
