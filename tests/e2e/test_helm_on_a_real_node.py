@@ -74,6 +74,7 @@ def test_an_upgrade_under_load_pauses_the_stream_for_a_moment_and_loses_nothing(
         helm.run("upgrade", OPERATOR, CHART, "-n", OPERATOR, *changed, "--wait", "--timeout=120s")
         seen = broker.depth("audit_upgrade")
         eventually("the new pod generates", 30, lambda: broker.depth("audit_upgrade") > seen + 200)
+        eventually("the old pod is gone", 60, lambda: len(cluster.operator_pods()) == 1)
         (after,) = cluster.operator_pods()
         assert after["metadata"]["uid"] != before["metadata"]["uid"]
         release.patch("loaded", '{"suspend":true}')

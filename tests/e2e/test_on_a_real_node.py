@@ -153,6 +153,7 @@ def test_a_new_pod_goes_on_where_the_old_one_stopped(installation: Installation,
         cluster.kubectl("-n", OPERATOR, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s")
         seen = broker.depth(queue)
         eventually("the new pod generates", 30, lambda: broker.depth(queue) > seen + 2 * EVENTS_PER_SECOND)
+        eventually("the old pod is gone", 60, lambda: len(cluster.operator_pods()) == 1)
         (after,) = cluster.operator_pods()
         assert after["metadata"]["uid"] != before["metadata"]["uid"]
 
