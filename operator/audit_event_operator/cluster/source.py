@@ -35,8 +35,6 @@ from audit_event_operator.resource.names import OPERATOR_NAME
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS: Final = 3.0
-_HEARING_SECONDS: Final = 2.0
-"""How long the watch may take to tell of the last statuses of an old holder; then a list does."""
 _HAND_OVER_SPREAD_SECONDS: Final = 1.0
 """How far first ticks are spread out when another process served the resources until now."""
 
@@ -82,7 +80,6 @@ class ClusterSource:
         self._fleet = fleet
         self._assignment = assignment
         self._pace = pace
-        self._every_namespace = not namespaces
         self._event_recorder = EventRecorder(
             cluster=cluster,
             instance=identity,
@@ -215,22 +212,10 @@ class ClusterSource:
             while self._arriving:
                 await self._informer.wait_until_current()
                 arriving, self._arriving = self._arriving, {}
-                await self._hear_last_statuses({until for until in arriving.values() if until})
+                if any(arriving.values()):
+                    # Their old holders have just written the last statuses, and events of a watch come in any order.
+                    await self._informer.refresh()
                 await self._serve(arriving.keys() & self._membership.held)
-
-    async def _hear_last_statuses(self, versions: set[str]) -> None:
-        """Know all statuses that old holders have written: a stream goes on where it ended."""
-        if not versions:
-            return
-        if self._every_namespace and all(each.isdecimal() for each in versions):
-            try:
-                async with asyncio.timeout(_HEARING_SECONDS):
-                    await self._reconciler.wait_until_seen(max(map(int, versions)))
-            except TimeoutError:
-                pass
-            else:
-                return
-        await self._informer.refresh()
 
     async def _serve(self, buckets: frozenset[int] | set[int]) -> None:
         for bucket in buckets:

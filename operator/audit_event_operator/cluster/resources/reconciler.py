@@ -43,8 +43,6 @@ class Reconciler:
         self.view = View()
         self.results: dict[str, int] = {"applied": 0, "rejected": 0, "discarded": 0, "ignored": 0, "error": 0}
         """Handled changes by what came of them."""
-        self._seen_version = 0
-        self._newer = asyncio.Event()
 
     def take(self, event_type: str | None, resource: Json, *, preexisting: bool = False) -> None:
         """Take in one watch event or listed resource. Never raises.
@@ -56,7 +54,6 @@ class Reconciler:
         """
         with self._contained():
             identity = identify(resource)
-            self._note_version(resource)
             if identity is None:
                 self.results["ignored"] += 1
                 logger.warning("Ignored a watch event without namespace, name or uid")
@@ -86,15 +83,6 @@ class Reconciler:
         """The fleet let a resource go: for us, or because the API server did not have it any more."""
         self.results["discarded"] += 1
         self._forget(uid)
-
-    async def wait_until_seen(self, version: int) -> None:
-        """Return once everything was taken in that was written up to this resourceVersion.
-
-        Those of one kind are comparable, and a watch tells them in order (KEP-5504; with etcd it was always so).
-        """
-        while self._seen_version < version:
-            self._newer.clear()
-            await self._newer.wait()
 
     def living_in(self, buckets: Collection[int]) -> list[str]:
         """UIDs of the resources in these buckets that live, as far as we know."""
@@ -157,12 +145,6 @@ class Reconciler:
         if self._owners.is_ours(identity):
             self._start(news, preexisting=preexisting)
         self.view.keep(news)
-
-    def _note_version(self, resource: Json) -> None:
-        version = _version_of(resource)
-        if version > self._seen_version:
-            self._seen_version = version
-            self._newer.set()
 
     def _start(self, resource: Resource, *, preexisting: bool, spread_seconds: float | None = None) -> None:
         ref, uid, generation = resource.identity.ref, resource.identity.uid, resource.identity.generation
