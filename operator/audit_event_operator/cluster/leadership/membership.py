@@ -137,16 +137,30 @@ class Membership:
         self._stays = False
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._write_member()
-                self.held = set((await self._look(self.clock())).held_by(self.identity))  # also what we took just now
-                await asyncio.gather(*(self._write(bucket, "", statuses_until) for bucket in sorted(self.held)))
-                if self.held:
-                    logger.info("Gave %s back", _buckets(self.held))
-                self.held.clear()
-                await self.cluster.delete_lease(self.namespace, self._lease_name, self._version)
+                # A request that was cut off when `run` ended may still be carried out, so what we know is old.
+                while not await self._give_all_back(statuses_until):
+                    await asyncio.sleep(_SHORTEST_SLEEP_SECONDS)
         except (ClusterError, TimeoutError) as error:
             why = str(error) or "the API server did not answer"
             logger.warning("Could not give all Leases back; the others will wait until they expire: %s", why)
+
+    async def _give_all_back(self, statuses_until: str) -> bool:
+        """Free all our buckets and delete our own Lease; returns False when a Lease was written since we read it."""
+        try:
+            await self._write_member()
+            self.held = set((await self._look(self.clock())).held_by(self.identity))  # also what we took just now
+            freed = await asyncio.gather(*(self._write(bucket, "", statuses_until) for bucket in sorted(self.held)))
+            if not all(freed):
+                return False
+            if self.held:
+                logger.info("Gave %s back", _buckets(self.held))
+            self.held.clear()
+            await self.cluster.delete_lease(self.namespace, self._lease_name, self._version)
+        except Conflict:
+            return False
+        except NotFound:  # somebody deleted it
+            pass
+        return True
 
     # -- a turn --------------------------------------------------------------------------------------------------------
 
@@ -171,11 +185,7 @@ class Membership:
         doubtful = self.gate.look()
         if not doubtful and self._renewed_at is not None and asked_at - self._renewed_at < self.timing.retry:
             return
-        try:
-            await self._write_member()
-        except NotFound:  # somebody deleted it
-            self._version = ""
-            await self._write_member()
+        await self._write_member()
         self._renewed_at = asked_at
         if self.gate.renewed(asked_at):
             self._certain = False
@@ -190,9 +200,10 @@ class Membership:
                 written = await self.cluster.update_lease(self.namespace, self._lease_name, lease)
             else:
                 written = await self.cluster.create_lease(self.namespace, lease)
-        except Conflict:  # somebody wrote to it, or an answer to us was lost: the list has its version
+        except (Conflict, NotFound) as error:
+            # Somebody wrote to it or deleted it, or an answer to us was lost: the list tells.
             await self._look(self.clock())
-            raise
+            raise Conflict(str(error)) from error
         self._version = str(written["metadata"]["resourceVersion"])
 
     async def _look(self, asked_at: float) -> Look:

@@ -20,10 +20,11 @@ def start():
     """Start a fleet of some members that has settled, with a seed and options."""
     fleets = []
 
-    def start(members, *, seed=1, **options):
+    def start(members, *, seed=1, drain_seconds=None, **options):
+        drain = {} if drain_seconds is None else {"drain_seconds": drain_seconds}
         fleet = SimulatedFleet(seed, **options)
         fleets.append(fleet)
-        processes = [fleet.start(name) for name in "abcdefghijklmnopqrst"[:members]]
+        processes = [fleet.start(name, **drain) for name in "abcdefghijklmnopqrst"[:members]]
         assert fleet.settle(60) is not None
         fleet.run(6)
         return fleet, *processes
@@ -87,6 +88,26 @@ def test_the_last_one_that_leaves_frees_all_and_leaves_no_lease_of_its_own(start
     a.terminate()
     fleet.run(5)
     assert not a.alive
+    assert holders(fleet) == {""}
+    assert len(fleet.server.leases) == BUCKETS
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_request_that_leaving_cuts_off_and_that_is_carried_out_all_the_same_keeps_nothing_back(start, seed):
+    fleet, a = start(1, seed=seed, drain_seconds=(0, 0.1))
+    fleet.run(seed * 0.05)
+    a.terminate()
+    fleet.run(5)
+    assert not a.alive
+    assert holders(fleet) == {""}
+    assert len(fleet.server.leases) == BUCKETS
+
+
+def test_who_leaves_while_its_own_lease_is_deleted_gives_everything_back(start):
+    fleet, a = start(1)
+    del fleet.server.leases["operator-member-a"]
+    a.terminate()
+    fleet.run(5)
     assert holders(fleet) == {""}
     assert len(fleet.server.leases) == BUCKETS
 
