@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import orjson
 from yaml import YAMLError
@@ -58,20 +60,23 @@ class Connection:
     ) -> None:
         from kubernetes.aio.client import ApiClient
 
-        configuration.connection_pool_maxsize = PARALLEL_REQUESTS + 10
         self.namespace = namespace
         self._client: Any = ApiClient(configuration)
-        self._client.user_agent = USER_AGENT
         self._log_in_again = log_in_again
         self._logged_in_at = time.monotonic()
+        self._session = self.session(headers={"User-Agent": USER_AGENT}, most=PARALLEL_REQUESTS + 10)
 
     @property
     def server(self) -> str:
         """The API server's address."""
         return str(self._client.configuration.host)
 
-    def session(self, **options: Any) -> aiohttp.ClientSession:
-        """Open a session of its own to the same server as the same user, with tokens that are fresh for each request."""
+    def session(self, *, most: int = 0, **options: Any) -> aiohttp.ClientSession:
+        """Open a session of its own to the same server as the same user, with tokens that are fresh for each request.
+
+        The client's own requests take four times the processor time, and look for proxies and netrc files in threads each time.
+        `most`: how many connections it may have; 0 for as many as it needs.
+        """
         import aiohttp
 
         async def authorize(
@@ -81,10 +86,10 @@ class Connection:
             return await handler(request)
 
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._client.rest_client.ssl_context),
+            connector=aiohttp.TCPConnector(limit=most, ssl=self._client.rest_client.ssl_context),
             middlewares=(authorize,),
             proxy=self._client.configuration.proxy or None,
-            trust_env=True,
+            trust_env=_environment_names_a_proxy(self.server),
             **options,
         )
 
@@ -120,7 +125,8 @@ class Connection:
         return answer
 
     async def close(self) -> None:
-        """Close all its connections."""
+        """Close the connections of its requests; sessions are their openers' to close."""
+        await self._session.close()
         await self._client.close()
 
     async def _exchange(
@@ -129,15 +135,18 @@ class Connection:
         from aiohttp import ClientError, ClientTimeout
         from kubernetes.aio.config import ConfigException
 
-        timeout = ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
         content_type = "application/json-patch+json" if method == "PATCH" else "application/json"
-        asked = {"Accept": "application/json", "Content-Type": content_type}
         try:
-            _, url, headers, content, _ = await self._client.param_serialize(
-                method, path, query_params=list(query), header_params=asked, body=body, auth_settings=["BearerToken"]
-            )
-            response = await self._client.call_api(method, url, headers, content, _request_timeout=timeout)
-            return response.status, response.headers, await response.read()
+            async with self._session.request(
+                method,
+                self.server + path,
+                params=query,
+                data=None if body is None else orjson.dumps(body),
+                headers={"Accept": "application/json", "Content-Type": content_type},
+                server_hostname=self._client.configuration.tls_server_name or None,
+                timeout=ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
+            ) as response:
+                return response.status, response.headers, await response.read()
         except TimeoutError as error:
             raise Unreachable(f"The API server did not answer within {REQUEST_SECONDS:g} s ({right}).") from error
         except (ClientError, OSError) as error:
@@ -192,6 +201,12 @@ async def connect(environment: Mapping[str, str] = os.environ) -> Connection:
     await log_in()
     _, active = config.list_kube_config_contexts(config_file=path)
     return Connection(configuration, str(active["context"].get("namespace") or "default"), log_in)
+
+
+def _environment_names_a_proxy(server: str) -> bool:
+    """Whether HTTPS_PROXY, NO_PROXY and the like, as kubectl understands them, send us through a proxy."""
+    url = urlsplit(server)
+    return url.scheme in getproxies() and not proxy_bypass(url.hostname or "")
 
 
 def _no_cluster(error: Exception) -> NoCluster:

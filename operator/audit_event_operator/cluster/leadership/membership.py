@@ -138,7 +138,7 @@ class Membership:
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
                 # A request that was cut off when `run` ended may still be carried out, so what we know is old.
-                while not await self._give_all_back(statuses_until):
+                while not await self._give_all_back(statuses_until):  # noqa: ASYNC110 - it asks the API server
                     await asyncio.sleep(_SHORTEST_SLEEP_SECONDS)
         except (ClusterError, TimeoutError) as error:
             why = str(error) or "the API server did not answer"

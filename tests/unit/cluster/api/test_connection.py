@@ -236,3 +236,19 @@ async def test_without_a_way_to_an_api_server_there_is_a_sentence(tmp_path, text
 async def test_a_pod_without_a_service_account_is_told_so():
     with pytest.raises(errors.NoCluster):
         await connect({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"})
+
+
+async def test_a_proxy_that_the_environment_names_is_used(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    opened = await connect(write_kubeconfig(tmp_path / "config", "http://kubernetes.invalid"))
+    assert await ask(opened) == {}
+    await opened.close()
+    assert server.asked[0].host == "kubernetes.invalid"
+
+
+async def test_no_proxy_is_asked_for_a_server_that_the_environment_excepts(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    opened = await connect(write_kubeconfig(tmp_path / "config", server.url))
+    assert await ask(opened) == {}
+    await opened.close()
