@@ -123,14 +123,14 @@ class Actors:
                 users[number] = person
         return list(users.values())
 
-    def unknown(self, count: int) -> list[str]:
-        """Names that nobody has."""
+    def unknown(self, count: int, at_ns: int) -> list[str]:
+        """Names that nobody has, and that have not been tried by others a moment ago."""
         known = self.cast.unknown_names
-        names = list(known[:count])
+        names = [name for name in known if self.free(name, at_ns)][:count]
         number = 0
         while len(names) < count:
             number += 1
             name = f"{known[number % len(known)] if known else 'user'}{number:02d}"
-            if self.cast.people.number_of(name) is None:
+            if self.cast.people.number_of(name) is None and self.free(name, at_ns):
                 names.append(name)
         return names

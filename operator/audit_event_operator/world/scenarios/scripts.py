@@ -99,7 +99,9 @@ def _password_spray(part: Part, scene: Scene) -> None:
     missing = count - len(users)
     if missing > 0:
         scene.wait(pace_of(scenario))
-        strangers = [Visit(_called(part, name), machine, address) for name in actors.unknown(min(missing, 16))]
+        strangers = [
+            Visit(_called(part, name), machine, address) for name in actors.unknown(min(missing, 16), part.begins_ns)
+        ]
         _attempt(_UNKNOWN, scene, strangers, pace_of(scenario))
 
 
@@ -110,7 +112,7 @@ def _called(part: Part, name: str) -> Person:
 def _user_enumeration(part: Part, scene: Scene) -> None:
     """One address tries names that nobody has."""
     scenario, actors = part.scenario, part.actors
-    names = actors.unknown(_some(attempts_of(scenario), scene))
+    names = actors.unknown(_some(attempts_of(scenario), scene), part.begins_ns)
     machine = actors.machine(scenario, part.person, scene.dice)
     address = actors.attacker()
     _attempt(_UNKNOWN, scene, [Visit(_called(part, name), machine, address) for name in names], pace_of(scenario))
@@ -230,7 +232,7 @@ def _step_visit(part: Part, step: Step, home: Machine, attacker: str | None) -> 
     cast = part.actors.cast
     person = part.person if step.user == VICTIM else cast.named(step.user)
     if step.user == VICTIM and step.event == _UNKNOWN:
-        person = _called(part, part.actors.unknown(1)[0])
+        person = _called(part, part.actors.unknown(1, part.begins_ns)[0])
     machine = home if step.host == VICTIM else cast.machines.named(step.host)
     if step.address == VICTIM:
         return Visit(person, machine, person.addresses[0])

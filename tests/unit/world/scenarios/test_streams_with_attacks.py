@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audit_event_operator.resource.scenarios import ScenarioType
@@ -203,6 +203,7 @@ ONE_STEP = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ONE_STEP, min_size=1, max_size=8), st.integers(0, 2**53 - 1))
+@example([{"event": "login_unknown_user"}] * 2, 0)  # episodes a minute apart, on one host by chance
 def test_any_steps_keep_sessions_and_the_order_of_things(steps, seed):
     scenario = {"name": "own", "type": "Steps", "every": "1m", "steps": steps}
     told = Stage(interval="5s", seed=seed, eventTypes=OWN, scenarios=[scenario]).until(400).told
