@@ -8,7 +8,7 @@ import asyncio
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from pika import spec
 from pika.frame import Body, Header, Heartbeat, Method, ProtocolHeader, decode_frame
@@ -177,7 +177,24 @@ class Line:
         self._held: list[bytes] | None = None
         connection._proto_connection_made(self)
 
-    # -- as pika's transport -------------------------------------------------------------------------------------------
+    # -- as pika's transport and its socket, which takes all at once ---------------------------------------------------
+
+    _STATE_ACTIVE = 1
+
+    @property
+    def _state(self) -> int:
+        return 2 if self.cut else self._STATE_ACTIVE
+
+    @property
+    def _sock(self) -> Self:
+        return self
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def send(self, data: bytes) -> int:
+        self.write(data)
+        return len(data)
 
     def write(self, data: bytes) -> None:
         if not self.cut and (said := self.peer.feed(data)):

@@ -51,8 +51,12 @@ class ObservedConnection(GatheringConnection):
         self.line = Line(self, self.peer, lambda: machine.model.ended(self.model))
 
     def write(self, pieces: list[bytes]):
-        super().write(pieces)
         self.given.feed(b"".join(pieces))
+        super().write(pieces)
+
+    def send(self, pieces: list[bytes]):
+        self.given.feed(b"".join(pieces))
+        super().send(pieces)
 
     def _taking_leave(self, name: str, channel: int, _method: Any) -> bytes:
         """Channel by channel, then of the connection."""

@@ -14,7 +14,25 @@ from audit_event_operator.brokers.rabbitmq.connection import CONTENT_LIMIT_BYTES
 
 
 class Wire(list[bytes]):
+    """A transport whose line takes `takes` bytes at once; what it is left to write itself is in the list."""
+
+    _STATE_ACTIVE = 1
+
+    def __init__(self):
+        super().__init__()
+        self._state, self._sock, self.takes, self.waiting = self._STATE_ACTIVE, self, 0, 0
+        self.sent = b""
+
     write = list.append
+
+    def get_write_buffer_size(self):
+        return self.waiting
+
+    def send(self, data):
+        if not self.takes:
+            raise BlockingIOError
+        self.sent += data[: self.takes]
+        return min(self.takes, len(data))
 
 
 @pytest.fixture
@@ -91,6 +109,36 @@ async def test_writes_of_one_turn_are_one_write_in_order(connection):
     connection.write([b"more"])
     await asyncio.sleep(0)
     assert connection._transport[1:] == [b"more"]
+
+
+@pytest.mark.parametrize(("takes", "sent", "left"), [(100, b"firstsecond", []), (3, b"fir", [b"stsecond"])])
+async def test_what_the_line_takes_is_sent_at_once_and_only_the_rest_waits(connection, takes, sent, left):
+    connection._transport.takes = takes
+    connection._adapter_emit_data(b"first")
+    connection.send([b"sec", b"ond"])
+    await asyncio.sleep(0)
+    assert (connection._transport.sent, connection._transport) == (sent, left)
+
+
+async def test_nothing_overtakes_what_waits(connection):
+    connection._transport.takes, connection._transport.waiting = 100, 1
+    connection.send([b"data"])
+    assert (connection._transport.sent, connection._transport) == (b"", [b"data"])
+
+
+async def test_a_line_that_is_broken_is_left_to_pika(connection, monkeypatch):
+    def send(_data):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(connection._transport, "send", send)
+    connection.send([b"data"])
+    assert connection._transport == [b"data"]
+
+
+async def test_a_line_that_is_being_dropped_gets_nothing(connection):
+    connection._transport.takes, connection._transport._state = 100, 2
+    connection.send([b"data"])
+    assert connection._transport.sent == b""
 
 
 async def test_what_was_not_sent_is_forgotten_with_the_line(connection):

@@ -140,7 +140,7 @@ class ChannelSession:
             if parcels:
                 self._in_flight.add(feed, parcels, now)
         if pieces:
-            self.connection.write(pieces)
+            self.connection.send(pieces)
 
     # -- the broker's answers: these run inside pika and never raise ----------------------------------------------------
 
