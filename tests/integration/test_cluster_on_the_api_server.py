@@ -34,6 +34,13 @@ CRD_NAME = GENERATORS.crd_name
 FAST_LEASE = LeaseTiming(duration=3, renew=2, retry=0.5)
 
 
+class Pages(list[list[dict[str, Any]]]):
+    """Takes in a list and keeps it."""
+
+    async def __call__(self, page: list[dict[str, Any]]) -> None:
+        self.append(page)
+
+
 async def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> float:
     """Wait; returns how long it took."""
     started = time.monotonic()
@@ -355,7 +362,7 @@ async def test_an_api_server_that_is_not_there_is_unreachable(tmp_path, cluster)
     (tmp_path / "config").write_text(text)
     connection = await connect({"KUBECONFIG": str(tmp_path / "config")})
     with pytest.raises(Unreachable, match="Cannot reach"):
-        await Cluster(connection).list_generators()
+        await Cluster(connection).list_generators(Pages())
     await connection.close()
 
 
@@ -367,7 +374,7 @@ async def test_an_api_server_with_another_authority_is_not_trusted(tmp_path, clu
     (tmp_path / "config").write_text(json.dumps(config))
     connection = await connect({"KUBECONFIG": str(tmp_path / "config")})
     with pytest.raises(Unreachable, match=r"(?i)certificate"):
-        await Cluster(connection).list_generators()
+        await Cluster(connection).list_generators(Pages())
     await connection.close()
 
 
@@ -375,7 +382,10 @@ async def test_long_lists_come_in_pages_and_are_complete(generators, namespace, 
     monkeypatch.setattr("audit_event_operator.cluster.api.client.PAGE_SIZE", 3)
     for number in range(10):
         generators.create(f"r{number}")
-    listed = (await api.list_generators()).resources
+    pages = Pages()
+    await api.list_generators(pages)
+    listed = [each for page in pages for each in page]
+    assert len(pages) >= 4
     assert {each["metadata"]["name"] for each in listed if each["metadata"]["namespace"] == namespace} == {
         f"r{number}" for number in range(10)
     }

@@ -64,7 +64,8 @@ class Connection:
         self._client: Any = ApiClient(configuration)
         self._log_in_again = log_in_again
         self._logged_in_at = time.monotonic()
-        self._session = self.session(headers={"User-Agent": USER_AGENT}, most=PARALLEL_REQUESTS + 10)
+        self._session: aiohttp.ClientSession | None = None
+        """Of its own requests, since the first one."""
 
     @property
     def server(self) -> str:
@@ -126,7 +127,8 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connections of its requests; sessions are their openers' to close."""
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
         await self._client.close()
 
     async def _exchange(
@@ -136,6 +138,8 @@ class Connection:
         from kubernetes.aio.config import ConfigException
 
         content_type = "application/json-patch+json" if method == "PATCH" else "application/json"
+        if self._session is None:
+            self._session = self.session(headers={"User-Agent": USER_AGENT}, most=PARALLEL_REQUESTS + 10)
         try:
             async with self._session.request(
                 method,

@@ -7,7 +7,7 @@ resources that are assigned to this process only.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -163,15 +163,20 @@ class ForeignOwners:
 
     async def _ask_about(self, silent: set[str]) -> None:
         """Read resources again before they are taken over: it may be that only we have heard nothing."""
+        found: set[str] = set()
+
+        async def take(page: Sequence[Json]) -> None:
+            for each in page:
+                who = identify(each)
+                if who is not None and who.uid in silent:
+                    found.add(who.uid)
+                    self.take(None, each)
+
         try:
-            listed = (await self.cluster.list_generators()).resources
+            await self.cluster.list_generators(take)
         except ClusterError as error:
             logger.warning("Postponed taking over %d resources of another installation: %s", len(silent), error)
-            listed = []
-        found = {who.uid: each for each in listed if (who := identify(each)) and who.uid in silent}
-        for each in found.values():
-            self.take(None, each)
-        self._ownership.postpone(silent - found.keys(), self._now())
+        self._ownership.postpone(silent - found, self._now())
 
     def _settle(self, uid: str, now: float, *, answer: bool = False) -> None:
         """Act on the stance to a resource of ours; `answer`: the other installation has just written."""

@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from audit_event_operator.cluster.api.client import Cluster, Listed
+from audit_event_operator.cluster.api.client import Cluster, Listed, Take
 from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Throttled
 from audit_event_operator.cluster.resources.reconciler import Reconciler
-from audit_event_operator.cluster.resources.view import Json, compare
+from audit_event_operator.cluster.resources.view import Comparison, Json
 from audit_event_operator.cluster.resources.watch import Deliver, Watch
 from audit_event_operator.engine.wakeable_sleep import WakeableSleep
 from audit_event_operator.pacing.backoff import Backoff
@@ -96,12 +97,9 @@ class Informer:
     async def refresh(self) -> None:
         """List now, and take in what that tells of statuses and specs. Errors are left to the watch and the resync."""
         try:
-            listed = await self.cluster.list_generators()
+            await self.cluster.list_generators(partial(self._take_living, Comparison(self.reconciler.known())))
         except ClusterError as error:
             logger.warning("Could not list the resources before taking them over: %s", error)
-        else:
-            known = self.reconciler.known()
-            await self._take(each for each in listed.resources if each["metadata"]["uid"] in known)
 
     def confirm(self) -> None:
         """Compare the view with a list now instead of at the next resync, unless the watch is about to open and list."""
@@ -130,11 +128,11 @@ class Informer:
     async def _catch_up(self, *, preexisting: bool) -> None:
         """List until it works, then be as the list says."""
         while True:
-            known = self.reconciler.known()
+            comparison = Comparison(self.reconciler.known())
             try:
-                listed = await self._list()
+                listed = await self._list(partial(self._take_all, comparison, preexisting=preexisting))
             except NotFound:
-                if known:
+                if comparison.known:
                     await self._all_gone()
                 self._note(_NO_CRD)
                 await asyncio.sleep(self.rhythm.crd_poll)
@@ -143,14 +141,12 @@ class Informer:
                 rest = error.retry_after_seconds if isinstance(error, Throttled) else 0.0
                 await asyncio.sleep(max(rest, self.rhythm.retry))
             else:
-                await self._take(listed.resources, preexisting=preexisting)
-                known -= self.reconciler.known_in(listed.refused)
-                for uid in compare(known, listed.resources).gone:
+                for uid in comparison.gone - self.reconciler.known_in(listed.refused):
                     self.reconciler.discard(uid)
                 self._trouble, self._unwatched = None, listed.refused
                 self._note_not_served(listed)
                 self._current.set()
-                logger.info("Listed %d resources", len(listed.resources))
+                logger.info("Listed %d resources", comparison.listed)
                 return
 
     async def _follow(self) -> str | None:
@@ -184,9 +180,9 @@ class Informer:
         while True:
             await self._wakeup.sleep(shorter.next_seconds() if self._unwatched else seconds)
             seconds = self.rhythm.resync
-            known = self.reconciler.known()
+            comparison = Comparison(self.reconciler.known(), self._strays)
             try:
-                listed = await self._list()
+                listed = await self._list(partial(self._make_up_for_what_was_missed, comparison))
             except NotFound:
                 return None
             except ClusterError as error:
@@ -196,21 +192,24 @@ class Informer:
                 self._note_not_served(listed)
                 if readable := self._unwatched - listed.refused:
                     return f"the resources in {', '.join(sorted(readable))} can be read now"
-                await self._make_up_for_what_was_missed(
-                    known - self.reconciler.known_in(listed.refused), listed.resources
-                )
-                del listed  # thousands of resources weigh megabytes, and it is a minute until the next look
+                self._strays = comparison.strays
+                for uid in comparison.gone - self.reconciler.known_in(listed.refused):
+                    logger.info("The watch missed the deletion of the resource with UID %s", uid)
+                    self.reconciler.discard(uid)
 
-    async def _make_up_for_what_was_missed(self, known: frozenset[str], listed: Sequence[Json]) -> None:
-        found = compare(known, listed, self._strays)
-        self._strays = found.strays
-        for uid in found.gone:
-            logger.info("The watch missed the deletion of the resource with UID %s", uid)
-            self.reconciler.discard(uid)
+    async def _make_up_for_what_was_missed(self, comparison: Comparison, page: list[Json]) -> None:
+        found = comparison.read(page)
         await self._take(found.living)
         for resource in found.revived:
             logger.info("The watch missed the resource with UID %s", resource["metadata"]["uid"])
             self.reconciler.retake(resource)
+
+    async def _take_all(self, comparison: Comparison, page: list[Json], *, preexisting: bool) -> None:
+        comparison.read(page)
+        await self._take(page, preexisting=preexisting)
+
+    async def _take_living(self, comparison: Comparison, page: list[Json]) -> None:
+        await self._take(comparison.read(page).living)
 
     async def _take(self, resources: Iterable[Json], *, preexisting: bool = False) -> None:
         for number, resource in enumerate(resources, start=1):
@@ -218,13 +217,13 @@ class Informer:
             if number % _CHUNK == 0:
                 await asyncio.sleep(0)
 
-    async def _list(self) -> Listed:
+    async def _list(self, take: Take) -> Listed:
         """List; a kind that is not there is looked for twice, since all would be stopped."""
         try:
-            return await self.cluster.list_generators()
+            return await self.cluster.list_generators(take)
         except NotFound:
             await asyncio.sleep(_SECOND_LOOK_SECONDS)
-            return await self.cluster.list_generators()
+            return await self.cluster.list_generators(take)
 
     async def _all_gone(self) -> None:
         logger.warning("The CustomResourceDefinition %s.%s is gone; stopping all generators", PLURAL, GROUP)

@@ -5,7 +5,7 @@ generator takes them; statuses are not kept here.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
@@ -134,35 +134,50 @@ class View:
             del self._uids[resource.identity.ref]
 
 
-class Missed(NamedTuple):
-    """What a list tells against what was known before it.
+class Page(NamedTuple):
+    """What one page of a list tells.
 
     Attributes:
-        gone: UIDs that were known and are not there any more.
         living: known resources to look at again, since their spec may have changed.
-        strays: UIDs that are there and were not known.
         revived: strays of two lists in a row, to be taken in.
     """
 
-    gone: frozenset[str]
     living: list[Json]
-    strays: frozenset[str]
     revived: list[Json]
 
 
-def compare(known: frozenset[str], listed: Iterable[Json], earlier_strays: frozenset[str] = frozenset()) -> Missed:
-    """Find what a watch may have missed: resources that went while it was down, and ones it never told of.
+class Comparison:
+    """A list, page by page, against what was known: finds what a watch missed, resources that went and ones it never told of.
 
     Args:
         known: the UIDs known when the list was asked for, not later: one born meanwhile is not in the list.
-        listed: the list.
         earlier_strays: strays of the comparison before. One alone may be a resource that was deleted after the list was
             made, so a stray is only taken in when it is there again.
     """
-    alive = {who.uid: resource for resource in listed if (who := identify(resource)) and not is_leaving(resource)}
-    return Missed(
-        gone=known - alive.keys(),
-        living=[alive[uid] for uid in alive if uid in known],
-        strays=frozenset(alive.keys() - known - earlier_strays),
-        revived=[alive[uid] for uid in alive if uid in earlier_strays and uid not in known],
-    )
+
+    def __init__(self, known: frozenset[str], earlier_strays: frozenset[str] = frozenset()) -> None:
+        self.known = known
+        self.listed = 0
+        """How many resources there were so far."""
+        self._earlier_strays = earlier_strays
+        self._alive: set[str] = set()
+
+    def read(self, page: list[Json]) -> Page:
+        """Take in the next page."""
+        self.listed += len(page)
+        alive = {who.uid: resource for resource in page if (who := identify(resource)) and not is_leaving(resource)}
+        self._alive |= alive.keys()
+        return Page(
+            living=[each for uid, each in alive.items() if uid in self.known],
+            revived=[each for uid, each in alive.items() if uid in self._earlier_strays and uid not in self.known],
+        )
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """After the last page: UIDs that were known and are not there any more."""
+        return self.known - self._alive
+
+    @property
+    def strays(self) -> frozenset[str]:
+        """After the last page: UIDs that are there and were not known, those that were revived left out."""
+        return frozenset(self._alive - self.known - self._earlier_strays)

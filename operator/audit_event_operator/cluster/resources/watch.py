@@ -30,7 +30,8 @@ INACTIVITY_SECONDS: Final = 70.0
 SERVER_SECONDS: Final = 240
 REQUEST_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 5.0
-PAGE_SIZE: Final = 500
+PAGE_SIZE: Final = 100
+"""kopf holds the interpreter while it reads a page, and so the main loop: about 15 ms."""
 LONGEST_BACKOFF_SECONDS: Final = 5.0
 RELOGIN_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 1.0

@@ -178,32 +178,42 @@ async def test_what_is_only_read_is_not_counted_and_every_count_starts_with_zero
     assert cluster.writes.total() == 0
 
 
+async def listed(cluster):
+    """What there is page by page, and what could not be listed."""
+    pages = []
+
+    async def take(page):
+        pages.append(page)
+
+    return pages, await cluster.list_generators(take)
+
+
 async def test_a_list_is_asked_for_page_by_page(server, connection):
     server.say(200, {"items": [1, 2], "metadata": {"continue": "a&b"}})
     server.say(200, {"items": [3], "metadata": {}})
-    assert await Cluster(connection).list_generators() == Listed([1, 2, 3])
+    assert await listed(Cluster(connection)) == ([[1, 2], [3]], Listed())
     assert [request.query.get("continue") for request in server.asked] == [None, "a&b"]
 
 
 async def test_each_namespace_is_listed_by_itself(server, connection):
     server.say(200, {"items": [1]})
     server.say(200, {"items": [2]})
-    assert await Cluster(connection, namespaces=("a", "b")).list_generators() == Listed([1, 2])
+    assert await listed(Cluster(connection, namespaces=("a", "b"))) == ([[1], [2]], Listed())
     assert [request.path.split("/")[5] for request in server.asked] == ["a", "b"]
 
 
 async def test_a_namespace_that_may_not_be_listed_does_not_hide_the_others(server, connection):
     server.say(403)
     server.say(200, {"items": [2]})
-    listed = await Cluster(connection, namespaces=("a", "b")).list_generators()
-    assert listed == Listed([2], refused=frozenset({"a"}))
+    cluster = Cluster(connection, namespaces=("a", "b"))
+    assert await listed(cluster) == ([[2]], Listed(refused=frozenset({"a"})))
 
 
 async def test_without_a_namespace_that_may_be_listed_it_is_the_missing_right(server, connection):
     server.say(403)
     server.say(403)
     with pytest.raises(errors.Forbidden, match=r'may not list auditeventgenerators\S+ in namespace "a"'):
-        await Cluster(connection, namespaces=("a", "b")).list_generators()
+        await listed(Cluster(connection, namespaces=("a", "b")))
 
 
 @pytest.mark.parametrize(("status", "missing"), [(404, {"a"}), (201, set()), (403, set()), (500, set())])
@@ -212,7 +222,7 @@ async def test_whether_an_empty_namespace_is_there_is_asked_without_writing(serv
     server.say(status)
     server.say(200, {"items": [2]})
     cluster = Cluster(connection, namespaces=("a", "b"))
-    assert await cluster.list_generators() == Listed([2], missing=frozenset(missing))
+    assert await listed(cluster) == ([[], [2]], Listed(missing=frozenset(missing)))
     assert [(each.method, each.path) for each in server.asked[1:2]] == [("POST", "/api/v1/namespaces/a/events")]
     assert server.asked[1].query["dryRun"] == "All"
     assert cluster.writes.total() == 0

@@ -2,21 +2,25 @@
 
 import pytest
 
-from audit_event_operator.cluster.resources.view import compare
+from audit_event_operator.cluster.resources.view import Comparison
 from support.doubles.kubernetes import make_resource
 
 NOBODY = frozenset()
 STRAY = make_resource("a")
 
 
-def test_who_ran_and_is_not_listed_is_gone():
-    found = compare(frozenset({"uid-a", "uid-b"}), [make_resource("a")], NOBODY)
-    assert found.gone == {"uid-b"}
-    assert [each["metadata"]["name"] for each in found.living] == ["a"]
+def test_who_ran_and_is_on_no_page_is_gone():
+    comparison = Comparison(frozenset({"uid-a", "uid-b", "uid-c"}))
+    pages = [comparison.read([make_resource(name)]) for name in "ac"]
+    assert comparison.gone == {"uid-b"}
+    assert comparison.listed == 2
+    assert [each["metadata"]["name"] for page in pages for each in page.living] == ["a", "c"]
 
 
 def test_who_is_being_deleted_is_gone():
-    assert compare(frozenset({"uid-a"}), [make_resource("a", deleting=True)], NOBODY).gone == {"uid-a"}
+    comparison = Comparison(frozenset({"uid-a"}))
+    assert comparison.read([make_resource("a", deleting=True)]).living == []
+    assert comparison.gone == {"uid-a"}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +34,8 @@ def test_who_is_being_deleted_is_gone():
 def test_a_stray(lists, revived):
     strays = NOBODY
     for listed in lists:
-        found = compare(NOBODY, listed, strays)
-        strays = found.strays
-        assert found.gone == NOBODY, "who was born after the count is not gone"
+        comparison = Comparison(NOBODY, strays)
+        found = comparison.read(listed)
+        strays = comparison.strays
+        assert comparison.gone == NOBODY, "who was born after the count is not gone"
     assert found.revived == revived
