@@ -69,6 +69,8 @@ class Fleet:
         self._by_ref: dict[Ref, Generator] = {}
         self._restless: dict[str, Generator] = {}
         """Those that have to be looked at once a second. Of all others, only what happens to them makes work."""
+        self._to_share_out: set[str] = set()
+        """Namespaces whose cap is about to be divided anew."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, tuple[Generator, asyncio.Task[Snapshot]]] = {}
         self._departed: list[_Departed] = []
@@ -320,10 +322,16 @@ class Fleet:
                 await asyncio.sleep(pause)
 
     def _share_out(self, namespace: str) -> None:
-        """Divide this process's part of the namespace's cap among its generators."""
-        if self._context.namespace_cap is None:
+        """Divide the namespace's cap anew in the next turn of the loop: once, however many resources change in this one."""
+        if self._context.namespace_cap is None or namespace in self._to_share_out:
             return
-        cap = self._context.namespace_cap / self._members
+        self._to_share_out.add(namespace)
+        asyncio.get_running_loop().call_soon(self._share_out_now, namespace, self._context.namespace_cap)
+
+    def _share_out_now(self, namespace: str, namespace_cap: Fraction) -> None:
+        """Divide this process's part of the namespace's cap among its generators."""
+        self._to_share_out.discard(namespace)
+        cap = namespace_cap / self._members
         members = {uid: each for uid, each in self._generators.items() if each.ref.namespace == namespace}
         asked: dict[str, Fraction] = {uid: min(each.asked_rate, self._context.cap) for uid, each in members.items()}
         shares = fair_shares(asked, cap)

@@ -411,8 +411,10 @@ async def test_the_cap_of_a_namespace_is_divided_by_the_processes_that_serve_it(
 
     assert rate() == 100
     fleet.share_caps(4)
+    await asyncio.sleep(0)
     assert rate() == 25
     fleet.share_caps(1)
+    await asyncio.sleep(0)
     assert rate() == 100
     await fleet.shutdown(0)
 
@@ -563,6 +565,20 @@ async def test_shares_follow_rates_that_change_by_themselves(context):
         shares.append({each.ref.name: each.facts.target_rate for each in fleet.snapshots()})
         await asyncio.sleep(10)
     assert shares == [{"staged": 10, "large": 90}, {"staged": 50, "large": 50}, {"staged": 0, "large": 100}]
+
+
+async def test_a_cap_is_divided_once_however_many_resources_come_in_one_turn(context, monkeypatch):
+    divided = []
+    monkeypatch.setattr(
+        "audit_event_operator.engine.fleet.fair_shares",
+        lambda asked, cap: divided.append(len(asked)) or dict.fromkeys(asked, cap),
+    )
+    fleet = Fleet(dataclasses.replace(context, namespace_cap=Fraction(100)))
+    for number in range(50):
+        apply(fleet, uid=f"u{number}", ref=Ref("default", f"r{number}"))
+    await asyncio.sleep(0)
+    assert divided == [50]
+    await fleet.shutdown(0)
 
 
 async def test_a_ramp_below_the_cap_of_its_namespace_is_not_cut(context):
