@@ -100,12 +100,14 @@ def raise_open_file_limit() -> int:
 def prepare_process() -> asyncio.Event:
     """Prepare loop and process; the event is set by the first SIGTERM or SIGINT, and a second one ends the process at once.
 
-    The loop gets an executor that is large enough. The garbage collector runs less often: almost nothing here is cyclic, and
-    with thousands of generators each full collection holds up the loop. A crash leaves no core file, which would write
+    The loop gets an executor that is large enough. The garbage collector looks through few objects at a time, and seldom through
+    all: almost nothing here is cyclic, and each of its looks holds up the loop. It counts objects that are new less those that
+    have gone; what an old object is replaced by does not count, but is looked through. So with ten thousand generators it had a
+    million to look through when it had counted to 50,000. A crash leaves no core file, which would write
     passwords to the node's disk.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(2_000, 5, 500)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="helper"))
 
