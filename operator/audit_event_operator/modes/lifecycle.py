@@ -100,11 +100,11 @@ def raise_open_file_limit() -> int:
 def prepare_process() -> asyncio.Event:
     """Prepare loop and process; the event is set by the first SIGTERM or SIGINT, and a second one ends the process at once.
 
-    The loop gets an executor that is large enough. The garbage collector looks through few objects at a time, and seldom through
-    all: almost nothing here is cyclic, and each of its looks holds up the loop. It counts objects that are new less those that
-    have gone; what an old object is replaced by does not count, but is looked through. So with ten thousand generators it had a
-    million to look through when it had counted to 50,000. A crash leaves no core file, which would write
-    passwords to the node's disk.
+    The loop gets an executor that is large enough. The garbage collector looks through few objects at a time, and seldom
+    through all: almost nothing here is cyclic, and each of its looks holds up the loop. It counts new objects less those that
+    have gone, so what replaces an old object does not count, and is looked through all the same: with ten thousand generators
+    it had a million to look through when it had counted to 50,000. A crash leaves no core file, which would write passwords to
+    the node's disk.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.set_threshold(2_000, 5, 500)

@@ -16,6 +16,7 @@ from aiohttp import web
 from audit_event_operator.engine.fleet import Fleet
 from audit_event_operator.engine.snapshot import Readable, Ref, Snapshot
 from audit_event_operator.engine.submissions import Submissions
+from audit_event_operator.resource.kept_json import kept_json
 from audit_event_operator.resource.status import scenario_entries
 from audit_event_operator.web.answers import Refusal, json_answer, large_answer
 from audit_event_operator.web.ports import HealthChecks
@@ -122,12 +123,12 @@ def _fields(request: web.Request) -> Sequence[str] | None:
 def _teller(fields: Sequence[str] | None) -> Callable[[Row], bytes]:
     """What writes one resource down, read at that moment."""
     if fields is None:
-        return lambda row: orjson.dumps(_describe(row[0].snapshot(), row[1]))
+        return lambda row: kept_json(_describe(row[0].snapshot(), row[1]))
     tellers = [TOLD.get(field) for field in fields]
 
     def tell(row: Row) -> bytes:
         snapshot, owner = row[0].snapshot(), row[1]
-        return orjson.dumps([owner if teller is None else teller(snapshot) for teller in tellers])
+        return kept_json([owner if teller is None else teller(snapshot) for teller in tellers])
 
     return tell
 

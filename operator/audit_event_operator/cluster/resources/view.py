@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import orjson
 
 from audit_event_operator.engine.snapshot import Ref
+from audit_event_operator.resource.kept_json import kept_json
 from audit_event_operator.resource.problems import SpecError
 from audit_event_operator.resource.spec import GeneratorSpec, parse_spec
 
@@ -68,7 +69,7 @@ class Specs:
         spec = resource.get("spec")
         raw = spec if isinstance(spec, Mapping) else {}
         try:
-            text = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+            text = kept_json(raw, orjson.OPT_SORT_KEYS)
         except TypeError:  # what has no JSON text of its own is parsed for itself
             text = b""
         known = self._parsed.get(text)

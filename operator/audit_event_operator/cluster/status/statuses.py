@@ -10,6 +10,7 @@ import orjson
 
 from audit_event_operator.engine.snapshot import Snapshot
 from audit_event_operator.resource.conditions import Reason
+from audit_event_operator.resource.kept_json import kept_json
 from audit_event_operator.resource.status import (
     Contested,
     build_status,
@@ -65,7 +66,7 @@ class KnownStatuses:
 
     def write(self, uid: str, status: Status, now: float) -> None:
         """We have written it."""
-        self._statuses[uid] = orjson.dumps(status)
+        self._statuses[uid] = kept_json(status)
         self._written_at[uid] = now
 
     def hear(self, uid: str, status: Status, now: float, version: int = 0) -> bool:
@@ -83,7 +84,7 @@ class KnownStatuses:
         elif now - self._written_at.get(uid, -inf) <= SETTLING_SECONDS or self[uid] == status:
             return False
         try:
-            self._statuses[uid] = orjson.dumps(status)
+            self._statuses[uid] = kept_json(status)
         except TypeError:  # nobody's status has no JSON text; ours will be written over it
             self._statuses[uid] = b"{}"
         return not new
@@ -110,7 +111,7 @@ class KnownStatuses:
 
     def learn(self, uid: str, status: Status) -> None:
         """The API server has this status now, whatever we have written."""
-        self._statuses[uid] = orjson.dumps(status)
+        self._statuses[uid] = kept_json(status)
         self._written_at.pop(uid, None)
 
     def change_hands(self, uids: Iterable[str], now: float) -> None:
