@@ -32,14 +32,19 @@ def main() -> int:
         from benchmarks import many
 
         return many.main(sys.argv[2:])
+    if sys.argv[1:2] == ["rate"]:
+        from benchmarks import rate
+
+        return rate.main(sys.argv[2:])
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     arguments.add_argument(
         "what",
         nargs="?",
-        choices=("delivery", "events", "generate", "many", "scrape", "simulation"),
+        choices=("delivery", "events", "generate", "many", "patch", "rate", "scrape", "simulation"),
         default="delivery",
         help="events: making them, without a broker; generate: writing them into a file; many: resources in one process; "
-        "scrape: /metrics of a large fleet; simulation: several replicas on virtual time",
+        "patch: from a patch to its effect; rate: how true the rate is; scrape: /metrics of a large fleet; "
+        "simulation: several replicas on virtual time",
     )
     arguments.add_argument("--activity", choices=("Independent", "Sessions"), default="Independent")
     arguments.add_argument("--runs", type=int, default=5, help="alternating runs of each (default 5)")
@@ -53,6 +58,10 @@ def main() -> int:
         from benchmarks import generate
 
         return generate.main()
+    if options.what == "patch":
+        from benchmarks import patch
+
+        return patch.main()
     if options.what == "scrape":
         from benchmarks import scrape
 
