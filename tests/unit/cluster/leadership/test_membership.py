@@ -185,6 +185,55 @@ def test_a_bucket_that_somebody_else_was_written_into_is_let_go(start):
     assert begun(a) == ALL - {3}
 
 
+def write_into(fleet, bucket, holder):
+    name = f"operator-{bucket:02}-of-16"
+    lease = fleet.server.leases[name]
+    fleet.server._put(name, {**lease, "spec": {**lease["spec"], "holderIdentity": holder}}, "a")
+
+
+def draining(fleet, process):
+    """Let time pass until a bucket is being given; returns it."""
+    while process.membership._draining is None:
+        fleet.run(0.1)
+    return process.membership._draining
+
+
+def test_a_bucket_that_is_lost_while_another_one_drains_is_let_go_and_the_giving_goes_on(start):
+    fleet, a = start(1, drain_seconds=(2, 3))
+    fleet.start("b")
+    now = draining(fleet, a)
+    waiting = next(each for each in a.membership._giving if each != now)
+    write_into(fleet, waiting, "somebody")
+    fleet.run(2.5)
+    assert waiting not in a.may_work()
+    assert waiting not in a.membership.held
+    assert fleet.settle(60) is not None, "the rest is given, and what nobody who lives holds is taken"
+    assert fleet.shares() == [8, 8]
+
+
+def test_a_bucket_that_is_lost_while_it_drains_is_neither_given_nor_stopped_once_it_was_taken_again(start):
+    fleet, a = start(1, drain_seconds=(4, 4))
+    b = fleet.start("b")
+    now = draining(fleet, a)
+    write_into(fleet, now, "somebody")
+    fleet.run(2.5)
+    assert now not in a.membership.held
+    b.kill()
+    assert fleet.settle(60) is not None
+    assert begun(a) == ALL, "also the one that was lost: its holder does not live, and a serves it once more"
+
+
+def test_a_release_that_is_refused_is_tried_again(start):
+    fleet, a = start(1)
+    b = fleet.start("b")
+    draining(fleet, a)
+    fleet.server.weather.refused_chance = 0.7
+    fleet.run(20)
+    fleet.server.recover()
+    assert fleet.settle(30) is not None
+    assert {len(begun(a)), len(begun(b))} == {8}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_members_that_start_together_never_both_hold_a_bucket(seed):
     with SimulatedFleet(seed, Weather(latency=(0.1, 0.9))) as fleet:
