@@ -219,6 +219,8 @@ def test_a_bucket_that_is_lost_while_it_drains_is_neither_given_nor_stopped_once
     fleet.run(2.5)
     assert now not in a.membership.held
     b.kill()
+    fleet.run(5)
+    assert fleet.server.leases[f"operator-{now:02}-of-16"]["spec"]["holderIdentity"] == "somebody"
     assert fleet.settle(60) is not None
     assert begun(a) == ALL, "also the one that was lost: its holder does not live, and a serves it once more"
 
