@@ -40,11 +40,11 @@ def main() -> int:
     arguments.add_argument(
         "what",
         nargs="?",
-        choices=("delivery", "events", "generate", "many", "patch", "rate", "scrape", "simulation"),
+        choices=("delivery", "events", "generate", "many", "patch", "rate", "replicas", "scrape", "simulation"),
         default="delivery",
         help="events: making them, without a broker; generate: writing them into a file; many: resources in one process; "
-        "patch: from a patch to its effect; rate: how true the rate is; scrape: /metrics of a large fleet; "
-        "simulation: several replicas on virtual time",
+        "patch: from a patch to its effect; rate: how true the rate is; replicas: events/s of several beside PerfTest; "
+        "scrape: /metrics of a large fleet; simulation: several replicas on virtual time",
     )
     arguments.add_argument("--activity", choices=("Independent", "Sessions"), default="Independent")
     arguments.add_argument("--runs", type=int, default=5, help="alternating runs of each (default 5)")
@@ -62,6 +62,10 @@ def main() -> int:
         from benchmarks import patch
 
         return patch.main()
+    if options.what == "replicas":
+        from benchmarks import replicas
+
+        return replicas.main()
     if options.what == "scrape":
         from benchmarks import scrape
 
