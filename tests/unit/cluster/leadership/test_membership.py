@@ -208,6 +208,7 @@ def test_a_bucket_that_is_lost_while_another_one_drains_is_let_go_and_the_giving
     assert waiting not in a.may_work()
     assert waiting not in a.membership.held
     assert fleet.settle(60) is not None, "the rest is given, and what nobody who lives holds is taken"
+    fleet.run(10)
     assert fleet.shares() == [8, 8]
 
 
