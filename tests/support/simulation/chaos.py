@@ -26,8 +26,11 @@ class Findings(NamedTuple):
     story: list[str]
 
 
-def storm(seed: int, *, members: int = 4, seconds: float = 120.0, strict: bool = False) -> Findings:
-    """Start some members, let the storm blow for a while, and see whether all comes back to order."""
+def storm(seed: int, *, members: int = 4, least: int = 2, seconds: float = 120.0, strict: bool = False) -> Findings:
+    """Start some members, let the storm blow for a while, and see whether all comes back to order.
+
+    Where no more than `least` live, somebody joins in place of the next blow.
+    """
     with SimulatedFleet(seed, strict=strict) as fleet:
         for _ in range(members):
             fleet.start()
@@ -36,7 +39,7 @@ def storm(seed: int, *, members: int = 4, seconds: float = 120.0, strict: bool =
         story = []
         until = fleet.world.now + seconds
         while fleet.world.now < until:
-            story.append(f"{fleet.world.now:.3f} {_strike(fleet, members)}")
+            story.append(f"{fleet.world.now:.3f} {_strike(fleet, members, least)}")
             fleet.run(min(fleet.world.random.expovariate(1 / 3), 15))
         fleet.server.recover()
         for process in fleet.living():
@@ -49,10 +52,10 @@ def storm(seed: int, *, members: int = 4, seconds: float = 120.0, strict: bool =
         return Findings([each for each in fleet.overlaps if not each.lone], apart, settled, story)
 
 
-def _strike(fleet: SimulatedFleet, members: int) -> str:
+def _strike(fleet: SimulatedFleet, members: int, least: int) -> str:
     dice, living, now = fleet.world.random, fleet.living(), fleet.world.now
     blow = dice.choice(["join", "leave", "kill", "pause", "trap", "trap", "away", "alone", "slow"])
-    if blow == "join" or len(living) <= 2:
+    if blow == "join" or len(living) <= least:
         return f"join {fleet.start().identity}" if len(living) < 2 * members else "nothing"
     victim = dice.choice(living)
     if blow == "leave":

@@ -25,3 +25,12 @@ def test_strict_members_never_work_on_one_bucket_even_alone(seed):
     verdict = storm(seed, strict=True)
     assert verdict.overlaps + verdict.lone_overlaps == [], verdict.story
     assert verdict.settled is not None, verdict.story
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("seed", range(2000, 2004))
+def test_storms_that_leave_one_alone_now_and_then_end_well_too(seed, strict):
+    verdict = storm(seed, members=2, least=1, strict=strict)
+    assert verdict.overlaps == [], verdict.story
+    assert not strict or verdict.lone_overlaps == [], verdict.story
+    assert verdict.settled is not None, verdict.story
