@@ -51,7 +51,9 @@ USUAL: Final[Mapping[ScenarioType, Usual]] = MappingProxyType(
         ScenarioType.PASSWORD_SPRAY: Usual(
             ("T1110.003",), Range(62, 66), _ms(3_000, 5_300), (1, 0), (0, 0), RULE_WINDOW_SECONDS
         ),
-        ScenarioType.USER_ENUMERATION: Usual(("T1110", "T1087"), Range(12, 16), _ms(1_000, 2_500), (1, 0), (0, 0)),
+        ScenarioType.USER_ENUMERATION: Usual(
+            ("T1110", "T1087"), Range(12, 16), _ms(1_000, 2_500), (1, 0), (0, 0), RULE_WINDOW_SECONDS
+        ),
         ScenarioType.ACCOUNT_TAKEOVER: Usual(
             ("T1110", "T1078", "T1098.004"), Range(30, 40), _ms(250, 400), (1, 0), (1, 3), RULE_WINDOW_SECONDS,
             success_percent=100,

@@ -216,3 +216,17 @@ def test_any_steps_keep_sessions_and_the_order_of_things(steps, seed):
         event for event in told.staged if event.mark.episode not in {each.episode for each in told.records}
     ]
     assert open_at_the_end or alerts == expected(told.records)
+
+
+def test_names_that_nobody_has_are_not_tried_again_within_a_minute_however_often_somebody_tries():
+    scenario = {
+        "name": "names",
+        "type": "UserEnumeration",
+        "every": "10s",
+        "hosts": ["vault"],
+        "attempts": {"min": 12, "max": 12},
+    }
+    scenario["pace"] = {"min": "10ms", "max": "20ms"}
+    told = Stage(interval="60s", scenarios=[scenario]).until(300).told
+    assert len(told.records) >= 25
+    assert raised(PlatformRules(), ordered(told.staged)) == expected(told.records)
