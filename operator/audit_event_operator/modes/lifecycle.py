@@ -107,7 +107,7 @@ def prepare_process() -> asyncio.Event:
     the node's disk.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    gc.set_threshold(1_000, 4, 1_000)
+    gc.set_threshold(2_000, 5, 500)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="helper"))
 
