@@ -67,7 +67,6 @@ KINDS: Final[Mapping[str, Kind]] = {
         budgets={1_000: {"peak": 220, "lag": 50}},
     ),
     "queues": Kind(queues=1_000),
-    "patch": Kind(budgets={100: {"patch": 250}}),
     "down": Kind(broker_down=True, budgets={2_000: {"lag": 50}}),
 }
 
@@ -376,7 +375,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print, judge."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks many", description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=[1_000, 10_000], help="how many resources (1000 10000)")
-    parser.add_argument("--kind", choices=[each for each in KINDS if each != "patch"], default="independent")
+    parser.add_argument("--kind", choices=KINDS, default="independent")
     parser.add_argument("--steady", type=float, default=STEADY_SECONDS, help="seconds of the steady state (60)")
     parser.add_argument("--delete", action="store_true", help="delete all afterwards, and create as many again")
     options = parser.parse_args(arguments)

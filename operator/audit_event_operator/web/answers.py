@@ -52,7 +52,7 @@ async def large_answer(
     """An answer whose pieces are made in a thread; gzipped if the client accepts that.
 
     Small pieces: the interpreter's lock changes hands between them, and the loop can go on. Each is gone when the next one is
-    made: thousands of them at once would stay in the memory that the system keeps for this thread.
+    made, so that the body is in memory once.
     """
     gzipped = gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
 

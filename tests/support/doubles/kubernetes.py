@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from audit_event_operator.cluster.api.client import Listed, Take
+from audit_event_operator.cluster.api.client import NotListed, Take
 from audit_event_operator.cluster.api.errors import ClusterError, Conflict, NotFound, Unprocessable
 from audit_event_operator.resource.names import API_VERSION, KIND
 
@@ -56,14 +56,14 @@ class FakeCluster:
         self.resources[metadata["namespace"], metadata["name"]] = resource
         return resource
 
-    async def list_generators(self, take: Take) -> Listed:
+    async def list_generators(self, take: Take) -> NotListed:
         await self._asked("list_generators")
         if not self.served:
             raise NotFound("404")
         listed = [each for (namespace, _), each in self.resources.items() if namespace not in self.refused]
         for start in range(0, len(listed), LISTED_AT_ONCE):
             await take(copy.deepcopy(listed[start : start + LISTED_AT_ONCE]))
-        return Listed(frozenset(self.refused), frozenset(self.missing))
+        return NotListed(frozenset(self.refused), frozenset(self.missing))
 
     async def get_generator(self, namespace: str, name: str) -> Json:
         return await self._get("get_generator", self.resources, namespace, name)

@@ -45,6 +45,20 @@ async def test_a_wake_up_before_the_sleep_is_not_lost():
     assert loop.time() == pytest.approx(1)
 
 
+@pytest.mark.looptime
+async def test_long_sleeps_that_end_within_ten_milliseconds_end_together_and_never_early():
+    loop = asyncio.get_running_loop()
+
+    async def asleep(seconds):
+        await WakeableSleep().sleep(seconds)
+        return loop.time()
+
+    assert await asyncio.gather(*map(asleep, (0.991, 0.995, 1.0))) == [pytest.approx(1.0)] * 3
+    began = loop.time()
+    short = [await asleep(seconds) for seconds in (0.0311, 0.2)]
+    assert short == pytest.approx([began + 0.0311, began + 0.2311]), "short ones are exact"
+
+
 def test_the_observed_rate_covers_the_last_thirty_seconds():
     rate = ObservedRate(0)
     for second in range(100):

@@ -20,7 +20,7 @@ from audit_event_operator.cluster.api.errors import (
 from audit_event_operator.resource.names import GROUP, PLURAL, VERSION
 
 PAGE_SIZE: Final = 200
-"""A page of a list is read in one go, and the loop is held for that: about 5 ms."""
+"""Resources in a page of a list. A page is parsed in one turn of the loop: about 2 ms."""
 
 Json = dict[str, Any]
 Take = Callable[[list[Json]], Awaitable[None]]
@@ -48,7 +48,7 @@ _RESULTS: Final[Mapping[type[ClusterError], str]] = {
 }
 
 
-class Listed(NamedTuple):
+class NotListed(NamedTuple):
     """What a list of all resources did not reach.
 
     Attributes:
@@ -83,8 +83,8 @@ class Cluster:
 
     # -- resources -----------------------------------------------------------------------------------------------------
 
-    async def list_generators(self, take: Take) -> Listed:
-        """Read all resources we look after, page by page: ten thousand at once would be a hundred megabytes.
+    async def list_generators(self, take: Take) -> NotListed:
+        """Read all resources we look after, page by page: ten thousand at once would take 33 MiB.
 
         Raises:
             NotFound: the CustomResourceDefinition is not served.
@@ -92,7 +92,7 @@ class Cluster:
         """
         if not self._namespaces:
             await self._list(None, take)
-            return Listed()
+            return NotListed()
         refused: dict[str, Forbidden] = {}
         missing: set[str] = set()
         for namespace in self._namespaces:
@@ -105,7 +105,7 @@ class Cluster:
                     missing.add(namespace)
         if len(refused) == len(self._namespaces):
             raise refused[self._namespaces[0]]
-        return Listed(frozenset(refused), frozenset(missing))
+        return NotListed(frozenset(refused), frozenset(missing))
 
     async def get_generator(self, namespace: str, name: str) -> Json:
         """One resource."""

@@ -75,7 +75,7 @@ class Connection:
     def session(self, *, most: int = 0, **options: Any) -> aiohttp.ClientSession:
         """Open a session of its own to the same server as the same user, with tokens that are fresh for each request.
 
-        The client's own requests take four times the processor time, and look for proxies and netrc files in threads each time.
+        The client's own way of sending takes three times the processor time: it looks for proxies and netrc files in threads.
         `most`: how many connections it may have; 0 for as many as it needs.
         """
         import aiohttp

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from audit_event_operator.cluster.api.client import Cluster, Listed, Take
+from audit_event_operator.cluster.api.client import Cluster, NotListed, Take
 from audit_event_operator.cluster.api.errors import ClusterError, NotFound, Throttled
 from audit_event_operator.cluster.resources.reconciler import Reconciler
 from audit_event_operator.cluster.resources.view import Comparison, Json
@@ -217,7 +217,7 @@ class Informer:
             if number % _CHUNK == 0:
                 await asyncio.sleep(0)
 
-    async def _list(self, take: Take) -> Listed:
+    async def _list(self, take: Take) -> NotListed:
         """List; a kind that is not there is looked for twice, since all would be stopped."""
         try:
             return await self.cluster.list_generators(take)
@@ -231,7 +231,7 @@ class Informer:
         self._trouble = _NO_CRD
         await self.reconciler.all_gone()
 
-    def _note_not_served(self, listed: Listed) -> None:
+    def _note_not_served(self, listed: NotListed) -> None:
         """Say once of each namespace that it is not served, and once that it is."""
         now = {each: _MISSING.format(each) for each in sorted(listed.missing)}
         now |= {each: _REFUSED.format(each) for each in sorted(listed.refused)}

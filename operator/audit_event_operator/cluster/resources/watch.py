@@ -31,7 +31,7 @@ SERVER_SECONDS: Final = 240
 REQUEST_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 5.0
 PAGE_SIZE: Final = 100
-"""kopf holds the interpreter while it reads a page, and so the main loop: about 15 ms."""
+"""Resources in a page of kopf's list. While kopf parses one, its thread holds the interpreter, and so the main loop."""
 LONGEST_BACKOFF_SECONDS: Final = 5.0
 RELOGIN_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 1.0

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from audit_event_operator.cluster.api import connection as module
 from audit_event_operator.cluster.api import errors
-from audit_event_operator.cluster.api.client import Cluster, Listed
+from audit_event_operator.cluster.api.client import Cluster, NotListed
 from audit_event_operator.cluster.api.connection import connect
 
 
@@ -191,14 +191,14 @@ async def listed(cluster):
 async def test_a_list_is_asked_for_page_by_page(server, connection):
     server.say(200, {"items": [1, 2], "metadata": {"continue": "a&b"}})
     server.say(200, {"items": [3], "metadata": {}})
-    assert await listed(Cluster(connection)) == ([[1, 2], [3]], Listed())
+    assert await listed(Cluster(connection)) == ([[1, 2], [3]], NotListed())
     assert [request.query.get("continue") for request in server.asked] == [None, "a&b"]
 
 
 async def test_each_namespace_is_listed_by_itself(server, connection):
     server.say(200, {"items": [1]})
     server.say(200, {"items": [2]})
-    assert await listed(Cluster(connection, namespaces=("a", "b"))) == ([[1], [2]], Listed())
+    assert await listed(Cluster(connection, namespaces=("a", "b"))) == ([[1], [2]], NotListed())
     assert [request.path.split("/")[5] for request in server.asked] == ["a", "b"]
 
 
@@ -206,7 +206,7 @@ async def test_a_namespace_that_may_not_be_listed_does_not_hide_the_others(serve
     server.say(403)
     server.say(200, {"items": [2]})
     cluster = Cluster(connection, namespaces=("a", "b"))
-    assert await listed(cluster) == ([[2]], Listed(refused=frozenset({"a"})))
+    assert await listed(cluster) == ([[2]], NotListed(refused=frozenset({"a"})))
 
 
 async def test_without_a_namespace_that_may_be_listed_it_is_the_missing_right(server, connection):
@@ -222,7 +222,7 @@ async def test_whether_an_empty_namespace_is_there_is_asked_without_writing(serv
     server.say(status)
     server.say(200, {"items": [2]})
     cluster = Cluster(connection, namespaces=("a", "b"))
-    assert await listed(cluster) == ([[], [2]], Listed(missing=frozenset(missing)))
+    assert await listed(cluster) == ([[], [2]], NotListed(missing=frozenset(missing)))
     assert [(each.method, each.path) for each in server.asked[1:2]] == [("POST", "/api/v1/namespaces/a/events")]
     assert server.asked[1].query["dryRun"] == "All"
     assert cluster.writes.total() == 0
