@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audit_event_operator.resource.durations import Seconds
 from audit_event_operator.resource.status import installation_of
@@ -56,6 +56,13 @@ class Sign:
         return "ownerRenewTime" in self.status
 
 
+class Heard(NamedTuple):
+    """The last status of another installation, and its resourceVersion."""
+
+    status: Status
+    version: int
+
+
 class Ownership:
     """What one installation has heard of others, by UID and installation. Seconds are of one steady clock of the caller.
 
@@ -67,16 +74,19 @@ class Ownership:
     def __init__(self, ours: str, timing: OwnershipTiming) -> None:
         self.ours = ours
         self._timing = timing
-        self._heard: dict[str, Status | None] = {}  # the last status of another installation
+        self._heard: dict[str, Heard | None] = {}
         self._signs: dict[str, dict[str, Sign]] = {}
 
-    def hear(self, uid: str, status: Status, now: float, wall: datetime) -> bool:
-        """Take in a status as the API server has it; returns whether it is a new sign of another installation."""
+    def hear(self, uid: str, status: Status, now: float, wall: datetime, version: int = 0) -> bool:
+        """Take in a status as the API server has it; returns whether it is a new sign of another installation.
+
+        `version` is its resourceVersion, 0 when unknown: a list that was asked for before a watch event may arrive after it.
+        """
         first, last = uid not in self._heard, self._heard.setdefault(uid, None)
         writer = installation_of(status.get("owner"))
-        if writer in (None, self.ours) or last == status:
+        if writer in (None, self.ours) or (last is not None and (last.status == status or 0 < version < last.version)):
             return False
-        self._heard[uid] = status
+        self._heard[uid] = Heard(status, version)
         age = _age_seconds(status.get("ownerRenewTime"), wall) if first else 0.0
         if age is None or abs(age) >= self._timing.timeout:
             return False  # it was there before us, and nothing tells that its writer still is

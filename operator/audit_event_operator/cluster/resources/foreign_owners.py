@@ -115,10 +115,10 @@ class ForeignOwners:
 
     # -- what others tell ----------------------------------------------------------------------------------------------
 
-    def heard(self, identity: Identity, status: Mapping[str, Any]) -> None:
-        """The API server has this status, as a watch event or list tells."""
+    def heard(self, identity: Identity, status: Mapping[str, Any], version: int = 0) -> None:
+        """The API server had this status at a resourceVersion (0: unknown), as a watch event or list tells."""
         uid, now = identity.uid, self._now()
-        if not self._ownership.hear(uid, status, now, self.wall()):
+        if not self._ownership.hear(uid, status, now, self.wall(), version):
             return
         self._refs[uid] = identity.ref
         self._settle(uid, now, answer=True)
@@ -163,6 +163,11 @@ class ForeignOwners:
 
     async def _ask_about(self, silent: set[str]) -> None:
         """Read resources again before they are taken over: it may be that only we have heard nothing."""
+        logger.info(
+            "%s not heard of another installation for %g s: asking the API server before taking over",
+            f"{len(silent)} resources have" if len(silent) > 1 else f"{self._yielded[min(silent)]} has",
+            self.timing.timeout,
+        )
         found: set[str] = set()
 
         async def take(page: Sequence[Json]) -> None:

@@ -137,8 +137,9 @@ class Reconciler:
             return
         status = resource.get("status")
         status = status if isinstance(status, Mapping) else {}
-        self._reporter.seen(identity.uid, status, _version_of(resource))
-        self._owners.heard(identity, status)
+        version = _version_of(resource)
+        self._reporter.seen(identity.uid, status, version)
+        self._owners.heard(identity, status, version)
         if not self.view.is_news(identity):
             return
         news = self.view.specs.read(identity, resource)

@@ -55,6 +55,14 @@ def test_the_same_status_told_again_is_no_sign_of_life(met):
     assert met.stance(UID, 90) is Stance.ALONE
 
 
+def test_a_list_that_arrives_after_a_later_watch_event_is_no_sign_of_life(met):
+    assert met.hear(UID, status(SMALLER, count=1), 0, WALL, version=7)
+    assert met.hear(UID, status(SMALLER, count=2), 30, WALL, version=9)
+    assert not met.hear(UID, status(SMALLER, count=1), 60, WALL, version=7)
+    assert not met.hear(UID, status(SMALLER, count=2), 90, WALL, version=9)
+    assert met.stance(UID, 120) is Stance.ALONE
+
+
 def test_the_smaller_name_goes_on_then_asks_then_is_alone(met):
     met.hear(UID, status(LARGER), 0, WALL)
     assert met.stance(UID, 299) is Stance.CONTESTED

@@ -41,7 +41,7 @@ class Owners:
     def is_ours(self, identity):
         return identity.ref.namespace in self.ours
 
-    def heard(self, identity, status):
+    def heard(self, identity, status, version=0):
         self.statuses[identity.uid] = status
 
 
