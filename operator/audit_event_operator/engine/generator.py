@@ -406,7 +406,7 @@ class Generator:
     @property
     def restless(self) -> bool:
         """Whether time alone may change what it asks for or what there is to tell, so that it has to be swept."""
-        return self._view.restless or (self.timeline is not None and not self.timeline.schedule.regular)
+        return self._view.restless or (self.timeline is not None and self.timeline.schedule.intensity.varies)
 
     def sweep(self) -> bool:
         """Once a second while restless: True when damping made Ready another one."""
@@ -425,7 +425,7 @@ class Generator:
     def shaped(self) -> bool:
         """Whether the rate it asks for changes by itself, or scenarios add to it."""
         timeline = self.timeline
-        return timeline is not None and (not timeline.schedule.regular or bool(timeline.episodes.playbook))
+        return timeline is not None and (timeline.schedule.intensity.varies or bool(timeline.episodes.playbook))
 
     @property
     def _full_rate(self) -> Fraction:

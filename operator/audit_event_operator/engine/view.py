@@ -170,7 +170,7 @@ class GeneratorView:
 def _rate_limited(timeline: Timeline) -> str:
     """A sentence; of a shape, whose rate changes all the time, it gives no figure, since each new sentence is a write."""
     asked, allowed = timeline.rates
-    wanted = f"{float(asked):g} events/s" if timeline.schedule.regular else "more at this time"
+    wanted = f"{float(asked):g} events/s" if not timeline.schedule.intensity.varies else "more at this time"
     return f"The spec asks for {wanted}; this operator allows {float(allowed):g} events/s here."
 
 

@@ -22,6 +22,10 @@ class Intensity(Protocol):
     def peak(self) -> Fraction:
         """λ is never higher, in events per second."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether λ changes as time goes by."""
+
     def amount(self, elapsed_ns: int) -> int:
         """Λ(t) in parts: what is asked for from the origin until `elapsed_ns`. Never falls."""
 
@@ -60,6 +64,11 @@ class Steady:
     def peak(self) -> Fraction:
         """λ is always the same."""
         return self.rate(0)
+
+    @property
+    def varies(self) -> bool:
+        """λ is always the same."""
+        return False
 
     def amount(self, elapsed_ns: int) -> int:
         """Λ(t) in parts."""

@@ -87,8 +87,8 @@ class Pacer:
         elapsed_ns = now_ns - origin_ns
         end = schedule.before(elapsed_ns + 1)
         if end <= first:  # asked again, and it is still far away
-            self.next_ns = origin_ns + schedule.moment(first)
             schedule.intensity.forget(elapsed_ns)
+            self.next_ns = origin_ns + schedule.moment(first)
             return None
         start = first
         if now_ns - self.next_ns > LATENESS_LIMIT_NS and not self._punctual:

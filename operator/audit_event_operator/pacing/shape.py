@@ -95,6 +95,12 @@ class Shape:
         """No λ is higher than this, in events per second."""
         return Fraction(self.events * self.traffic.peak * NS_PER_SECOND, self.parts)
 
+    @property
+    def varies(self) -> bool:
+        """Whether λ changes as time goes by: where nothing is asked for, nothing can be shaped."""
+        traffic = self.traffic
+        return self.events > 0 and bool(traffic.profile or traffic.bursts or traffic.stages)
+
     def rate(self, moment: int) -> Fraction:
         """λ(t) in events per second."""
         return self.piece(moment).rate(moment) * NS_PER_SECOND / self.parts

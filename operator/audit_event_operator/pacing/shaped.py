@@ -11,7 +11,8 @@ from audit_event_operator.pacing.intensity import NS_PER_SECOND
 from audit_event_operator.pacing.shape import Piece, Shape
 
 _MOST_PIECES: Final = 4_096
-"""Looked through in one go, so that no stream holds up the others."""
+_FARTHEST_NS: Final = 8 * 86_400 * NS_PER_SECOND
+"""Nobody looks further ahead, so that no stream holds up the others or fills the memory: not one whose rate is 0 either."""
 
 
 class Shaped:
@@ -58,6 +59,11 @@ class Shaped:
         """No λ is higher, in events per second."""
         return self._shape.peak if self._cap is None else min(self._cap, self._shape.peak)
 
+    @property
+    def varies(self) -> bool:
+        """Whether λ changes as time goes by."""
+        return self._shape.varies
+
     def rate(self, elapsed_ns: int) -> Fraction:
         """λ(t) in events per second."""
         rate = self._shape.rate(self._origin_ns + elapsed_ns)
@@ -73,12 +79,11 @@ class Shaped:
 
     def reached(self, amount: int) -> int:
         """When Λ has come to `amount` and goes on; where that is far away, an earlier moment at which to ask again."""
-        for _ in range(_MOST_PIECES):
-            if self._sums[-1] > amount:
-                break
+        begin_ns = self._starts[0] if self._starts else self._end_ns
+        while self._sums[-1] <= amount:
+            if len(self._pieces) >= _MOST_PIECES or self._end_ns - begin_ns > _FARTHEST_NS:
+                return self._end_ns - self._origin_ns
             self._extend()
-        else:
-            return self._end_ns - self._origin_ns
         index = bisect_right(self._sums, amount) - 1
         return self._pieces[index].reached(amount - self._sums[index]) - self._origin_ns
 

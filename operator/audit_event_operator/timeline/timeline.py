@@ -185,7 +185,7 @@ class Timeline:
 
     def follow(self, now: Reading) -> bool:
         """See what the shape asks for now, and whether the wall clock was set; True when that matters to others."""
-        if self.schedule.regular:
+        if not self.schedule.intensity.varies:
             return False
         offset_ns = now.unix_ns - now.ns
         clock_set = abs(offset_ns - self._wall_offset_ns) > _CLOCKS_DIFFER_NS

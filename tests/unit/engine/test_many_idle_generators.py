@@ -20,6 +20,10 @@ KIB_MOST = 12
 """Measured with the outlets of this test: 8. With those of RabbitMQ it is 11."""
 
 
+POISSON = {"traffic": {"arrival": "Poisson"}}
+IDLE = {"one tick in ten minutes": {}, "none at all": {"eventsPerInterval": 0}, "suspended": {"suspend": True}}
+
+
 @pytest.fixture
 async def fleet(context):
     made = Fleet(context)  # started inside of the test, where the clock jumps
@@ -34,14 +38,15 @@ def apply_some(fleet, first, count, **spec):
         fleet.apply(Ref("team", f"stream-{number}"), f"uid-{number}", 1, parsed, Progress())
 
 
-async def test_an_idle_generator_takes_little_memory(fleet):
-    apply_some(fleet, 0, 50)
+@pytest.mark.parametrize("spec", IDLE.values(), ids=IDLE)
+async def test_an_idle_generator_takes_little_memory(fleet, spec):
+    apply_some(fleet, 0, 50, **spec)
     await asyncio.sleep(60)
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        apply_some(fleet, 50, 200)
+        apply_some(fleet, 50, 200, **spec)
         await asyncio.sleep(60)
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
@@ -50,18 +55,29 @@ async def test_an_idle_generator_takes_little_memory(fleet):
     assert (after - before) / 200 / 1024 < KIB_MOST
 
 
-async def test_what_the_fleet_does_every_second_does_not_grow_with_idle_generators(fleet, brokers, monkeypatch):
-    swept = []
-    sweep = Generator.sweep
+@pytest.fixture
+def swept(monkeypatch):
+    """The UIDs of those that the fleet has looked at, as often as it did."""
+    swept, sweep = [], Generator.sweep
     monkeypatch.setattr(Generator, "sweep", lambda self: swept.append(self.uid) or sweep(self))
-    apply_some(fleet, 0, 100)
+    return swept
+
+
+@pytest.mark.parametrize("spec", [*IDLE.values(), POISSON], ids=[*IDLE, "Poisson"])
+async def test_what_the_fleet_does_every_second_does_not_grow_with_idle_generators(fleet, swept, spec):
+    apply_some(fleet, 0, 100, **spec)
     await asyncio.sleep(60)
     swept.clear()
     await asyncio.sleep(60)
     assert swept == []
+
+
+async def test_what_is_in_trouble_is_looked_at_until_it_is_over(fleet, brokers, swept):
+    apply_some(fleet, 0, 100)
+    await asyncio.sleep(60)
     brokers.outlets[7].trouble(Trouble(Reason.BROKER_UNREACHABLE, "gone", asyncio.get_running_loop().time()))
     await asyncio.sleep(60)
-    assert {*swept} == {"uid-7"}, "what is in trouble is looked at until it is over"
+    assert {*swept} == {"uid-7"}
     brokers.outlets[7].ready()
     await asyncio.sleep(2)
     swept.clear()
