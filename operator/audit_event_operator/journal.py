@@ -4,7 +4,6 @@ The loop only appends a tuple to a queue; a thread of its own makes lines of the
 bodies. What is lost when the process is killed is at most the last `EVERY_SECONDS`.
 """
 
-import json
 import logging
 import threading
 import time
@@ -12,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from audit_event_operator.engine.ledger import DropReason, Outcome
 from audit_event_operator.engine.outbox import Note, Parcel
@@ -34,7 +35,7 @@ class DeliveryJournal:
     """
 
     def __init__(self, path: Path, wall_ns: Callable[[], int] = time.time_ns) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab")
         self._wall_ns = wall_ns
         self._entries: deque[Entry] = deque()
         self._left_out = 0
@@ -80,10 +81,10 @@ class DeliveryJournal:
             write(_line(entries.popleft()))
         left_out, self._left_out = self._left_out, 0
         if left_out:
-            write(json.dumps({"left_out": left_out}) + "\n")
+            write(orjson.dumps({"left_out": left_out}) + b"\n")
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: Entry) -> bytes:
     at_ns, generator, event_id, sequence, epoch, attempt, what = entry
     said = {
         "time_unix_ns": at_ns,
@@ -96,4 +97,4 @@ def _line(entry: Entry) -> str:
     }
     if isinstance(what, DropReason):
         said["reason"] = what.value
-    return json.dumps(said) + "\n"
+    return orjson.dumps(said) + b"\n"
