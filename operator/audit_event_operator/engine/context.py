@@ -13,6 +13,7 @@ from audit_event_operator.engine.budget import Budget
 from audit_event_operator.engine.ledger import Totals
 from audit_event_operator.engine.ports import AlwaysOurs, Assignment, Brokers, Destinations, Journal
 from audit_event_operator.engine.readiness import Damping
+from audit_event_operator.engine.wakeable_sleep import Slots
 from audit_event_operator.resource.durations import Seconds
 
 MAX_EVENTS_PER_SECOND: Final = 5_000
@@ -46,7 +47,8 @@ class EngineContext:
     `journal`: writes down what became of each event, if set. `truth_totals` and `truth_budget`: counts and memory of the
     records of the ground truth, apart from those of events. `truth_listener`: gets the records, as JSON, in place of truth
     queues, and says whether it could tell them. `progress_kept`: a status tells after a restart what was done
-    before. `now`: seconds of the loop's clock.
+    before. `slots`: in which
+    all of them sleep. `now`: seconds of the loop's clock.
     """
 
     brokers: Brokers
@@ -64,6 +66,7 @@ class EngineContext:
     truth_budget: Budget = field(default_factory=lambda: Budget(TRUTH_BUDGET_BYTES))
     truth_listener: Callable[[bytes], bool] | None = None
     progress_kept: bool = True
+    slots: Slots = field(default_factory=Slots)
     now: Callable[[], float] = loop_time
     wall_ns: Callable[[], int] = time.time_ns
     entropy: Callable[[int], bytes] = os.urandom

@@ -33,7 +33,7 @@ class DefaultStream:
         self._context = context
         self._egress = Egress(DEFAULT_STREAM_REF, context, self.ledger, self)
         self._is_open = False
-        self._answered = WakeableSleep()
+        self._answered = WakeableSleep(context.slots)
 
     @property
     def outbox(self) -> Outbox | None:

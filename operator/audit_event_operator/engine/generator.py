@@ -90,7 +90,7 @@ class Generator:
         self._progress = progress
         self._preexisting = preexisting
         self._spread_seconds = context.timing.start_spread_seconds if spread_seconds is None else spread_seconds
-        self._wakeup = WakeableSleep()
+        self._wakeup = WakeableSleep(context.slots)
         self._egress = Egress(ref, context, self.ledger, self)
         self._truth = TruthTeller(ref, context, self.gate, changed)
         self._view = GeneratorView(
@@ -318,6 +318,7 @@ class Generator:
         events = timeline.take(min(BATCH, outbox.room), self._used(timeline, outbox), self._reading())
         if events:
             outbox.put(events)
+            timeline.put_away()
         self._hungry = timeline.pending > 0
         return self._hungry and outbox.room > 0
 

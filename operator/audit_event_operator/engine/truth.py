@@ -63,7 +63,7 @@ class TruthTeller:
         self._ref = ref
         self._context = context
         self._changed = changed
-        self._answered = WakeableSleep()
+        self._answered = WakeableSleep(context.slots)
         self._ledger: Ledger | None = None
         self._egress: Egress | None = None
         self._queue: str | None = None

@@ -9,15 +9,55 @@ _SHORTEST_SECONDS: Final = 10e-6
 
 _LONG_SECONDS: Final = 0.25
 _SLOTS_PER_SECOND: Final = 100
-"""Long sleeps end on a grid, so that those of thousands of generators share turns of the loop and looks at their sockets."""
+
+Sleepers = dict[asyncio.Future[None], None]
+
+
+class Slots:
+    """Long sleeps end on a grid of 10 ms, those of one slot by one timer, so that thousands share turns of the loop.
+
+    A timer for each would be four more objects for each tick that the garbage collector has to look through.
+    """
+
+    __slots__ = ("_slots",)
+
+    def __init__(self) -> None:
+        self._slots: dict[int, tuple[asyncio.TimerHandle, Sleepers]] = {}
+
+    def add(self, sleeper: asyncio.Future[None], seconds: float) -> int:
+        """Have the sleep end in at least so many seconds; returns its slot."""
+        loop = sleeper.get_loop()
+        slot = math.ceil((loop.time() + seconds) * _SLOTS_PER_SECOND)
+        if slot not in self._slots:
+            self._slots[slot] = loop.call_at(slot / _SLOTS_PER_SECOND, self._end, slot), {}
+        self._slots[slot][1][sleeper] = None
+        return slot
+
+    def remove(self, sleeper: asyncio.Future[None], slot: int) -> None:
+        """The sleep has ended, whatever the reason."""
+        timer, sleepers = self._slots.get(slot, (None, {}))
+        sleepers.pop(sleeper, None)
+        if timer is not None and not sleepers:
+            timer.cancel()
+            del self._slots[slot]
+
+    def _end(self, slot: int) -> None:
+        _, sleepers = self._slots.pop(slot)
+        for sleeper in sleepers:
+            if not sleeper.done():
+                sleeper.set_result(None)
 
 
 class WakeableSleep:
-    """One sleeper, any number of wakers. A wake-up while nobody sleeps ends the next sleep at once."""
+    """One sleeper, any number of wakers. A wake-up while nobody sleeps ends the next sleep at once.
 
-    __slots__ = ("_future", "_woken")
+    `slots`: shared by sleepers of the same loop.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_future", "_slots", "_woken")
+
+    def __init__(self, slots: Slots | None = None) -> None:
+        self._slots = slots or Slots()
         self._future: asyncio.Future[None] | None = None
         self._woken = False
 
@@ -40,16 +80,16 @@ class WakeableSleep:
             return
         loop = asyncio.get_running_loop()
         future = self._future = loop.create_future()
-        if seconds is None:
-            timer = None
-        elif seconds < _LONG_SECONDS:
+        timer = slot = None
+        if seconds is not None and seconds >= _LONG_SECONDS:
+            slot = self._slots.add(future, seconds)
+        elif seconds is not None:
             timer = loop.call_later(max(_SHORTEST_SECONDS, seconds), self.wake)
-        else:
-            slot = math.ceil((loop.time() + seconds) * _SLOTS_PER_SECOND)
-            timer = loop.call_at(slot / _SLOTS_PER_SECOND, self.wake)
         try:
             await future
         finally:
             self._future = None
-            if timer is not None:
+            if slot is not None:
+                self._slots.remove(future, slot)
+            elif timer is not None:
                 timer.cancel()

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 EXECUTOR_THREADS: Final = 64
 """Name look-ups and metrics share the default executor; with cpu+4 threads a dead DNS name would block the others."""
+
+SWITCH_SECONDS: Final = 0.000_5
 
 MOST_OPEN_FILES: Final = 65_536
 FILES_FOR_OTHERS: Final = 256
@@ -103,11 +106,13 @@ def prepare_process() -> asyncio.Event:
     The loop gets an executor that is large enough. The garbage collector looks through few objects at a time, and seldom
     through all: almost nothing here is cyclic, and each of its looks holds up the loop. It counts new objects less those that
     have gone, so what replaces an old object does not count, and is looked through all the same: with ten thousand generators
-    it had a million to look through when it had counted to 50,000. A crash leaves no core file, which would write passwords to
-    the node's disk.
+    it had a million to look through when it had counted to 50,000. Other threads, which write metrics or read the watch, keep
+    the interpreter for half a millisecond at a time: with Python's five, each system call of the loop meanwhile cost it five.
+    A crash leaves no core file, which would write passwords to the node's disk.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.set_threshold(2_000, 5, 500)
+    sys.setswitchinterval(SWITCH_SECONDS)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="helper"))
 

@@ -33,6 +33,7 @@ _NO_ROOM_WAIT_NS: Final = 100_000_000
 _CLOCKS_DIFFER_NS: Final = 250_000_000
 """When the wall clock has moved that far against the steady one, it was set, or has drifted for long."""
 _LITTLE: Final = Fraction(1, 100)
+_NOTHING_DUE: Final = Due(0, 0, 0, 0)
 """A rate that has changed by less is not worth telling."""
 
 
@@ -123,7 +124,7 @@ class Timeline:
         self._punctual = punctual
         self._pacer: Pacer | None = None
         self._resume_ns = 0
-        self._due = Due(0, 0, 0, 0)
+        self._due = _NOTHING_DUE
         self._done = 0  # events of it that were made
         self._tick = -1, 0
         self._cap = cap
@@ -342,6 +343,12 @@ class Timeline:
         self.pending -= count
         self._done += count
         return count
+
+    def put_away(self) -> None:
+        """Keep nothing of what was made: what each tick replaces, the garbage collector looks through again and again."""
+        self.taken = ()
+        if not self.pending:
+            self._due = _NOTHING_DUE
 
     def leave_out(self, used: int) -> int:
         """Pass over what is pending as if it had been made, and tell how many events that were; `used` as for `take`.

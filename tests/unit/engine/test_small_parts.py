@@ -11,7 +11,7 @@ from audit_event_operator.engine.egress import window_for
 from audit_event_operator.engine.ledger import Histogram
 from audit_event_operator.engine.rates import ObservedRate
 from audit_event_operator.engine.snapshot import Ref
-from audit_event_operator.engine.wakeable_sleep import WakeableSleep
+from audit_event_operator.engine.wakeable_sleep import Slots, WakeableSleep
 from audit_event_operator.resource.conditions import Ready, Reason
 
 
@@ -57,6 +57,26 @@ async def test_long_sleeps_that_end_within_ten_milliseconds_end_together_and_nev
     began = loop.time()
     short = [await asleep(seconds) for seconds in (0.0311, 0.2)]
     assert short == pytest.approx([began + 0.0311, began + 0.2311]), "short ones are exact"
+
+
+@pytest.mark.looptime
+async def test_sleepers_of_one_slot_share_a_timer_that_goes_with_the_last_of_them():
+    slots, loop = Slots(), asyncio.get_running_loop()
+    sleeps = [WakeableSleep(slots) for _ in range(4)]
+    sleepers = [
+        asyncio.create_task(each.sleep(seconds)) for each, seconds in zip(sleeps, (60, 60, 60, 90), strict=True)
+    ]
+    await asyncio.sleep(1)
+    assert len(slots._slots) == 2
+    sleepers[0].cancel()
+    sleeps[1].wake()
+    sleeps[3].wake()
+    await asyncio.sleep(0.1)
+    assert len(slots._slots) == 1, "nobody is left in the other one"
+    assert [each.done() for each in sleepers] == [True, True, False, True]
+    await sleepers[2]
+    assert loop.time() == pytest.approx(60, abs=0.02)
+    assert not slots._slots
 
 
 def test_the_observed_rate_covers_the_last_thirty_seconds():

@@ -19,8 +19,8 @@ from audit_event_operator.cluster.api.errors import (
 )
 from audit_event_operator.resource.names import GROUP, PLURAL, VERSION
 
-PAGE_SIZE: Final = 200
-"""Resources in a page of a list. A page is parsed in one turn of the loop: about 2 ms."""
+PAGE_SIZE: Final = 100
+"""Resources in a page of a list. A page is parsed in one turn of the loop: about 5 ms."""
 
 Json = dict[str, Any]
 Take = Callable[[list[Json]], Awaitable[None]]

@@ -35,7 +35,7 @@ _REFUSED: Final = (
 _SECOND_LOOK_SECONDS: Final = 1.0
 _BACKOFF_SECONDS: Final = (1.0, 30.0)
 _LIVED_LONG_SECONDS: Final = 60.0
-_CHUNK: Final = 50
+_CHUNK: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
