@@ -147,4 +147,8 @@ ROWS: dict[int, Row] = {
         "API server stopped beside three replicas, started",
         "all stop; each goes on with what it had; no stream is served by two at once",
     ),
+    64: Row(
+        "resources created, patched and deleted all the time, among many that stay",
+        "holds; what is deleted stops ≤1 s; small loop lag; no slope of memory",
+    ),
 }

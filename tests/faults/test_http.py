@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from support.faults.harness import FULL
 from support.faults.http import EXAMPLE, JSON, ROUTE, by_hand, crowd, head, must_refuse, send
 from support.faults.scraper import scrape
 from support.parts.operator_process import OperatorProcess
+from support.parts.usage import Usage
 
 MIB = 1024 * 1024
 TOKEN = "the-right-token"
@@ -48,7 +48,7 @@ class HealthMonitor:
             began = time.monotonic()
             self.statuses.add(self._operator.status_of("/livez"))
             self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
-            self.highest_bytes = max(self.highest_bytes, _resident_bytes(self._operator.pid))
+            self.highest_bytes = max(self.highest_bytes, Usage(self._operator.pid).mib() * 2**20)
             self.looks += 1
 
     @property
@@ -69,12 +69,6 @@ def resident_bytes(operator: OperatorProcess) -> float:
     found = operator.metric("process_resident_memory_bytes")
     assert found is not None
     return found
-
-
-def _resident_bytes(pid: int) -> float:
-    """As the kernel says: while the operator is busy, a scrape would be late."""
-    fields = Path(f"/proc/{pid}/status").read_text()
-    return int(fields.partition("VmRSS:")[2].split()[0]) * 1024.0
 
 
 def must_still_take_events(operator: OperatorProcess) -> str:

@@ -15,7 +15,8 @@ from support.parts.operator_process import OperatorProcess
 from support.replicas import Worked, confirmed_by_process, longest_pause_seconds, turns
 
 BUCKETS = 16
-STREAMS = 200 if FULL else 40
+STREAMS = 1000 if FULL else 40
+INTERVAL = "1s" if FULL else "500ms"
 EVENTS_OF_A_RUN = 60
 """Of a bounded run; some of the streams are such."""
 
@@ -32,7 +33,8 @@ class Replicas:
     def start(self, **env: str) -> OperatorProcess:
         name = f"replica-{next(self._numbers)}"
         self.journals[name] = self.harness.folder / f"{name}.jsonl"
-        replica = self.harness.start(name=name, AEG_JOURNAL_FILE=str(self.journals[name]), **env)
+        env |= {"AEG_JOURNAL_FILE": str(self.journals[name]), "AEG_METRICS_PER_RESOURCE": "false"}
+        replica = self.harness.start(name=name, **env)
         self.alive.append(replica)
         return replica
 
@@ -63,7 +65,7 @@ def replicas(harness: Harness) -> Replicas:
     queue = harness.queue()
     for number in range(STREAMS):
         bounds = {"maxEvents": EVENTS_OF_A_RUN} if number % 4 == 0 else {}
-        harness.stream(f"s-{number:03}", queue, until=None, interval="500ms", **bounds)
+        harness.stream(f"s-{number:03}", queue, until=None, interval=INTERVAL, **bounds)
     return Replicas(harness)
 
 
@@ -73,7 +75,7 @@ def counts_never_fall(harness: Harness) -> Iterator[None]:
     over, falls, before = threading.Event(), [], {}
 
     def look() -> None:
-        while not over.wait(0.5):
+        while not over.wait(span(5, 0.5)):
             for each in harness.resources.items():
                 name, count = each["metadata"]["name"], each.get("status", {}).get("eventsPublished", 0)
                 if count < before.get(name, 0):
@@ -105,7 +107,7 @@ def test_scaled_from_one_to_four_to_two_to_one_no_stream_pauses_long_or_is_serve
             replicas.wait_settled()
         bounded = [name for number, name in enumerate(sorted(harness.streams)) if number % 4 == 0]
         for name in bounded:
-            harness.wait_for(name, "Completed", timeout_seconds=90)
+            harness.wait_for(name, "Completed", timeout_seconds=120)
     replicas.stop(replicas.alive[0])
     confirmed = replicas.confirmed()
     assert len(confirmed) == STREAMS
