@@ -47,8 +47,7 @@ class EngineContext:
     `journal`: writes down what became of each event, if set. `truth_totals` and `truth_budget`: counts and memory of the
     records of the ground truth, apart from those of events. `truth_listener`: gets the records, as JSON, in place of truth
     queues, and says whether it could tell them. `progress_kept`: a status tells after a restart what was done
-    before. `slots`: in which
-    all of them sleep. `now`: seconds of the loop's clock.
+    before. `slots`: in which all of them sleep. `now`: seconds of the loop's clock.
     """
 
     brokers: Brokers
