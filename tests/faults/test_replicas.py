@@ -114,8 +114,11 @@ def test_scaled_from_one_to_four_to_two_to_one_no_stream_pauses_long_or_is_serve
     for stream, worked in confirmed.items():
         name = stream.rpartition("/")[2]
         assert len(turns(worked)) <= 6, (stream, turns(worked))
-        assert len(worked) == harness.resources.status(name)["eventsPublished"], stream
+        told = harness.resources.status(name)["eventsPublished"]
+        # The last process has three seconds for final statuses, bounded runs first.
+        assert told <= len(worked) if FULL else told == len(worked), stream
         if name in bounded:
+            assert told == EVENTS_OF_A_RUN, stream
             assert len(worked) == EVENTS_OF_A_RUN, stream
     identities = [message.properties.message_id for message in harness.drain()]
     assert len(set(identities)) == len(identities) == sum(map(len, confirmed.values()))

@@ -92,7 +92,8 @@ class StatusWriter:
             nonlocal written
             for snapshot, status in queue:
                 try:
-                    written += await self.write(snapshot, status)
+                    was_written = await self.write(snapshot, status)
+                    written += was_written  # not in one line: others count while this one waits
                 except ClusterError as error:
                     logger.warning("Could not write the final status of %s: %s", snapshot.ref, error)
                     if isinstance(error, Unreachable):

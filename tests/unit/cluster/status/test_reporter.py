@@ -334,6 +334,16 @@ async def test_the_last_words_come_with_bounded_runs_first_and_keep_the_conditio
     assert reporting.reason("bounded") == "Publishing"
 
 
+async def test_all_last_words_are_counted_also_those_that_are_written_at_once():
+    async with Reporting().running() as reporting:
+        uids = [reporting.start(f"stream-{number}") for number in range(6)]
+        await asyncio.sleep(1)
+    for uid in uids:
+        reporting.fleet.become(uid, events_published=99)
+    reporting.cluster.latency_seconds = 0.1
+    assert await reporting.flush(parallel=3) == 6
+
+
 async def test_a_run_that_completed_while_draining_says_so():
     reporting = await stopped()
     message = "Published 9 events; spec.maxEvents is 9."
