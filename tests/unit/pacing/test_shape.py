@@ -89,7 +89,7 @@ def test_a_shape_without_any_event_is_looked_at_again_and_not_for_ever():
     stages = [{"duration": "1s", "targetPercent": 0}]
     lam = Shaped(shape(stages=stages), 0)
     assert lam.reached(0) > DAY
-    assert lam.reached(lam.parts) == lam.reached(0), "nobody looks further ahead however often he is asked"
+    assert lam.reached(lam.parts) == lam.reached(0), "asking again looks no further ahead"
     assert len(lam._pieces) <= 10, "thousands of streams that are scaled to 0 fit in the memory"
 
 

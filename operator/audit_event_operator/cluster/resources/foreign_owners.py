@@ -164,8 +164,8 @@ class ForeignOwners:
     async def _ask_about(self, silent: set[str]) -> None:
         """Read resources again before they are taken over: it may be that only we have heard nothing."""
         logger.info(
-            "%s not heard of another installation for %g s: asking the API server before taking over",
-            f"{len(silent)} resources have" if len(silent) > 1 else f"{self._yielded[min(silent)]} has",
+            "The other installation has not written the status of %s for %g s; reading it again before taking over",
+            f"{len(silent)} resources" if len(silent) > 1 else self._yielded[min(silent)],
             self.timing.timeout,
         )
         found: set[str] = set()
